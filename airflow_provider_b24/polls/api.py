@@ -1,0 +1,246 @@
+"""Polls of one portal: send, read, vote, stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_b24.exceptions import (
+    Bitrix24AccessDeniedError,
+    Bitrix24AlreadyVotedError,
+    Bitrix24BallotRejectedError,
+    Bitrix24Error,
+    Bitrix24PollError,
+    Bitrix24PollFinishedError,
+    Bitrix24PollNotFoundError,
+    Bitrix24RecallNotAllowedError,
+    Bitrix24ServerError,
+    Outcome,
+)
+from airflow_provider_b24.ids import parse_chat_id
+from airflow_provider_b24.polls.ballot import make_ballot, same_choice
+from airflow_provider_b24.polls.draft import PollDraft, check_payload
+from airflow_provider_b24.polls.many import read_many
+from airflow_provider_b24.polls.poll import Poll
+from airflow_provider_b24.polls.reference import parse_reference
+from airflow_provider_b24.polls.template_id import check_template_id, fresh_template_id
+from airflow_provider_b24.polls.voters import read_voters
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.polls.reference import PollReference
+    from airflow_provider_b24.rest.client import Bitrix24Client
+    from airflow_provider_b24.rest.outcomes import Answer
+
+#: Pauses in seconds while the portal is still busy with an earlier copy of the same poll.
+_TWIN_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
+_AUTHOR_ONLY = "Only the user who sent the poll may stop or resume it: use the connection that sent it."
+
+
+class PollsApi:
+    """The ``vote.*`` methods of one portal.
+
+    A *poll* parameter takes a message id, a mapping with ``message_id``, ``attach_id``,
+    ``signed_attach_id`` or ``post_id``, or what ``send`` and ``Poll.to_dict()`` return.
+    """
+
+    def __init__(self, client: Bitrix24Client, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._client = client
+        self._sleep = sleep
+
+    def send(
+        self,
+        *,
+        chat_id: int | str,
+        question: str,
+        answers: Sequence[str],
+        multiple_choice: bool = False,
+        anonymous: bool = False,
+        allow_revote: bool = False,
+        template_id: str | None = None,
+        may_have_sent: bool | None = None,
+    ) -> dict[str, int]:
+        """Send a poll to a chat, once.
+
+        Method: ``vote.Integration.Im.send``
+        (https://apidocs.bitrix24.com/api-reference/vote/vote.integration.im.send.html).
+
+        :param chat_id: the chat's number, or ``chatN``.
+        :param question: the question's text.
+        :param answers: two to ten different texts.
+        :param multiple_choice: whether a person may choose several answers.
+        :param anonymous: whether Bitrix24 keeps secret who voted for what.
+        :param allow_revote: whether people may change or recall their vote.
+        :param template_id: a lower-case UUIDv4 that stands for this one poll; sending it again
+            within 31 days returns the poll that exists. None takes a fresh one.
+        :param may_have_sent: whether this template id may have been sent before; then the portal may
+            still be busy with the earlier copy, and its vote id is read back. None: if it is given.
+        :returns: ``{"message_id", "vote_id", "chat_id"}``.
+        :raises Bitrix24ValidationError: when the poll is not usable; nothing is sent.
+        :raises Bitrix24PollRejectedError: when the portal refuses it.
+        """
+        draft = PollDraft(question, answers, multiple_choice, anonymous, allow_revote)
+        return self._send(chat_id, draft.payload(), template_id, may_have_sent)
+
+    def send_data(
+        self,
+        *,
+        chat_id: int | str,
+        data: Mapping[str, Any],
+        template_id: str | None = None,
+        may_have_sent: bool | None = None,
+    ) -> dict[str, int]:
+        """Send a poll that is written as Bitrix24's page shows it (``IM_MESSAGE_VOTE_DATA``)."""
+        return self._send(chat_id, check_payload(data), template_id, may_have_sent)
+
+    def get(self, poll: Any) -> Poll:
+        """Read one poll (``vote.AttachedVote.get``).
+
+        :raises Bitrix24PollNotFoundError: when there is none.
+        """
+        reference = parse_reference(poll)
+        result = self._client.call("vote.AttachedVote.get", reference.params())
+        return self._poll("vote.AttachedVote.get", result, reference)
+
+    def get_many(self, polls: Iterable[Any]) -> list[Poll | Bitrix24Error]:
+        """Read many polls (``vote.AttachedVote.getMany``), 2,500 a request.
+
+        :returns: for each poll, in order, the poll or its own error.
+        """
+        return read_many(self._client, [parse_reference(poll) for poll in polls])
+
+    def vote(self, poll: Any, *, answers: Any, may_have_voted: bool = False) -> Poll:
+        """Vote as the connection's user (``vote.AttachedVote.vote``).
+
+        :param answers: an answer or a list of them, by text or id; for several questions a mapping.
+        :param may_have_voted: whether an earlier try may have cast this ballot; then an equal
+            ballot that is already there counts as cast.
+        :raises Bitrix24ValidationError: when the portal would drop or change the ballot.
+        :raises Bitrix24AlreadyVotedError: when the user has voted and votes can't be changed.
+        :raises Bitrix24PollFinishedError: when the poll is stopped.
+        """
+        reference = parse_reference(poll)
+        current = self.get(reference)
+        ballot = make_ballot(current, answers)
+        if may_have_voted and same_choice(current, ballot):
+            return current
+        self._refuse_vote(current)
+        return self._vote(reference, ballot)
+
+    def recall(self, poll: Any) -> Poll:
+        """Take back the vote of the connection's user (``vote.AttachedVote.recall``).
+
+        :raises Bitrix24RecallNotAllowedError: when the poll does not let votes change.
+        :raises Bitrix24PollFinishedError: when the poll is stopped.
+        """
+        method = "vote.AttachedVote.recall"
+        reference = parse_reference(poll)
+        result = self._client.call(method, reference.params())
+        if _attach(result) is not None:
+            return self._poll(method, result, reference)
+        if self.get(reference).is_finished:
+            raise self._refusal(Bitrix24PollFinishedError, method, "the poll is stopped")
+        raise self._refusal(Bitrix24RecallNotAllowedError, method, "the poll does not let votes change")
+
+    def stop(self, poll: Any) -> Poll:
+        """Stop a poll (``vote.AttachedVote.stop``); stopping a stopped one changes nothing."""
+        return self._switch("vote.AttachedVote.stop", poll)
+
+    def resume(self, poll: Any) -> Poll:
+        """Resume a stopped poll (``vote.AttachedVote.resume``)."""
+        return self._switch("vote.AttachedVote.resume", poll)
+
+    def voters(self, poll: Any) -> dict[int, list[dict[str, Any]]]:
+        """Return who voted for what, all pages (``getWithVoted`` and ``getAnswerVoted``).
+
+        :returns: answer id to ``[{"id", "name", "image", "work_position"}]``; every answer has a
+            list, and all are empty when the poll is anonymous.
+        """
+        return read_voters(self._client, parse_reference(poll))
+
+    def report(self, poll: Any) -> bytes:
+        """Return the portal's own spreadsheet of the results (``vote.AttachedVote.download``)."""
+        method = "vote.AttachedVote.download"
+        answer = self._client.ask(method, parse_reference(poll).params())
+        if answer.raw is None:
+            raise self._refusal(Bitrix24PollError, method, "the portal sent no file")
+        return answer.raw
+
+    def _send(
+        self, chat_id: int | str, data: dict[str, Any], template_id: str | None, may_have_sent: bool | None
+    ) -> dict[str, int]:
+        chat = parse_chat_id(chat_id)
+        known = check_template_id(template_id) if template_id else None
+        repeated = known is not None if may_have_sent is None else may_have_sent
+        params = {"chatId": chat, "IM_MESSAGE_VOTE_DATA": data, "templateId": known or fresh_template_id()}
+        answer = self._send_past_twin(params, repeated=repeated)
+        sent = self._sent(answer, chat)
+        if repeated or answer.attempts > 1:
+            # A repeated send names the first message but a vote that hangs on nothing.
+            sent["vote_id"] = self.get(sent["message_id"]).vote_id
+        return sent
+
+    def _send_past_twin(self, params: dict[str, Any], *, repeated: bool) -> Answer:
+        """Send; while an earlier copy may still be under way, take a refusal for a reason to wait."""
+        pauses = list(_TWIN_PAUSES)
+        while True:
+            try:
+                return self._client.ask("vote.Integration.Im.send", params)
+            except Bitrix24PollError as error:
+                if not pauses or not (repeated or (error.attempts or 1) > 1):
+                    raise
+                repeated = True
+                self._sleep(pauses.pop(0))
+
+    def _sent(self, answer: Answer, chat: int) -> dict[str, int]:
+        result = answer.result
+        if not isinstance(result, Mapping) or not result.get("messageId"):
+            raise self._refusal(Bitrix24ServerError, "vote.Integration.Im.send", "the reply has no messageId")
+        vote_id = int(result.get("voteId") or 0)
+        return {"message_id": int(result["messageId"]), "vote_id": vote_id, "chat_id": chat}
+
+    def _vote(self, reference: PollReference, ballot: dict[str, list[int]]) -> Poll:
+        method = "vote.AttachedVote.vote"
+        try:
+            # The ballot was checked against a fresh read, so casting it twice ends as casting it once.
+            answer = self._client.ask(method, {**reference.params(), "ballot": ballot}, repeatable=True)
+        except (Bitrix24AccessDeniedError, Bitrix24PollError):
+            self._refuse_vote(self.get(reference))
+            raise
+        if _attach(answer.result) is not None:
+            return self._poll(method, answer.result, reference)
+        current = self.get(reference)
+        if answer.attempts > 1 and same_choice(current, ballot):
+            return current
+        self._refuse_vote(current)
+        raise self._refusal(Bitrix24BallotRejectedError, method, "the portal took none of the answers")
+
+    def _refuse_vote(self, poll: Poll) -> None:
+        method = "vote.AttachedVote.vote"
+        if poll.is_finished:
+            raise self._refusal(Bitrix24PollFinishedError, method, "the poll is stopped")
+        if poll.is_voted and not poll.can_revote:
+            raise self._refusal(Bitrix24AlreadyVotedError, method, "the connection's user has voted already")
+
+    def _switch(self, method: str, poll: Any) -> Poll:
+        reference = parse_reference(poll)
+        try:
+            self._client.call(method, reference.params())
+        except Bitrix24AccessDeniedError as error:
+            error.advice = _AUTHOR_ONLY
+            raise
+        return self.get(reference)
+
+    def _poll(self, method: str, result: Any, reference: PollReference) -> Poll:
+        attach = _attach(result)
+        if attach is None:
+            raise self._refusal(Bitrix24PollNotFoundError, method, f"no poll for {reference}")
+        return Poll.from_attach(attach, reference=reference, portal=self._client.portal)
+
+    def _refusal(self, kind: type[Bitrix24Error], method: str, text: str) -> Bitrix24Error:
+        return kind(method=method, description=text, outcome=Outcome.REFUSED, conn_id=self._client.conn_id)
+
+
+def _attach(result: Any) -> Mapping[str, Any] | None:
+    attach = result.get("attach") if isinstance(result, Mapping) else None
+    return attach if isinstance(attach, Mapping) else None

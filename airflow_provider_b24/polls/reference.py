@@ -1,0 +1,125 @@
+"""The ways to name a poll."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.ids import positive_number
+
+
+class ReferenceKind(StrEnum):
+    """What a poll is named by, as the key in a mapping."""
+
+    MESSAGE = "message_id"
+    POST = "post_id"
+    ATTACH = "attach_id"
+    SIGNED = "signed_attach_id"
+
+
+#: Module and type of what a poll hangs on. The stored module is lower case, the type has single
+#: backslashes; the portal compares both as they are.
+_ENTITIES = {
+    ReferenceKind.MESSAGE: ("im", "Bitrix\\Vote\\Attachment\\ImMessageConnector"),
+    ReferenceKind.POST: ("blog", "Bitrix\\Vote\\Attachment\\BlogPostConnector"),
+}
+_RULE = (
+    "name the poll by its message id, or by a mapping with message_id, post_id, attach_id or signed_attach_id"
+)
+
+
+@dataclass(frozen=True)
+class PollReference:
+    """One poll, named in one of four ways.
+
+    :param kind: what the value is.
+    :param value: a positive number, or the signed id.
+    """
+
+    kind: ReferenceKind
+    value: int | str
+
+    def params(self) -> dict[str, Any]:
+        """Return the parameters by which ``vote.AttachedVote.*`` finds the poll."""
+        if self.kind is ReferenceKind.ATTACH:
+            return {"attachId": self.value}
+        if self.kind is ReferenceKind.SIGNED:
+            return {"signedAttachId": self.value}
+        return {**entity_params(self.kind), "entityId": self.value}
+
+    def to_dict(self) -> dict[str, int | str]:
+        """Return the reference as JSON values."""
+        return {str(self.kind): self.value}
+
+    def __str__(self) -> str:
+        # A signed id grants reading the poll, so it is not shown.
+        return (
+            f"{self.kind} {self.value}" if self.kind is not ReferenceKind.SIGNED else "signed_attach_id ***"
+        )
+
+
+def entity_params(kind: ReferenceKind) -> dict[str, str]:
+    """Return module and type of what a poll hangs on, as ``getMany`` takes them."""
+    module, entity_type = _ENTITIES[kind]
+    return {"moduleId": module, "entityType": entity_type}
+
+
+def is_entity(kind: ReferenceKind) -> bool:
+    """Say whether ``getMany`` can read polls that are named so."""
+    return kind in _ENTITIES
+
+
+def parse_reference(poll: Any) -> PollReference:
+    """Return the reference that a user's value means.
+
+    :param poll: a message id (int or digits), a mapping with one of the four keys, what the send
+        operator or ``Poll.to_dict()`` returned, or either of these rendered to text by a template.
+    :raises Bitrix24ValidationError: when it names no poll.
+    """
+    if isinstance(poll, PollReference):
+        return poll
+    value = _unrendered(poll) if isinstance(poll, str) else poll
+    if isinstance(value, Mapping):
+        return _from_mapping(value)
+    number = positive_number(value)
+    if number is None:
+        raise Bitrix24ValidationError("poll", _RULE)
+    return PollReference(ReferenceKind.MESSAGE, number)
+
+
+def _from_mapping(data: Mapping[str, Any]) -> PollReference:
+    for kind in ReferenceKind:
+        value = data.get(kind)
+        if value is None:
+            continue
+        if kind is ReferenceKind.SIGNED:
+            return PollReference(kind, _signed(value))
+        number = positive_number(value)
+        if number is None:
+            raise Bitrix24ValidationError(f"poll.{kind}", "must be a positive number")
+        return PollReference(kind, number)
+    rule = "vote_id names no poll; use message_id" if "vote_id" in data else _RULE
+    raise Bitrix24ValidationError("poll", rule)
+
+
+def _signed(value: Any) -> str:
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    raise Bitrix24ValidationError("poll.signed_attach_id", "must be the text that the portal gave")
+
+
+def _unrendered(text: str) -> Any:
+    """Return the mapping that a template has turned into text, or the text itself."""
+    if not text.lstrip().startswith("{"):
+        return text
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError):
+            continue
+    return text

@@ -1,0 +1,1 @@
+"""One call of any REST method: HTTP, authentication, limits and outcomes. It knows no poll."""

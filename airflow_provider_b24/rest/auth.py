@@ -1,0 +1,221 @@
+"""Who calls: a webhook, whose code is part of the address, or an OAuth application's token."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from airflow_provider_b24.exceptions import (
+    Bitrix24ConfigurationError,
+    Bitrix24NoAnswerError,
+    Bitrix24TokenRefreshError,
+    Outcome,
+)
+from airflow_provider_b24.rest.outcomes import Answer, Failure, classify
+from airflow_provider_b24.rest.secrets import REGISTRY, Secret, protect
+from airflow_provider_b24.rest.state import locked, state_file
+from airflow_provider_b24.rest.tokens import TokenPair, TokenStore
+from airflow_provider_b24.rest.transport import HttpReply, HttpRequest, Transport
+
+#: Portals in these zones are served by Bitrix24's second OAuth server.
+_SECOND_ZONES = frozenset({"ru", "am", "az", "ge", "kz", "kg", "uz", "by"})
+_ASKS_TWICE = 2
+
+
+class Credentials(Protocol):
+    """What the client needs to know of who calls."""
+
+    portal: str
+
+    def request(self, method: str, body: bytes) -> HttpRequest:
+        """Return the request for one call."""
+
+    def renew(self, refused: HttpRequest) -> bool:
+        """Replace the token that a request was refused for; False when there is nothing to replace."""
+
+
+class WebhookCredentials:
+    """An inbound webhook: user id and code in the address.
+
+    :param portal: scheme and host, for example ``https://acme.bitrix24.com``.
+    :param user_id: whose webhook it is.
+    :param code: the secret part of the webhook's address.
+    """
+
+    def __init__(self, *, portal: str, user_id: str, code: Secret) -> None:
+        self.portal = portal
+        self.user_id = user_id
+        self._code = code
+        protect(code)
+
+    def request(self, method: str, body: bytes) -> HttpRequest:
+        """Return the request for one call."""
+        return HttpRequest(Secret(f"{self.portal}/rest/{self.user_id}/{self._code.reveal()}/{method}"), body)
+
+    def renew(self, refused: HttpRequest) -> bool:  # noqa: ARG002
+        """Return False: a webhook's code does not expire."""
+        return False
+
+
+@dataclass(frozen=True)
+class Application:
+    """An OAuth application and the server that renews its tokens."""
+
+    client_id: str
+    client_secret: Secret
+    oauth_server: str
+
+
+class OAuthCredentials:
+    """An OAuth application's token, renewed once for all threads and processes of a host.
+
+    :param portal: scheme and host, for example ``https://acme.bitrix24.com``.
+    :param start: the pair in the connection, which starts the chain.
+    :param store: where the newest pair lives.
+    :param conn_id: names the lock, and the connection in errors.
+    """
+
+    def __init__(
+        self,
+        *,
+        portal: str,
+        application: Application,
+        start: TokenPair,
+        store: TokenStore,
+        transport: Transport,
+        conn_id: str,
+    ) -> None:
+        self.portal = portal
+        self._application = application
+        self._start = start
+        self._store = store
+        self._transport = transport
+        self._conn_id = conn_id
+        self._lock = threading.Lock()
+        self._pair: TokenPair | None = None
+        protect(application.client_secret, start.access, start.refresh)
+
+    def request(self, method: str, body: bytes) -> HttpRequest:
+        """Return the request for one call; it renews the token first when there is none yet."""
+        pair = self._pair or self._newest()
+        if pair.access is None:
+            pair = self._renew(None)
+        self._pair = pair
+        token = Secret(f"Bearer {_shown(pair.access)}")
+        return HttpRequest(Secret(f"{self.portal}/rest/{method}"), body, {"Authorization": token})
+
+    def renew(self, refused: HttpRequest) -> bool:
+        """Renew the token that a request was refused for, unless somebody else has done it."""
+        refused_token = refused.headers["Authorization"].reveal().removeprefix("Bearer ")
+        if self._newest().refresh is None:
+            return False
+        self._pair = self._renew(Secret(refused_token))
+        return True
+
+    def has_token(self) -> bool:
+        """Say whether there is an access token, which a connection test may use and never renews."""
+        return self._newest().access is not None
+
+    def _newest(self) -> TokenPair:
+        stored = self._store.load()
+        return stored if stored is not None and stored.seed == self._start.seed else self._start
+
+    def _renew(self, refused: Secret | None) -> TokenPair:
+        with self._lock, locked(state_file("oauth", self._conn_id)):
+            pair = self._newest()
+            if pair.access is not None and pair.access != refused:
+                return pair
+            renewed = self._refresh(pair)
+            if renewed is None:
+                # Another host may have used the same refresh token a moment ago.
+                newest = self._newest()
+                if newest == pair:
+                    raise self._refresh_error("invalid_grant", "the refresh token is spent or revoked")
+                renewed = newest
+            return renewed
+
+    def _refresh(self, pair: TokenPair) -> TokenPair | None:
+        """Return the new pair, stored; None when the server says that the refresh token is spent."""
+        if pair.refresh is None:
+            raise Bitrix24ConfigurationError(
+                "The connection has no refresh_token, so its access token can't be renewed",
+                field="extra.refresh_token",
+                conn_id=self._conn_id,
+                advice="Put the application's refresh_token in the connection's extra.",
+            )
+        outcome = self._ask(pair.refresh)
+        if isinstance(outcome, Failure):
+            if outcome.code.lower() == "invalid_grant":
+                return None
+            raise self._failure(outcome)
+        renewed = _new_pair(outcome.result, seed=self._start.seed)
+        if renewed is None:
+            raise self._refresh_error("", "the OAuth server's answer has no tokens")
+        protect(renewed.access, renewed.refresh)
+        self._store.save(renewed)
+        return renewed
+
+    def _ask(self, refresh: Secret) -> Answer | Failure:
+        form = {
+            "grant_type": "refresh_token",
+            "client_id": self._application.client_id,
+            "client_secret": self._application.client_secret.reveal(),
+            "refresh_token": refresh.reveal(),
+        }
+        request = HttpRequest(
+            # In the body, not in the address, where proxies and servers would log it.
+            Secret(f"{self._application.oauth_server}/oauth/token/"),
+            urlencode(form).encode(),
+            content_type="application/x-www-form-urlencoded",
+        )
+        for _ in range(_ASKS_TWICE):
+            outcome = _classify_tokens(self._transport.send(request))
+            if not (isinstance(outcome, Failure) and outcome.outcome is not Outcome.REFUSED):
+                break
+        return outcome
+
+    def _failure(self, failure: Failure) -> Bitrix24NoAnswerError | Bitrix24TokenRefreshError:
+        if failure.outcome is Outcome.REFUSED:
+            return self._refresh_error(failure.code, failure.description, failure.status)
+        return Bitrix24NoAnswerError(
+            f"The OAuth server gave no usable answer: {failure.description}",
+            method="oauth/token",
+            status=failure.status,
+            outcome=failure.outcome,
+            conn_id=self._conn_id,
+        )
+
+    def _refresh_error(self, code: str, text: str, status: int | None = None) -> Bitrix24TokenRefreshError:
+        return Bitrix24TokenRefreshError(
+            method="oauth/token",
+            code=code,
+            description=REGISTRY.clean(text),
+            status=status,
+            outcome=Outcome.REFUSED,
+            conn_id=self._conn_id,
+        )
+
+
+def default_oauth_server(portal: str) -> str:
+    """Return the OAuth server of the portal's region."""
+    zone = portal.rsplit(".", 1)[-1].partition(":")[0].partition("/")[0].lower()
+    return "https://oauth.bitrix24.tech" if zone in _SECOND_ZONES else "https://oauth.bitrix.info"
+
+
+def _classify_tokens(reply: Any) -> Answer | Failure:
+    """Read the token endpoint's reply, whose success has no ``result``."""
+    if isinstance(reply, HttpReply) and reply.status == 200 and b'"access_token"' in reply.body:
+        reply = HttpReply(200, b'{"result":' + reply.body + b"}")
+    return classify(reply)
+
+
+def _new_pair(result: Any, *, seed: str) -> TokenPair | None:
+    if not isinstance(result, dict) or not result.get("access_token") or not result.get("refresh_token"):
+        return None
+    return TokenPair(Secret(str(result["access_token"])), Secret(str(result["refresh_token"])), seed)
+
+
+def _shown(secret: Secret | None) -> str:
+    return secret.reveal() if secret else ""

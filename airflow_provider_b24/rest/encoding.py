@@ -1,0 +1,104 @@
+"""Parameters as Bitrix24 takes them: JSON in a single call, a PHP query string inside a batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
+
+from airflow_provider_b24.exceptions import Bitrix24ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Top-level names that the server takes for itself, so that the method never sees them.
+#: ``start`` is one too, but it is how list methods are paged.
+RESERVED = frozenset({"auth", "access_token", "token", "state"})
+
+
+def check_params(method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the parameters, or refuse what the server would swallow.
+
+    :raises Bitrix24ValidationError: when the method has no name or a parameter's name is reserved.
+    """
+    if not method or not method.replace(".", "").replace("_", "").isalnum():
+        raise Bitrix24ValidationError("method", f"{method!r} is not the name of a REST method", method=method)
+    if params is not None and not isinstance(params, Mapping):
+        raise Bitrix24ValidationError("params", "must be a mapping of names to values", method=method)
+    for name in params or {}:
+        if str(name).lower() in RESERVED:
+            rule = "this name is taken by the server; the method would never see it"
+            raise Bitrix24ValidationError(f"params.{name}", rule, method=method)
+    return dict(params or {})
+
+
+def encode_json(params: Mapping[str, Any]) -> bytes:
+    """Return the body of a single call.
+
+    :raises Bitrix24ValidationError: when a value is no JSON value, date, time or decimal.
+    """
+    try:
+        return json.dumps(params, default=_plain, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:
+        raise Bitrix24ValidationError("params", f"can't be written as JSON: {error}") from None
+
+
+def encode_query(params: Mapping[str, Any]) -> str:
+    """Return parameters as PHP reads them: ``a[b][0]=1``.
+
+    None, empty lists and empty mappings have no form in a query and are left out, as PHP's own
+    encoder does; booleans become 1 and 0.
+    """
+    return "&".join(f"{name}={quote_plus(value)}" for name, value in _pairs(params))
+
+
+def command(method: str, params: Mapping[str, Any]) -> str:
+    """Return one command of a batch.
+
+    :raises Bitrix24ValidationError: when a text holds ``$result[``, which the server would replace.
+    """
+    pairs = list(_pairs(params))
+    for name, value in pairs:
+        if "$result[" in value:
+            rule = "holds '$result[', which the server replaces in a batch; send it as a single call"
+            raise Bitrix24ValidationError(name, rule, method=method)
+    return f"{method}?{encode_query(params)}" if pairs else method
+
+
+def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in params.items():
+        yield from _flatten(quote_plus(str(name)), value)
+
+
+def _flatten(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if value is None:
+        return
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flatten(f"{name}[{quote_plus(str(key))}]", inner)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for index, inner in enumerate(value):
+            yield from _flatten(f"{name}[{index}]", inner)
+    else:
+        yield name, _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, str | int | float):
+        return str(value)
+    return str(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON value")

@@ -1,0 +1,187 @@
+"""A reply, or its absence, becomes an answer or a failure that says whether the call was executed.
+
+The status alone decides nothing: an error can come with status 200, a limit with 401, and a
+success never without the key ``result``.
+
+=====================================  ============  ==============================================
+what came back                         executed?     why
+=====================================  ============  ==============================================
+no connection                          not executed  no byte reached the portal
+JSON with ``QUERY_LIMIT_EXCEEDED``     not executed  the front server refuses before it runs
+JSON with ``OPERATION_TIME_LIMIT``     not executed  checked before the method runs
+JSON with ``expired_token``            not executed  checked before the method runs
+status 429 with any body               not executed  what 429 means
+JSON with any other ``error``, < 500   refused       the method itself, or a check before it, said no
+3xx; 4xx without JSON                  refused       never reached the method
+JSON with an ``error``, >= 500         unknown       the method may have stopped halfway
+5xx without JSON, also 503             unknown       a proxy speaks, and can't know
+2xx without usable JSON                unknown       executed most likely, the answer is lost
+timeout, reset, reply over 32 MB       unknown       no answer
+=====================================  ============  ==============================================
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_b24.exceptions import Outcome
+from airflow_provider_b24.rest.transport import HttpReply, NoReply
+
+#: Checked before the method is run, whatever the status.
+_NOT_EXECUTED = frozenset({"query_limit_exceeded", "operation_time_limit", "expired_token", "overload_limit"})
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
+_DESCRIPTION_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class OperatingTime:
+    """How much of its running time a method has used, as the portal reports it.
+
+    :param used: seconds within the current ten minutes.
+    :param reset_at: when the count starts anew, in Unix seconds.
+    """
+
+    used: float = 0.0
+    reset_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the portal answered to a call that it executed.
+
+    :param result: the reply's ``result``.
+    :param total: how many items a list method knows in all.
+    :param next: where the next page starts; None on the last.
+    :param raw: the reply's body when it is no JSON (a download).
+    :param attempts: how many requests it took.
+    """
+
+    result: Any
+    total: int | None = None
+    next: int | None = None
+    operating: OperatingTime = field(default_factory=OperatingTime)
+    raw: bytes | None = field(default=None, repr=False)
+    attempts: int = 1
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no answer, and whether the portal executed the call.
+
+    :param code: the portal's error code; empty when the failure isn't the portal's.
+    :param location: where a redirect points to: scheme and host only.
+    :param repeatable: False when asking again would end the same way.
+    :param argument: the parameter that the portal names.
+    """
+
+    outcome: Outcome
+    code: str = ""
+    description: str = ""
+    status: int | None = None
+    location: str | None = None
+    repeatable: bool = True
+    argument: str | None = None
+
+
+def classify(reply: HttpReply | NoReply, *, binary: bool = False) -> Answer | Failure:
+    """Read one reply.
+
+    :param binary: whether the method answers with a file instead of JSON.
+    """
+    if isinstance(reply, NoReply):
+        return Failure(reply.outcome, description=reply.reason, repeatable=reply.repeatable)
+    body = _json(reply.body)
+    if isinstance(body, dict) and (problem := error_in(body)) is not None:
+        return _failure(problem, reply.status)
+    if 300 <= reply.status < 400:
+        return _redirect(reply)
+    if 200 <= reply.status < 300:
+        return _success(reply, body, binary=binary)
+    return Failure(_outcome(reply.status), description=_words(reply), status=reply.status)
+
+
+def error_in(body: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the part of a reply that holds an error, at the top or inside ``result``.
+
+    The code may be ``"0"``, 0 or empty: the key's presence counts, not its value.
+    """
+    if "error" in body and ("result" not in body or body["result"] is False):
+        return body
+    inner = body.get("result")
+    if isinstance(inner, dict) and inner.get("error") and inner.get("result") is False:
+        return inner
+    return None
+
+
+def read_operating(time: Any) -> OperatingTime:
+    """Return what a reply's ``time`` says of the method's running time."""
+    if not isinstance(time, dict):
+        return OperatingTime()
+    reset_at = time.get("operating_reset_at")
+    return OperatingTime(float(time.get("operating") or 0), float(reset_at) if reset_at else None)
+
+
+def _failure(problem: dict[str, Any], status: int) -> Failure:
+    error = problem["error"]
+    # REST 3.0 nests code and message; no method of this provider is there, a call by name may be.
+    nested = error if isinstance(error, dict) else {}
+    code = str(nested.get("code", "") if nested else error)
+    text = nested.get("message") or problem.get("error_description") or ""
+    return Failure(
+        _outcome(status, code),
+        code=code,
+        description=str(text)[:_DESCRIPTION_LENGTH],
+        status=status,
+        argument=problem.get("argument"),
+    )
+
+
+def _outcome(status: int, code: str = "") -> Outcome:
+    if code.lower() in _NOT_EXECUTED or status == _TOO_MANY_REQUESTS:
+        return Outcome.NOT_EXECUTED
+    return Outcome.UNKNOWN if status >= _SERVER_ERROR else Outcome.REFUSED
+
+
+def _redirect(reply: HttpReply) -> Failure:
+    parts = urlsplit(reply.location or "")
+    location = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else None
+    words = f"the portal redirects to {location or 'another address'}"
+    return Failure(Outcome.REFUSED, description=words, status=reply.status, location=location)
+
+
+def _success(reply: HttpReply, body: Any, *, binary: bool) -> Answer | Failure:
+    if isinstance(body, dict) and "result" in body:
+        return Answer(
+            body["result"], _int(body.get("total")), _int(body.get("next")), read_operating(body.get("time"))
+        )
+    if binary and reply.body and _is_file(reply):
+        return Answer(None, raw=reply.body)
+    return Failure(Outcome.UNKNOWN, description=_words(reply), status=reply.status)
+
+
+def _is_file(reply: HttpReply) -> bool:
+    """Tell a report, which is an HTML table too, from a proxy's or a login page."""
+    return "attachment" in reply.disposition.lower() or "html" not in reply.content_type.lower()
+
+
+def _words(reply: HttpReply) -> str:
+    if not reply.body.strip():
+        return "the reply is empty"
+    if "html" in reply.content_type.lower() or reply.body.lstrip()[:1] == b"<":
+        return "the reply is an HTML page, not Bitrix24's JSON"
+    return "the reply is not Bitrix24's JSON"
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def _int(value: Any) -> int | None:
+    return int(value) if value is not None and str(value).lstrip("-").isdigit() else None
