@@ -11,7 +11,10 @@ from airflow_provider_b24.emulator.registry import ApiError
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator.faults import Fault
 
-MAINTENANCE = "<!DOCTYPE html><html><head><title>Bitrix24</title></head><body><h1>Something went wrong</h1></body></html>"
+MAINTENANCE = (
+    "<!DOCTYPE html><html><head><title>Bitrix24</title></head>"
+    "<body><h1>Something went wrong</h1></body></html>"
+)
 
 
 def executes(fault: Fault) -> bool:

@@ -11,6 +11,11 @@ from airflow_provider_b24.emulator.registry import ApiError, RawBody
 JSON = "application/json; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 
+NGINX_PAGE = (
+    "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
+    "<center><h1>{title}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+)
+
 
 @dataclass(slots=True)
 class Reply:
@@ -39,5 +44,5 @@ def from_error(error: ApiError) -> Reply:
 
 def page(status: int, title: str) -> Reply:
     """Return a page of the front server, which speaks no JSON."""
-    text = f"<html>\r\n<head><title>{status} {title}</title></head>\r\n<body>\r\n<center><h1>{status} {title}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+    text = NGINX_PAGE.format(title=f"{status} {title}")
     return Reply(status, text.encode(), HTML)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.emulator.dispatch import Begun, Dispatcher
 
-TOKEN_PATH = "/oauth/token"
-TOKEN_METHOD = "oauth.token"
+OAUTH_PATH = "/oauth/token"
+OAUTH_METHOD = "oauth.token"
 HOLD_TICK = 0.005
 
 
@@ -84,7 +84,7 @@ class RestApp:
     async def _execute(self, visit: _Visit, request: Request) -> Reply:
         params = visit.params()
         request.params = without_secrets(params)
-        if visit.method == TOKEN_METHOD:
+        if visit.method == OAUTH_METHOD:
             return oauth.token(self._dispatcher.portal, params)
         try:
             begun = self._dispatcher.begin(visit.method, visit.login(params), params, request)
@@ -120,8 +120,8 @@ class _Visit:
         self.method = self._read_path()
 
     def _read_path(self) -> str:
-        if self.path.rstrip("/") == TOKEN_PATH:
-            return TOKEN_METHOD
+        if self.path.rstrip("/") == OAUTH_PATH:
+            return OAUTH_METHOD
         steps = self.path.removeprefix("/rest/").rstrip("/").split("/")
         if len(steps) >= 3:
             self.webhook = (steps[0], steps[1])
@@ -152,13 +152,17 @@ class _Visit:
 
 def _multipart(kind: str, body: bytes) -> dict[str, Any]:
     """Read the fields of a multipart form; files are of no use to any method here."""
-    message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + body)
+    message = BytesParser(policy=HTTP).parsebytes(
+        b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + body
+    )
     fields = [
         (str(part.get_param("name", header="content-disposition")), part.get_payload(decode=True))
         for part in message.iter_parts()
         if part.get_filename() is None
     ]
-    return php.decode_pairs((name, content.decode("utf-8", "replace")) for name, content in fields if isinstance(content, bytes))
+    return php.decode_pairs(
+        (name, content.decode("utf-8", "replace")) for name, content in fields if isinstance(content, bytes)
+    )
 
 
 async def _body(receive: Receive) -> bytes | None:

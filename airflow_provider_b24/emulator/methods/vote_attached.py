@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 MAX_ENTITIES = 50
 VOTERS_A_PAGE = 50
 
+REPORT = (
+    '<html><head><meta http-equiv="Content-Type" content="text/html; charset=UTF-8"></head>'
+    '<body><table border="1">{rows}</table></body></html>'
+)
+
 
 @method("vote.AttachedVote.get", scope="vote", engine=True)
 def get(call: Call) -> object:
@@ -27,9 +32,7 @@ def get_many(call: Call) -> object:
     """Return polls in the order asked; one that cannot be read fails them all."""
     module_id, entity_type = engine.string(call, "moduleId"), engine.string(call, "entityType")
     wanted = [
-        number
-        for _, value in php.pairs(engine.array(call, "entityIds"))
-        if (number := php.to_int(value))
+        number for _, value in php.pairs(engine.array(call, "entityIds")) if (number := php.to_int(value))
     ]
     if len(wanted) > MAX_ENTITIES:
         return _swallowed(call, "", "To many entity ids", documented="Too many entity ids")
@@ -116,7 +119,7 @@ def download(call: Call) -> object:
     """Return the report: a table in HTML that calls itself a spreadsheet."""
     poll = _readable(call)
     rows = "".join(_report_rows(call, poll, question) for question in poll.questions.values())
-    page = f'<html><head><meta http-equiv="Content-Type" content="text/html; charset=UTF-8"></head><body><table border="1">{rows}</table></body></html>'
+    page = REPORT.format(rows=rows)
     return RawBody(page.encode(), "application/vnd.ms-excel", f"vote{poll.vote_id}.xls")
 
 
