@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator.bindings import Bindings
 from airflow_provider_b24.emulator.connectors import Connector, Connectors
@@ -110,6 +110,27 @@ class Lines:
         """Return all messages of a line's conversations, in the order of their ids."""
         found = (item.messages for item in self.conversations if item.place.line_id == line)
         return sorted((message for messages in found for message in messages), key=lambda item: item.id)
+
+    def state(self) -> list[dict[str, Any]]:
+        """Return all lines with their conversations, for the control API."""
+        return [
+            {
+                "id": line.id,
+                "name": line.name,
+                "active": line.active,
+                "conversations": [
+                    {
+                        "chat_id": item.chat.id,
+                        "session_id": item.session_id,
+                        "user_code": item.place.code,
+                        "is_open": item.is_open,
+                    }
+                    for item in self.conversations
+                    if item.place.line_id == line.id
+                ],
+            }
+            for line in self
+        ]
 
     def operators(self) -> list[int]:
         """Return the ids of those who answer on lines: everybody who works here."""
