@@ -20,7 +20,7 @@ __all__ = ["Emulator"]
 def __getattr__(name: str) -> object:
     # Lazy, so that importing the package costs nothing where no portal is started.
     if name == "Emulator":
-        from airflow_provider_b24.emulator.server import Emulator  # noqa: PLC0415
+        from airflow_provider_b24.emulator.server import Emulator
 
         return Emulator
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

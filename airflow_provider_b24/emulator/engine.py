@@ -45,5 +45,6 @@ def _required(call: Call, name: str) -> Any:
 def _mismatch(name: str, value: object, kind: str) -> ApiError:
     shown = "Array" if php.is_array(value) else value
     return ApiError(
-        "100", f"Invalid value {{{shown}}} to match with parameter {{{name}}}. Should be value of type {kind}."
+        "100",
+        f"Invalid value {{{shown}}} to match with parameter {{{name}}}. Should be value of type {kind}.",
     )

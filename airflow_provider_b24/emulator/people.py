@@ -65,7 +65,14 @@ class People:
             number = self._portal.ids.next("user") if user_id is None else user_id
             name, _, last_name = full_name.partition(" ")
             user = User(
-                number, name, last_name, position, email or f"user{number}@demo.example", admin, True, external
+                number,
+                name,
+                last_name,
+                position,
+                email or f"user{number}@demo.example",
+                admin,
+                True,
+                external,
             )
             self._users[number] = user
             return user
