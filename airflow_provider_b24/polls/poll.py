@@ -152,9 +152,7 @@ def _rows(value: Any) -> list[Mapping[str, Any]]:
 def _own_answers(value: Any) -> dict[int, frozenset[int]]:
     if not isinstance(value, Mapping):
         return {}
-    return {
-        _int(question): frozenset(_int(answer) for answer in answers) for question, answers in value.items()
-    }
+    return {_int(question): frozenset(map(_int, answers)) for question, answers in value.items()}
 
 
 def _absolute(url: str, portal: str) -> str:

@@ -67,7 +67,8 @@ def _rule(error: ValidationError) -> str:
         return words
     if error.validator == "additionalProperties":
         known = set(error.schema.get("properties", {})) if isinstance(error.schema, dict) else set()
-        unknown = ", ".join(sorted(repr(key) for key in set(error.instance) - known))
+        given = error.instance if isinstance(error.instance, dict) else {}
+        unknown = ", ".join(sorted(repr(key) for key in set(given) - known))
         return f"has no key {unknown}; it knows {', '.join(sorted(known))}"
     if error.validator == "required":
         return f"needs {error.message.split(' is a ')[0]}"

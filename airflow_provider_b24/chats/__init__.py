@@ -1,0 +1,1 @@
+"""Bitrix24 chats: messages, members, search by title."""

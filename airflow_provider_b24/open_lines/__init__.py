@@ -1,0 +1,1 @@
+"""What a connector message is, and what became of it."""

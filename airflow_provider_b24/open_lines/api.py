@@ -1,0 +1,156 @@
+"""Open lines of one portal: connector messages and CRM chats."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_b24.exceptions import Bitrix24Error, Outcome
+from airflow_provider_b24.open_lines.crm import entity_params, send_to_chat
+from airflow_provider_b24.open_lines.messages import check_target, prepare_deletions, prepare_messages
+from airflow_provider_b24.open_lines.report import (
+    Delivery,
+    DeliveryReport,
+    DeliveryStatus,
+    read_deliveries,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.rest.client import Bitrix24Client
+
+log = logging.getLogger(__name__)
+
+#: Messages in one request: the portal may hold each for some seconds, and a request has sixty.
+_CHUNK = 20
+
+
+class OpenLinesApi:
+    """The ``imconnector.*`` messages and ``imopenlines.crm.*`` methods of one portal.
+
+    ``imconnector.*`` refuses webhooks: the connection must be an OAuth application, the one that
+    registered the connector.
+    """
+
+    def __init__(self, client: Bitrix24Client, *, clock: Callable[[], float] = time.time) -> None:
+        self._client = client
+        self._clock = clock
+
+    def send(
+        self, *, connector: str, line: int | str, messages: Iterable[Mapping[str, Any]]
+    ) -> DeliveryReport:
+        """Push messages from outside into an open line, and report on each.
+
+        Method: ``imconnector.send.messages``
+        (https://apidocs.bitrix24.com/api-reference/imopenlines/imconnector/imconnector-send-messages.html).
+
+        The portal does not recognise repeated messages, so a lost reply is not repeated: its
+        messages are reported as *unknown*.
+
+        :param connector: the id under which the connector is registered.
+        :param line: the open line's number.
+        :param messages: ``{"user": …, "message": …, "chat": …}`` each, as the page shows them.
+        :raises Bitrix24ValidationError: when a message is not usable; nothing is sent.
+        :raises Bitrix24AuthTypeError: when the connection is a webhook.
+        :raises Bitrix24Error: when the portal refuses the first request as a whole.
+        """
+        prepared = prepare_messages(_listed(messages), now=self._clock())
+        target = check_target(connector, line)
+        return self._push("imconnector.send.messages", target, prepared, needs_session=True)
+
+    def update(
+        self, *, connector: str, line: int | str, messages: Iterable[Mapping[str, Any]]
+    ) -> DeliveryReport:
+        """Change messages that were pushed before, found by their ids (``imconnector.update.messages``).
+
+        The portal reports success for ids that it doesn't know, too.
+        """
+        prepared = prepare_messages(_listed(messages), now=self._clock())
+        return self._push("imconnector.update.messages", check_target(connector, line), prepared)
+
+    def delete(
+        self, *, connector: str, line: int | str, messages: Iterable[Mapping[str, Any]]
+    ) -> DeliveryReport:
+        """Delete messages that were pushed before (``imconnector.delete.messages``).
+
+        :param messages: the ids of user, message and chat; other keys are ignored.
+        """
+        prepared = prepare_deletions(_listed(messages))
+        return self._push("imconnector.delete.messages", check_target(connector, line), prepared)
+
+    def send_to_crm_chat(
+        self,
+        *,
+        entity_type: str,
+        entity_id: int | str,
+        user_id: int | str,
+        message: str,
+        chat_id: int | str | None = None,
+    ) -> dict[str, int]:
+        """Post a message to the open-line chat of a CRM item (``imopenlines.crm.message.add``).
+
+        :param entity_type: ``lead``, ``deal``, ``company`` or ``contact``.
+        :param entity_id: the item's id.
+        :param user_id: who says it: an employee or a bot who is a member of the chat.
+        :param message: the text.
+        :param chat_id: the chat; None looks it up (``imopenlines.crm.chat.get``).
+        :returns: ``{"message_id", "chat_id"}``.
+        :raises Bitrix24CrmChatError: when no conversation is tied to the item.
+        """
+        entity = entity_params(entity_type, entity_id)
+        return send_to_chat(self._client, entity, user_id=user_id, chat_id=chat_id, message=message)
+
+    def _push(
+        self,
+        method: str,
+        connector: str,
+        line: int | str,
+        messages: list[dict[str, Any]],
+        *,
+        needs_session: bool,
+    ) -> DeliveryReport:
+        target = check_target(connector, line)
+        report = DeliveryReport()
+        while len(report.items) < len(messages):
+            chunk = messages[len(report.items) : len(report.items) + _CHUNK]
+            try:
+                result = self._client.call(method, {**target, "MESSAGES": chunk})
+            except Bitrix24Error as error:
+                self._note_failure(report, messages, chunk, error)
+            else:
+                report.items += read_deliveries(chunk, result, needs_session=needs_session)
+        log.info("%s: %s", method, report)
+        return report
+
+    def _note_failure(
+        self,
+        report: DeliveryReport,
+        messages: list[dict[str, Any]],
+        chunk: list[dict[str, Any]],
+        error: Bitrix24Error,
+    ) -> None:
+        if error.outcome is Outcome.UNKNOWN:
+            log.warning("%d messages may or may not be delivered: %s", len(chunk), error)
+            report.items += _same_fate(chunk, DeliveryStatus.UNKNOWN, error)
+        elif report.items:
+            # What is delivered must be reported, so the rest is too instead of raising.
+            log.warning("%d messages are not delivered: %s", len(messages) - len(report.items), error)
+            report.items += _same_fate(messages[len(report.items) :], DeliveryStatus.REJECTED, error)
+        else:
+            raise error
+
+
+def _same_fate(
+    messages: list[dict[str, Any]], status: DeliveryStatus, error: Bitrix24Error
+) -> list[Delivery]:
+    words = ": ".join(part for part in (error.code, error.description or error.message) if part)
+    return [Delivery(str(message["message"]["id"]), status, (words,)) for message in messages]
+
+
+def _listed(messages: Any) -> Any:
+    return (
+        list(messages)
+        if isinstance(messages, Iterable) and not isinstance(messages, str | Mapping)
+        else messages
+    )

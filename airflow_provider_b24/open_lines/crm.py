@@ -1,0 +1,64 @@
+"""The open-line chats that are tied to CRM items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_b24.exceptions import Bitrix24CrmChatError, Bitrix24ValidationError, Outcome
+from airflow_provider_b24.ids import parse_chat_id, parse_id
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.rest.client import Bitrix24Client
+
+#: What a CRM item may be.
+ENTITY_TYPES = ("lead", "deal", "company", "contact")
+_CHATS = "imopenlines.crm.chat.get"
+
+
+def entity_params(entity_type: Any, entity_id: Any) -> dict[str, Any]:
+    """Return the parameters that name a CRM item."""
+    kind = str(entity_type).strip().lower()
+    if kind not in ENTITY_TYPES:
+        raise Bitrix24ValidationError(
+            "entity_type", f"must be one of {', '.join(ENTITY_TYPES)}, not {entity_type!r}"
+        )
+    return {"CRM_ENTITY_TYPE": kind, "CRM_ENTITY": parse_id(entity_id, "entity_id")}
+
+
+def find_chat(client: Bitrix24Client, entity: dict[str, Any]) -> int:
+    """Return the item's newest open-line chat: an active one, or else the last.
+
+    :raises Bitrix24CrmChatError: when no conversation is tied to the item.
+    """
+    for active_only in ("Y", "N"):
+        chats = _chat_ids(client.call(_CHATS, {**entity, "ACTIVE_ONLY": active_only}))
+        if chats:
+            return max(chats)
+    raise Bitrix24CrmChatError(
+        method=_CHATS,
+        description=f"no open-line chat is tied to {entity['CRM_ENTITY_TYPE']} {entity['CRM_ENTITY']}",
+        outcome=Outcome.REFUSED,
+        conn_id=client.conn_id,
+    )
+
+
+def send_to_chat(
+    client: Bitrix24Client, entity: dict[str, Any], *, user_id: Any, chat_id: Any, message: Any
+) -> dict[str, int]:
+    """Post a message to a CRM item's chat and return ``{"message_id", "chat_id"}``."""
+    if not isinstance(message, str) or not message.strip() or message.strip() == "0":
+        # The portal takes "0" for no message at all.
+        raise Bitrix24ValidationError("message", "must be text, and neither blank nor '0'")
+    user = parse_id(user_id, "user_id")
+    chat = find_chat(client, entity) if chat_id is None else parse_chat_id(chat_id)
+    params = {**entity, "USER_ID": user, "CHAT_ID": chat, "MESSAGE": message}
+    message_id = client.call("imopenlines.crm.message.add", params)
+    return {"message_id": int(message_id), "chat_id": chat}
+
+
+def _chat_ids(result: Any) -> list[int]:
+    rows = result.values() if isinstance(result, Mapping) else result or []
+    return [
+        int(row["CHAT_ID"]) for row in rows if isinstance(row, Mapping) and str(row.get("CHAT_ID")).isdigit()
+    ]

@@ -1,0 +1,130 @@
+"""What became of each message that was pushed through a connector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class DeliveryStatus(StrEnum):
+    """Whether a message is in the open line."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message's fate.
+
+    :param message_id: the id that the sender gave the message.
+    :param errors: the portal's words for a rejection.
+    :param chat_id: the chat that the message is in.
+    :param session_id: the open line's session that it belongs to.
+    """
+
+    message_id: str
+    status: DeliveryStatus
+    errors: tuple[str, ...] = ()
+    chat_id: int | None = None
+    session_id: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fate as JSON values."""
+        return {
+            "message_id": self.message_id,
+            "status": str(self.status),
+            "errors": list(self.errors),
+            "chat_id": self.chat_id,
+            "session_id": self.session_id,
+        }
+
+
+@dataclass
+class DeliveryReport:
+    """The fates of all messages, in the order in which they were given.
+
+    *Rejected* means that the message is certainly not delivered and may be sent again; *unknown*
+    that it may be, and that sending it again could double it.
+    """
+
+    items: list[Delivery] = field(default_factory=list)
+
+    @property
+    def accepted(self) -> int:
+        """How many messages are delivered."""
+        return self._count(DeliveryStatus.ACCEPTED)
+
+    @property
+    def rejected(self) -> int:
+        """How many messages are certainly not delivered."""
+        return self._count(DeliveryStatus.REJECTED)
+
+    @property
+    def unknown(self) -> int:
+        """How many messages may be delivered."""
+        return self._count(DeliveryStatus.UNKNOWN)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON values, for XCom."""
+        return {
+            "accepted": self.accepted,
+            "rejected": self.rejected,
+            "unknown": self.unknown,
+            "items": [item.to_dict() for item in self.items],
+        }
+
+    def __str__(self) -> str:
+        return f"{self.accepted} accepted, {self.rejected} rejected, {self.unknown} unknown"
+
+    def _count(self, status: DeliveryStatus) -> int:
+        return sum(item.status is status for item in self.items)
+
+
+def read_deliveries(messages: list[dict[str, Any]], result: Any, *, needs_session: bool) -> list[Delivery]:
+    """Return the fates that a reply tells.
+
+    :param messages: what was sent, in order.
+    :param result: the reply's ``result``.
+    :param needs_session: whether an accepted message must name its session: without one the open
+        line did not take a new message.
+    """
+    rows = _rows(result)
+    return [
+        _delivery(str(message["message"]["id"]), rows.get(index), needs_session)
+        for index, message in enumerate(messages)
+    ]
+
+
+def _rows(result: Any) -> dict[int, Any]:
+    data = result.get("DATA") if isinstance(result, Mapping) else None
+    rows = data.get("RESULT") if isinstance(data, Mapping) else None
+    if isinstance(rows, Mapping):
+        return {int(key): row for key, row in rows.items() if str(key).isdigit()}
+    return dict(enumerate(rows or []))
+
+
+def _delivery(message_id: str, row: Any, needs_session: bool) -> Delivery:
+    if not isinstance(row, Mapping):
+        return Delivery(message_id, DeliveryStatus.UNKNOWN, ("the reply says nothing of this message",))
+    if not row.get("SUCCESS"):
+        return Delivery(message_id, DeliveryStatus.REJECTED, _errors(row.get("ERRORS")))
+    session = row.get("session")
+    if isinstance(session, Mapping) and session.get("CHAT_ID"):
+        chat_id, session_id = _int(session.get("CHAT_ID")), _int(session.get("ID"))
+        return Delivery(message_id, DeliveryStatus.ACCEPTED, (), chat_id, session_id)
+    if needs_session:
+        return Delivery(message_id, DeliveryStatus.REJECTED, ("the open line did not take the message",))
+    return Delivery(message_id, DeliveryStatus.ACCEPTED)
+
+
+def _errors(value: Any) -> tuple[str, ...]:
+    values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
+    return tuple(str(error) for error in values if error) or ("the portal gave no reason",)
+
+
+def _int(value: Any) -> int | None:
+    return int(value) if str(value).isdigit() else None
