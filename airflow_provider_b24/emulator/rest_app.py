@@ -122,7 +122,8 @@ class _Visit:
     def _read_path(self) -> str:
         if self.path.rstrip("/") == OAUTH_PATH:
             return OAUTH_METHOD
-        steps = self.path.removeprefix("/rest/").rstrip("/").split("/")
+        # Like the real front server: the official JavaScript SDK calls /rest//method.
+        steps = [step for step in self.path.removeprefix("/rest/").split("/") if step]
         if len(steps) >= 3:
             self.webhook = (steps[0], steps[1])
             steps = steps[2:]
