@@ -27,6 +27,7 @@ Bitrix24Error
     ├── Bitrix24PortalError             the portal is gone
     │   └── Bitrix24PortalMovedError    the portal has another address now
     ├── Bitrix24BatchError              the batch, or a command's place in it, is refused
+    │   └── Bitrix24BatchIncompleteError some commands failed; the others are done
     ├── Bitrix24PollError
     │   ├── Bitrix24PollRejectedError   the portal would not create the poll
     │   ├── Bitrix24PollFinishedError   the poll is stopped
@@ -42,7 +43,7 @@ Bitrix24Error
         └── Bitrix24DeliveryError       some messages were not delivered; the report says which
 
 All derive from AirflowException, so ``soft_fail`` and callbacks treat them as Airflow's own.
-The two that a retry would make worse (outcome unknown, delivery) also derive from
+Those that a retry would make worse (outcome unknown, delivery, incomplete batch) also derive from
 AirflowFailException: Airflow fails the task at once instead of posting a second time.
 """
 
@@ -341,6 +342,10 @@ class Bitrix24PortalMovedError(Bitrix24PortalError):
 
 class Bitrix24BatchError(Bitrix24ApiError):
     """The batch, or a command's place in it, is refused."""
+
+
+class Bitrix24BatchIncompleteError(Bitrix24BatchError, AirflowFailException):
+    """Some commands of a batch failed, and a retry would run the others again."""
 
 
 class Bitrix24PollError(Bitrix24ApiError):

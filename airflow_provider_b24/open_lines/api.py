@@ -104,13 +104,11 @@ class OpenLinesApi:
     def _push(
         self,
         method: str,
-        connector: str,
-        line: int | str,
+        target: dict[str, Any],
         messages: list[dict[str, Any]],
         *,
-        needs_session: bool,
+        needs_session: bool = False,
     ) -> DeliveryReport:
-        target = check_target(connector, line)
         report = DeliveryReport()
         while len(report.items) < len(messages):
             chunk = messages[len(report.items) : len(report.items) + _CHUNK]

@@ -103,8 +103,7 @@ class OAuthCredentials:
         if pair.access is None:
             pair = self._renew(None)
         self._pair = pair
-        token = Secret(f"Bearer {_shown(pair.access)}")
-        return HttpRequest(Secret(f"{self.portal}/rest/{method}"), body, {"Authorization": token})
+        return _bearer_request(self.portal, method, body, pair.access or Secret(""))
 
     def renew(self, refused: HttpRequest) -> bool:
         """Renew the token that a request was refused for, unless somebody else has done it."""
@@ -114,9 +113,10 @@ class OAuthCredentials:
         self._pair = self._renew(Secret(refused_token))
         return True
 
-    def has_token(self) -> bool:
-        """Say whether there is an access token, which a connection test may use and never renews."""
-        return self._newest().access is not None
+    def without_renewal(self) -> TokenCredentials | None:
+        """Return credentials with the newest access token alone; None when there is none yet."""
+        access = self._newest().access
+        return TokenCredentials(portal=self.portal, access=access) if access is not None else None
 
     def _newest(self) -> TokenPair:
         stored = self._store.load()
@@ -198,6 +198,22 @@ class OAuthCredentials:
         )
 
 
+class TokenCredentials:
+    """An access token that is used while it lasts, for calls that must not spend a refresh token."""
+
+    def __init__(self, *, portal: str, access: Secret) -> None:
+        self.portal = portal
+        self._access = access
+
+    def request(self, method: str, body: bytes) -> HttpRequest:
+        """Return the request for one call."""
+        return _bearer_request(self.portal, method, body, self._access)
+
+    def renew(self, refused: HttpRequest) -> bool:  # noqa: ARG002
+        """Return False: this token is never replaced."""
+        return False
+
+
 def default_oauth_server(portal: str) -> str:
     """Return the OAuth server of the portal's region."""
     zone = portal.rsplit(".", 1)[-1].partition(":")[0].partition("/")[0].lower()
@@ -217,5 +233,6 @@ def _new_pair(result: Any, *, seed: str) -> TokenPair | None:
     return TokenPair(Secret(str(result["access_token"])), Secret(str(result["refresh_token"])), seed)
 
 
-def _shown(secret: Secret | None) -> str:
-    return secret.reveal() if secret else ""
+def _bearer_request(portal: str, method: str, body: bytes, access: Secret) -> HttpRequest:
+    token = Secret(f"Bearer {access.reveal()}")
+    return HttpRequest(Secret(f"{portal}/rest/{method}"), body, {"Authorization": token})

@@ -7,7 +7,7 @@ sent again; what may have been executed is sent again only where a repeat does n
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +72,7 @@ class BatchResult:
         return len(self.results) + len(self.errors)
 
 
-def run_batch(
-    client: Bitrix24Client, commands: Mapping[Any, tuple[str, Mapping[str, Any]] | str]
-) -> BatchResult:
+def run_batch(client: Bitrix24Client, commands: Mapping[Any, Sequence[Any] | str]) -> BatchResult:
     """Run commands fifty a request.
 
     :raises Bitrix24ValidationError: when a command is not usable; nothing is sent.

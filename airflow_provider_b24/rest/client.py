@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +102,7 @@ class Bitrix24Client:
             error.method = error.method or method
             raise
 
-    def call_batch(self, commands: Mapping[Any, tuple[str, Mapping[str, Any]] | str]) -> BatchResult:
+    def call_batch(self, commands: Mapping[Any, Sequence[Any] | str]) -> BatchResult:
         """Call many methods, fifty a request, and return a result or an error for each.
 
         :param commands: a key of your own to ``(method, params)``, or to a method without parameters.

@@ -1,0 +1,95 @@
+"""What Airflow knows of this provider before any of its modules is imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata; Airflow reads it at start-up, so it is a plain dict."""
+    package = "airflow_provider_b24"
+    return {
+        "package-name": "airflow-provider-b24",
+        "name": "Bitrix24",
+        "description": (
+            "Send polls to Bitrix24 chats and wait for the answers, push messages into open lines, "
+            "and call the REST API within its limits."
+        ),
+        "integrations": [
+            {
+                "integration-name": "Bitrix24",
+                "external-doc-url": "https://apidocs.bitrix24.com/",
+                "tags": ["service"],
+            }
+        ],
+        "connection-types": [
+            {
+                "connection-type": "bitrix24",
+                "hook-class-name": f"{package}.hooks.bitrix24.Bitrix24Hook",
+                "hook-name": "Bitrix24",
+                "ui-field-behaviour": _field_behaviour(),
+                "conn-fields": _extra_fields(),
+            }
+        ],
+        "hooks": [{"integration-name": "Bitrix24", "python-modules": [f"{package}.hooks.bitrix24"]}],
+        "operators": [
+            {
+                "integration-name": "Bitrix24",
+                "python-modules": [
+                    f"{package}.operators.polls",
+                    f"{package}.operators.open_lines",
+                    f"{package}.operators.chats",
+                    f"{package}.operators.rest",
+                ],
+            }
+        ],
+        "sensors": [{"integration-name": "Bitrix24", "python-modules": [f"{package}.sensors.polls"]}],
+        "triggers": [{"integration-name": "Bitrix24", "python-modules": [f"{package}.triggers.polls"]}],
+    }
+
+
+def _field_behaviour() -> dict[str, Any]:
+    return {
+        "hidden-fields": ["schema", "port"],
+        "relabeling": {
+            "host": "Portal",
+            "login": "User id (webhook) or client_id (application)",
+            "password": "Webhook code or whole webhook URL, or client_secret",
+        },
+        "placeholders": {
+            "host": "acme.bitrix24.com; may be empty with a whole webhook URL",
+            "login": "1; may be empty with a whole webhook URL",
+            "password": "https://acme.bitrix24.com/rest/1/…/",
+        },
+    }
+
+
+def _extra_fields() -> dict[str, Any]:
+    return {
+        "refresh_token": _field("Refresh token (application)", "Starts the chain of tokens.", secret=True),
+        "access_token": _field("Access token (application)", "May be empty.", secret=True),
+        "oauth_server": _field("OAuth server (application)", "Empty: chosen by the portal's region."),
+        "plan": {
+            "label": "Plan",
+            "description": "Sets how many requests the portal allows. Enterprise: 5 a second, others 2.",
+            "schema": {
+                "type": ["string", "null"],
+                "enum": ["standard", "enterprise", "self_hosted"],
+                "default": "standard",
+            },
+        },
+        "timeout": {
+            "label": "Timeout",
+            "description": "Seconds to wait for a reply.",
+            "schema": {"type": ["number", "null"], "minimum": 1},
+        },
+        "verify": _field("TLS verification", "true, false, or the path of a CA bundle."),
+        "proxies": _field("Proxies", 'JSON: {"https": "http://proxy:3128"}', secret=True),
+    }
+
+
+def _field(label: str, description: str, *, secret: bool = False) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": ["string", "null"]}
+    if secret:
+        schema["format"] = "password"
+    return {"label": label, "description": description, "schema": schema}

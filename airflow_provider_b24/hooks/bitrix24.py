@@ -1,0 +1,206 @@
+"""The hook: an Airflow connection becomes a client of a Bitrix24 portal."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
+from airflow_provider_b24.get_provider_info import get_provider_info
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow_provider_b24.chats.api import ChatsApi
+    from airflow_provider_b24.hooks.connection import ConnectionSettings
+    from airflow_provider_b24.open_lines.api import OpenLinesApi
+    from airflow_provider_b24.polls.api import PollsApi
+    from airflow_provider_b24.rest.auth import Credentials
+    from airflow_provider_b24.rest.batch import BatchResult
+    from airflow_provider_b24.rest.client import Bitrix24Client
+    from airflow_provider_b24.rest.transport import Transport
+
+log = logging.getLogger(__name__)
+
+
+class Bitrix24Hook(BaseHook):
+    """Reach a Bitrix24 portal through an Airflow connection.
+
+    The connection is a webhook or an OAuth application; which of the two follows from its fields.
+    All calls of all processes on one host share the portal's request limit.
+
+    :param bitrix24_conn_id: the Airflow connection.
+    """
+
+    conn_name_attr = "bitrix24_conn_id"
+    default_conn_name = "bitrix24_default"
+    conn_type = "bitrix24"
+    hook_name = "Bitrix24"
+
+    def __init__(self, bitrix24_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.bitrix24_conn_id = bitrix24_conn_id
+
+    def get_conn(self) -> Bitrix24Client:
+        """Return the client for the connection's portal; made once."""
+        return self.client
+
+    def call(
+        self, method: str, params: Mapping[str, Any] | None = None, *, repeatable: bool | None = None
+    ) -> Any:
+        """Call any REST method and return the reply's ``result``.
+
+        :param method: the method's name as Bitrix24 documents it, for example ``user.get``.
+        :param params: its parameters; dates, decimals and nested values are encoded.
+        :param repeatable: whether the call may be sent again although the portal may have executed
+            it; None looks the method up in :mod:`airflow_provider_b24.rest.methods`.
+        :raises Bitrix24Error: one of the types of :mod:`airflow_provider_b24.exceptions`.
+        """
+        return self.client.call(method, params, repeatable=repeatable)
+
+    def call_batch(self, commands: Mapping[Any, Sequence[Any] | str]) -> BatchResult:
+        """Call many methods, fifty a request; one that fails hides no other.
+
+        :param commands: a key of your own to ``(method, params)``, or to a method without parameters.
+        :returns: ``.results[key]`` and ``.errors[key]``.
+        """
+        return self.client.call_batch(commands)
+
+    def iterate(self, method: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
+        """Yield every item of a list method, page by page."""
+        return self.client.iterate(method, params)
+
+    @cached_property
+    def polls(self) -> PollsApi:
+        """Polls: send, read, vote, stop."""
+        from airflow_provider_b24.polls.api import PollsApi
+
+        return PollsApi(self.client)
+
+    @cached_property
+    def open_lines(self) -> OpenLinesApi:
+        """Open lines: connector messages and CRM chats."""
+        from airflow_provider_b24.open_lines.api import OpenLinesApi
+
+        return OpenLinesApi(self.client)
+
+    @cached_property
+    def chats(self) -> ChatsApi:
+        """Chats: messages, members, search by title."""
+        from airflow_provider_b24.chats.api import ChatsApi
+
+        return ChatsApi(self.client)
+
+    @cached_property
+    def settings(self) -> ConnectionSettings:
+        """What the connection says.
+
+        :raises Bitrix24ConfigurationError: naming the field to fill in or to mend.
+        """
+        from airflow_provider_b24.hooks.connection import read_connection
+
+        connection = self._connection()
+        return read_connection(
+            conn_id=self.bitrix24_conn_id,
+            host=connection.host,
+            login=connection.login,
+            password=connection.password,
+            extra=connection.extra_dejson,
+            port=connection.port,
+        )
+
+    @cached_property
+    def client(self) -> Bitrix24Client:
+        """The client for the connection's portal."""
+        return self._client_for(self._credentials)
+
+    def client_without_renewal(self) -> Bitrix24Client | None:
+        """Return a client that never spends a refresh token; None when there is no access token yet."""
+        from airflow_provider_b24.rest.auth import OAuthCredentials
+
+        if not isinstance(self._credentials, OAuthCredentials):
+            return self.client
+        credentials = self._credentials.without_renewal()
+        return self._client_for(credentials) if credentials is not None else None
+
+    @cached_property
+    def _transport(self) -> Transport:
+        from airflow_provider_b24.rest.transport import RequestsTransport
+
+        if self.settings.transport.verify is False:
+            log.warning("Connection %r does not verify the portal's certificate", self.bitrix24_conn_id)
+        return RequestsTransport(self.settings.transport)
+
+    @cached_property
+    def _credentials(self) -> Credentials:
+        from airflow_provider_b24.rest.auth import WebhookCredentials
+
+        settings = self.settings
+        if settings.is_application:
+            return _application_credentials(settings, self._transport, self.bitrix24_conn_id)
+        return WebhookCredentials(portal=settings.portal, user_id=settings.user, code=settings.secret)
+
+    def _client_for(self, credentials: Credentials) -> Bitrix24Client:
+        from airflow_provider_b24.rest.client import Bitrix24Client
+        from airflow_provider_b24.rest.limits import HostBucket, NoLimit
+
+        portal, plan = self.settings.portal, self.settings.plan
+        return Bitrix24Client(
+            credentials=credentials,
+            transport=self._transport,
+            limiter=NoLimit() if plan is None else HostBucket(portal=portal, plan=plan),
+            conn_id=self.bitrix24_conn_id,
+        )
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Say which portal and user the connection reaches, and which scopes it lacks.
+
+        It never spends a refresh token.
+        """
+        from airflow_provider_b24.hooks.check import check_connection
+
+        return check_connection(self)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return labels and placeholders for the forms of Airflow before 3.2."""
+        behaviour = get_provider_info()["connection-types"][0]["ui-field-behaviour"]
+        return {name.replace("-", "_"): value for name, value in behaviour.items()}
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the extra fields for the forms of Airflow before 3.2."""
+        from airflow_provider_b24.hooks.form import form_widgets
+
+        return form_widgets(get_provider_info()["connection-types"][0]["conn-fields"])
+
+    def _connection(self) -> Any:
+        with suppress(AirflowNotFoundException):
+            return self.get_connection(self.bitrix24_conn_id)
+        raise Bitrix24ConfigurationError(
+            f"There is no Airflow connection {self.bitrix24_conn_id!r}",
+            field="conn_id",
+            conn_id=self.bitrix24_conn_id,
+            advice="Add one of the type Bitrix24; the README shows its fields.",
+        )
+
+
+def _application_credentials(settings: ConnectionSettings, transport: Transport, conn_id: str) -> Credentials:
+    from airflow_provider_b24.rest.auth import Application, OAuthCredentials, default_oauth_server
+    from airflow_provider_b24.rest.tokens import TokenPair, VariableTokenStore
+
+    server = settings.oauth_server or default_oauth_server(settings.portal)
+    return OAuthCredentials(
+        portal=settings.portal,
+        application=Application(settings.user, settings.secret, server),
+        start=TokenPair.from_connection(
+            access_token=settings.access_token.reveal(), refresh_token=settings.refresh_token.reveal()
+        ),
+        store=VariableTokenStore(conn_id),
+        transport=transport,
+        conn_id=conn_id,
+    )

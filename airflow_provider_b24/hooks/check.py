@@ -1,0 +1,58 @@
+"""What a connection reaches: portal, user and scopes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24ExpiredTokenError
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from airflow_provider_b24.rest.client import Bitrix24Client
+
+#: What each scope is for, in the provider's own jobs.
+SCOPES = {"vote": "polls", "im": "chats", "imopenlines": "open lines"}
+
+
+def check_connection(hook: Bitrix24Hook) -> tuple[bool, str]:
+    """Return whether the connection works, and in words what it reaches."""
+    try:
+        client = hook.client_without_renewal()
+        if client is None:
+            return True, _untried(hook, "has no access token yet")
+        return True, _describe(client)
+    except Bitrix24ExpiredTokenError:
+        return True, _untried(hook, "has an access token that has expired")
+    except Bitrix24Error as error:
+        return False, str(error)
+
+
+def _describe(client: Bitrix24Client) -> str:
+    answers = client.call_batch({"user": "profile", "scopes": "scope"})
+    answers.raise_for_errors()
+    user, scopes = answers.results["user"], answers.results["scopes"]
+    return f"Portal {client.portal}, user {_user(user)}. {_missing(scopes)}"
+
+
+def _user(profile: Any) -> str:
+    if not isinstance(profile, Mapping):
+        return "unknown"
+    name = " ".join(str(profile[key]) for key in ("NAME", "LAST_NAME") if profile.get(key))
+    administrator = ", administrator" if profile.get("ADMIN") else ""
+    return f"{name or 'without a name'} (id {profile.get('ID')}{administrator})"
+
+
+def _missing(scopes: Any) -> str:
+    granted = set(scopes.values() if isinstance(scopes, Mapping) else scopes or [])
+    missing = [f"{scope} (for {purpose})" for scope, purpose in SCOPES.items() if scope not in granted]
+    if missing:
+        return f"Missing scopes: {', '.join(missing)}."
+    return f"The scopes {', '.join(SCOPES)} are all there."
+
+
+def _untried(hook: Bitrix24Hook, state: str) -> str:
+    return (
+        f"The application for {hook.settings.portal} {state}. The first task that calls the portal "
+        "renews it; this test does not, because a refresh token can be spent only once."
+    )

@@ -1,0 +1,225 @@
+"""What an Airflow connection says, read and checked. Pure: nothing is opened here.
+
+=============  ==========================================  =======================
+field          webhook                                     OAuth application
+=============  ==========================================  =======================
+host           the portal, or empty                        the portal
+login          user id, or empty                           client_id
+password       the code, or the whole webhook URL          client_secret
+extra                                                      refresh_token,
+                                                           access_token,
+                                                           oauth_server
+=============  ==========================================  =======================
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+from urllib.parse import SplitResult, urlsplit
+
+from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
+from airflow_provider_b24.rest.limits import PLANS, Plan
+from airflow_provider_b24.rest.secrets import Secret
+from airflow_provider_b24.rest.transport import TransportOptions
+
+_WEBHOOK_PATH = re.compile(r"^/rest/(?P<user>[^/]+)/(?P<code>[^/]+)/?(?P<method>[\w.]*)/?$")
+_TOKENS = ("refresh_token", "access_token")
+#: Bitrix24 gives local and market applications ids of these forms.
+_CLIENT_ID = re.compile(r"^(local|app)\.[0-9a-f]+\.[0-9a-z]+$", re.IGNORECASE)
+_CONNECT_SECONDS = 10.0
+_READ_SECONDS = 70.0
+_WORDS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+
+
+@dataclass(frozen=True)
+class ConnectionSettings:
+    """A connection, understood.
+
+    :param portal: scheme and host, for example ``https://acme.bitrix24.com``.
+    :param user: user id of the webhook, or client_id of the application.
+    :param secret: code of the webhook, or client_secret of the application.
+    :param is_application: whether it is an OAuth application.
+    :param plan: what the portal's plan allows; None is no limit.
+    """
+
+    portal: str
+    user: str
+    secret: Secret
+    is_application: bool
+    refresh_token: Secret
+    access_token: Secret
+    oauth_server: str
+    plan: Plan | None
+    transport: TransportOptions = field(default_factory=TransportOptions)
+
+
+def read_connection(
+    *,
+    conn_id: str,
+    host: str | None,
+    login: str | None,
+    password: str | None,
+    extra: Mapping[str, Any],
+    port: int | None = None,
+) -> ConnectionSettings:
+    """Return what a connection's fields mean.
+
+    :raises Bitrix24ConfigurationError: naming the field to fill in or to mend.
+    """
+    return _Reader(conn_id, _text(host), _text(login), _text(password), extra, port).settings()
+
+
+@dataclass(frozen=True)
+class _Reader:
+    conn_id: str
+    host: str
+    login: str
+    password: str = field(repr=False)
+    extra: Mapping[str, Any] = field(repr=False)
+    port: int | None
+
+    def settings(self) -> ConnectionSettings:
+        if "/rest/" in self.host:
+            self._refuse(
+                "host",
+                "holds a webhook URL; Airflow shows hosts, so put the whole URL into the password",
+            )
+        if "://" in self.password:
+            portal, user, code = self._webhook_url()
+        else:
+            portal, user, code = self._three_fields()
+        return ConnectionSettings(
+            portal=portal,
+            user=user,
+            secret=Secret(code),
+            is_application=self._is_application(),
+            refresh_token=Secret(_text(self.extra.get("refresh_token"))),
+            access_token=Secret(_text(self.extra.get("access_token"))),
+            oauth_server=self._oauth_server(),
+            plan=self._plan(),
+            transport=TransportOptions(self._timeout(), self._verify(), self._proxies()),
+        )
+
+    def _is_application(self) -> bool:
+        if "://" in self.password:
+            return False
+        return any(self.extra.get(name) for name in _TOKENS) or bool(_CLIENT_ID.match(self.login))
+
+    def _webhook_url(self) -> tuple[str, str, str]:
+        parts = self._split("password", self.password)
+        found = _WEBHOOK_PATH.match(parts.path)
+        if found is None:
+            self._refuse("password", "is a URL, but no webhook's: it must end with /rest/<user id>/<code>/")
+        portal = _base(parts)
+        if self.host and self._portal() != portal:
+            self._refuse("host", "is another portal than the webhook URL in the password; leave it empty")
+        if self.login and self.login != found["user"]:
+            self._refuse("login", "is another user than the webhook URL in the password; leave it empty")
+        return portal, found["user"], found["code"]
+
+    def _three_fields(self) -> tuple[str, str, str]:
+        names = ("client_id", "client_secret") if self._is_application() else ("user id", "webhook code")
+        if not self.host:
+            self._refuse("host", "is empty; fill in the portal, for example acme.bitrix24.com")
+        if not self.login:
+            self._refuse("login", f"is empty; fill in the {names[0]}")
+        if not self.password:
+            self._refuse("password", f"is empty; fill in the {names[1]}, or the whole webhook URL")
+        if "/" in self.login or ("/" in self.password and not self._is_application()):
+            self._refuse("password", "must be the webhook's code alone, or the whole URL with https://")
+        if self._is_application() and not any(self.extra.get(name) for name in _TOKENS):
+            self._refuse("extra.refresh_token", "is empty; an application needs one to begin with")
+        return self._portal(), self.login, self.password
+
+    def _portal(self) -> str:
+        host = self.host if "://" in self.host else f"https://{self.host}"
+        parts = self._split("host", host)
+        if parts.path.strip("/") or parts.query:
+            self._refuse("host", "must be the portal alone, without a path")
+        netloc = parts.netloc if parts.port or not self.port else f"{parts.netloc}:{self.port}"
+        return _base(parts._replace(netloc=netloc))
+
+    def _oauth_server(self) -> str:
+        given = _text(self.extra.get("oauth_server"))
+        if not given:
+            return ""
+        return _base(self._split("extra.oauth_server", given if "://" in given else f"https://{given}"))
+
+    def _split(self, name: str, url: str) -> SplitResult:
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or parts.username or re.search(r"\s", url):
+            self._refuse(name, "is no usable http(s) address")
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            self._refuse(name, "must be https: plain http would show the secret to the network")
+        return parts
+
+    def _plan(self) -> Plan | None:
+        name = _text(self.extra.get("plan")) or "standard"
+        if name not in PLANS:
+            self._refuse("extra.plan", f"must be one of {', '.join(PLANS)}, not {name!r}")
+        return PLANS[name]
+
+    def _timeout(self) -> tuple[float, float]:
+        given = self.extra.get("timeout")
+        if given in (None, ""):
+            return _CONNECT_SECONDS, _READ_SECONDS
+        try:
+            seconds = float(str(given))
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds < float("inf"):
+            self._refuse("extra.timeout", "must be a number of seconds above 0")
+        return min(seconds, _CONNECT_SECONDS), seconds
+
+    def _verify(self) -> bool | str:
+        given = self.extra.get("verify")
+        if given in (None, ""):
+            return True
+        return given if isinstance(given, bool) else _WORDS.get(str(given).lower(), str(given))
+
+    def _proxies(self) -> dict[str, str] | None:
+        given = self.extra.get("proxies")
+        if not given:
+            return None
+        try:
+            proxies = json.loads(given) if isinstance(given, str) else given
+        except ValueError:
+            proxies = None
+        if not isinstance(proxies, Mapping):
+            self._refuse("extra.proxies", 'must be an object such as {"https": "http://proxy:3128"}')
+        return {str(scheme): str(url) for scheme, url in proxies.items()}
+
+    def _refuse(self, name: str, rule: str) -> NoReturn:
+        raise Bitrix24ConfigurationError(
+            f"The connection's {name} {rule}",
+            field=name,
+            conn_id=self.conn_id,
+            advice="Edit it under Admin > Connections, or where your secrets backend keeps it.",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine itself, where plain http leaks nothing."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _base(parts: SplitResult) -> str:
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _text(value: Any) -> str:
+    return str(value).strip() if value is not None else ""

@@ -1,0 +1,1 @@
+"""Operators: polls, open lines, chats, and any REST method."""

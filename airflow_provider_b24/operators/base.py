@@ -1,0 +1,39 @@
+"""What all Bitrix24 operators share."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class Bitrix24BaseOperator(BaseOperator):
+    """An operator with a connection to a portal.
+
+    :param bitrix24_conn_id: the Airflow connection (templated).
+    """
+
+    def __init__(self, *, bitrix24_conn_id: str = Bitrix24Hook.default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.bitrix24_conn_id = bitrix24_conn_id
+
+    @cached_property
+    def hook(self) -> Bitrix24Hook:
+        """The hook for the connection."""
+        return Bitrix24Hook(self.bitrix24_conn_id)
+
+
+def is_retry(context: Context) -> bool:
+    """Say whether an earlier try of this task instance may have reached the portal."""
+    return int(getattr(context["ti"], "try_number", 1) or 1) > 1
+
+
+def keep_result(context: Context, result: Any) -> None:
+    """Push what the task found although it is about to fail."""
+    context["ti"].xcom_push(key="return_value", value=result)

@@ -1,0 +1,121 @@
+"""Wait until a poll is decided."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_provider_b24.exceptions import Bitrix24Error, error_from_dict
+from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.providers.common.compat.sdk import Context
+
+
+class Bitrix24PollSensor(BaseSensorOperator):
+    """Wait until a rule decides a poll, and return the poll.
+
+    Deferrable, poke and reschedule mode all look once at the start. A portal that is down, slow or
+    limited is waited for until the timeout; a poll that is deleted or hidden fails the task at once.
+
+    Method: ``vote.AttachedVote.get``
+    (https://apidocs.bitrix24.com/api-reference/vote/vote.attachedvote.get.html).
+
+    :param poll: any way to name a poll: a message id, a mapping with ``message_id``, ``attach_id``,
+        ``signed_attach_id`` or ``post_id``, or the send operator's output (templated).
+    :param rule: when the poll is decided: ``"stopped"``, ``"first_vote"`` or ``{"quorum": k}``
+        (templated). A poll that is stopped before the rule is met fails the task.
+    :param poll_interval: seconds between two looks; ``poke_interval`` wins when it is given.
+    :param deferrable: wait in the triggerer instead of on a worker; default: Airflow's
+        ``[operators] default_deferrable``.
+    :param bitrix24_conn_id: the Airflow connection (templated).
+    :returns: the poll as ``Poll.to_dict()`` gives it.
+    :raises AirflowSensorTimeout: when ``timeout`` passes; ``soft_fail`` skips instead.
+    """
+
+    template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "rule")
+
+    def __init__(
+        self,
+        *,
+        poll: Any,
+        rule: Any = "stopped",
+        poll_interval: float = 10,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        bitrix24_conn_id: str = Bitrix24Hook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("poke_interval", poll_interval)
+        super().__init__(**kwargs)
+        self.poll = poll
+        self.rule = rule
+        self.deferrable = deferrable
+        self.bitrix24_conn_id = bitrix24_conn_id
+
+    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
+        """Look at the poll once."""
+        from airflow_provider_b24.polls.watch import PASSING, look
+
+        try:
+            poll = look(Bitrix24Hook(self.bitrix24_conn_id).polls, self.poll, self.rule)
+        except PASSING as error:
+            self.log.warning("Still waiting: %s", error)
+            poll = None
+        return PokeReturnValue(is_done=poll is not None, xcom_value=poll.to_dict() if poll else None)
+
+    def execute(self, context: Context) -> Any:
+        """Wait for the poll."""
+        if not self.deferrable:
+            return super().execute(context)
+        deadline = time.time() + float(self.timeout)
+        first = self._first_look(context)
+        if first.is_done:
+            return first.xcom_value
+        return self._defer(deadline)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Return the poll that the trigger saw, or raise what it met."""
+        if event["status"] == "success":
+            return dict(event["poll"])
+        if event["status"] == "error":
+            raise error_from_dict(event["error"])
+        raise AirflowSensorTimeout(
+            f"The poll was not decided within {self.timeout:.0f} s (rule: {self.rule})"
+        )
+
+    def _first_look(self, context: Context) -> PokeReturnValue:
+        try:
+            return self.poke(context)
+        except Bitrix24Error as error:
+            # Airflow honours these two only in its own loop and after a deferral.
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(f"Skipped instead of failed: {error}") from error
+            raise
+
+    def _defer(self, deadline: float) -> None:
+        from airflow_provider_b24.polls.reference import parse_reference
+        from airflow_provider_b24.polls.rules import parse_rule
+        from airflow_provider_b24.triggers.polls import Bitrix24PollTrigger
+
+        self.defer(
+            trigger=Bitrix24PollTrigger(
+                bitrix24_conn_id=self.bitrix24_conn_id,
+                poll=parse_reference(self.poll).to_dict(),
+                rule=parse_rule(self.rule).to_json(),
+                poll_interval=float(self.poke_interval),
+                deadline=deadline,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=max(deadline - time.time(), 0.0)),
+        )
