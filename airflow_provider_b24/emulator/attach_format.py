@@ -18,12 +18,18 @@ _NONE: frozenset[int] = frozenset()
 
 def reading(portal: Portal, poll: Poll, user: User) -> Rendered:
     """Return a poll as read, rendered once until it changes for this user."""
-    now = portal.clock()
-    state = (poll.version, poll.is_finished(now), poll.takes_votes(now))
+    state = _state(portal, poll, user)
     kept = poll.readings.get(user.id)
     if kept is None or kept[0] != state:
         kept = poll.readings[user.id] = (state, Rendered(attach(portal, poll, user)))
     return kept[1]
+
+
+def _state(portal: Portal, poll: Poll, user: User) -> tuple[object, ...]:
+    """Return all that a reading depends on; the clock and the chat change it as well as votes do."""
+    now, polls = portal.clock(), portal.polls
+    access = polls.can_read(poll, user), polls.can_edit(poll, user)
+    return poll.version, poll.is_finished(now), poll.takes_votes(now), access
 
 
 def attach(

@@ -107,6 +107,11 @@ def to_int(value: object) -> int:
     return int(value) if isinstance(value, bool | int | float) else int(bool(value))
 
 
+def trim(text: str) -> str:
+    """Strip what ``trim`` strips: no-break and other wide spaces stay."""
+    return text.strip(" \t\n\r\0\x0b")
+
+
 def is_numeric(value: object) -> bool:
     """Whether ``is_numeric`` would say yes."""
     if isinstance(value, str):

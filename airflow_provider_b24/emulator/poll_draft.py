@@ -97,7 +97,7 @@ def _question(portal: Portal, row: dict[str, Any]) -> DraftQuestion | None:
 
 
 def _text(value: Any) -> str:
-    return str(value).strip() if isinstance(value, str | int | float) else ""
+    return php.trim(str(value)) if isinstance(value, str | int | float) else ""
 
 
 def _refusal(portal: Portal, key: str, **values: object) -> ApiError:

@@ -84,7 +84,7 @@ class Poll:
     events: dict[int, list[Choice]] = field(default_factory=dict)
     # Grows with every change, so that a reading made before is known to be old.
     version: int = 0
-    readings: dict[int, tuple[tuple[int, bool, bool], Rendered]] = field(default_factory=dict)
+    readings: dict[int, tuple[tuple[object, ...], Rendered]] = field(default_factory=dict)
 
     @property
     def allows_revote(self) -> bool:

@@ -31,6 +31,11 @@ class Connections:
         if transport is not None:
             transport.abort()
 
+    def drop_all(self) -> None:
+        """Close all connections at once."""
+        for address in list(self._open):
+            self.drop(address)
+
 
 class _OneWrite:
     """A transport that joins the writes of one turn of the event loop.

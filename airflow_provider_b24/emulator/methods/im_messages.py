@@ -15,7 +15,7 @@ USUAL_MESSAGES = 20
 def add(call: Call) -> object:
     """Post a message and return its id."""
     params = php.upper_keys(call.params)
-    text, attachment = str(params.get("MESSAGE") or "").strip(), params.get("ATTACH")
+    text, attachment = php.trim(str(params.get("MESSAGE") or "")), params.get("ATTACH")
     if not text and not attachment:
         raise ApiError("MESSAGE_EMPTY", "Message can't be empty")
     chat = im_format.dialog(call, params.get("DIALOG_ID"))

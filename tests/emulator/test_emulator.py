@@ -1,0 +1,201 @@
+"""The emulator as its users hold it: in Python, over HTTP, from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from airflow_provider_b24.emulator import Emulator, service
+
+from .conftest import Caller
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", ""])
+def test_only_loopback_is_served(host):
+    with pytest.raises(ValueError, match="loopback only"):
+        Emulator(host=host)
+
+
+def test_ipv6_loopback_is_served():
+    with Emulator(host="::1") as portal:
+        assert portal.url.startswith("http://[::1]:")
+        assert requests.get(portal.webhook_url + "profile").ok
+
+
+def test_the_default_world_is_the_same_each_time_and_secrets_differ():
+    with Emulator() as one, Emulator() as two:
+        assert [user.full_name for user in one.portal.people] == [
+            user.full_name for user in two.portal.people
+        ]
+        assert [chat.title for chat in one.portal.chats] == ["General"]
+        assert one.webhook_code != two.webhook_code
+        assert one.application.client_secret != two.application.client_secret
+        assert one.url != two.url
+
+
+def test_a_webhook_code_can_be_given(portal):
+    with Emulator(webhook_code="abc123") as mine:
+        assert mine.webhook_url == f"{mine.url}/rest/1/abc123/"
+        assert requests.get(mine.webhook_url + "profile").ok
+
+
+def test_connections_have_the_fields_of_airflow(portal):
+    webhook, oauth = portal.connection(), portal.connection("oauth")
+    assert webhook == {
+        "conn_type": "bitrix24",
+        "host": portal.url,
+        "login": "1",
+        "password": portal.webhook_code,
+        "extra": {},
+    }
+    assert (oauth["login"], oauth["password"]) == (
+        portal.application.client_id,
+        portal.application.client_secret,
+    )
+    assert oauth["extra"] == {
+        "refresh_token": portal.application.refresh_token,
+        "access_token": portal.application.access_token,
+        "oauth_server": portal.url,
+    }
+    with pytest.raises(ValueError, match="webhook or oauth"):
+        portal.connection("password")
+
+
+def test_people_vote_and_stop_without_a_request(caller, portal, clock):
+    message = caller.send()["messageId"]
+    portal.vote(message, user_id=2, answers=["Yes"])
+    with pytest.raises(ValueError, match="already voted"):
+        portal.vote(message, user_id=2, answers=["No"])
+    with pytest.raises(ValueError, match="no answer 'Maybe'"):
+        portal.vote(message, user_id=3, answers=["Maybe"])
+    with pytest.raises(LookupError):
+        portal.vote(1, user_id=2, answers=["Yes"])
+    portal.stop_poll(message)
+    clock.pass_by(1)
+    with pytest.raises(ValueError, match="has ended"):
+        portal.vote(message, user_id=3, answers=["Yes"])
+    portal.resume_poll(message)
+    portal.vote(message, user_id=3, answers=["Yes"])
+    assert [len(poll.events) for poll in portal.polls()] == [2]
+
+
+def test_missing_web_packages_are_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(ImportError, match=r'pip install "airflow-provider-b24\[emulator\]"'):
+        Emulator().start()
+    assert "starlette" in service.NEEDS_EXTRA
+
+
+def test_importing_the_package_loads_no_web_server():
+    code = "import sys, airflow_provider_b24.emulator, airflow_provider_b24.emulator.pytest_plugin as p;"
+    code += "print(sorted({'uvicorn', 'starlette', 'asyncio', 'requests'} & set(sys.modules)))"
+    code = "import pytest, sys; before = set(sys.modules);" + code.replace(
+        "set(sys.modules)", "(set(sys.modules) - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+class TestControlApi:
+    def url(self, portal, name: str) -> str:
+        return f"{portal.url}/emulator/{name}"
+
+    def test_the_state_shows_chats_messages_and_polls(self, caller, portal):
+        message = caller.send("Ship?")["messageId"]
+        state = requests.get(self.url(portal, "state")).json()
+        assert state["chats"][0]["messages"][0]["text"] == "Ship?"
+        assert state["polls"][0]["message_id"] == message
+        assert [line["name"] for line in state["lines"]] == ["Support"]
+
+    def test_votes_and_stops(self, caller, portal):
+        message = caller.send()["messageId"]
+        vote = {"message_id": message, "user_id": 2, "answers": ["Yes"]}
+        poll = requests.post(self.url(portal, "vote"), json=vote).json()
+        assert (poll["voters"], poll["questions"][0]["answers"][0]["votes"]) == (1, 1)
+        again = requests.post(self.url(portal, "vote"), json=vote)
+        assert (again.status_code, again.json()) == (400, {"error": "You already voted."})
+        assert requests.post(self.url(portal, "stop"), json={"message_id": message}).json()["is_finished"]
+
+    def test_people_and_chats(self, portal):
+        user = requests.post(self.url(portal, "users"), json={"name": "Zoe Ray"}).json()["id"]
+        chat = requests.post(self.url(portal, "chats"), json={"title": "New", "members": [1, user]}).json()
+        assert portal.chat(chat["id"]).members == [1, user]
+        assert requests.get(self.url(portal, "users")).json()[-1]["name"] == "Zoe Ray"
+        assert requests.get(self.url(portal, "chats")).json()[-1]["title"] == "New"
+
+    def test_faults_and_the_log(self, caller, portal):
+        url = self.url(portal, "faults")
+        added = requests.post(url, json={"kind": "slow", "method": "profile", "seconds": 0}).json()
+        assert requests.get(url).json() == [added]
+        caller.post("profile")
+        assert requests.delete(url).json() is True
+        assert requests.get(url).json() == []
+        assert [entry["fault"] for entry in requests.get(self.url(portal, "requests")).json()] == ["slow"]
+        requests.delete(self.url(portal, "requests"))
+        assert len(portal.requests) == 0
+
+    @pytest.mark.parametrize(
+        ("name", "params", "status"),
+        [
+            ("vote", {"message_id": 1, "user_id": 2, "answers": []}, 404),
+            ("vote", {}, 400),
+            ("faults", {"kind": "explode"}, 400),
+            ("faults", {}, 400),
+            ("chats", [], 400),
+        ],
+    )
+    def test_bad_input_is_refused_with_a_reason(self, portal, name, params, status):
+        reply = requests.post(self.url(portal, name), json=params)
+        assert (reply.status_code, bool(reply.json()["error"])) == (status, True)
+
+
+class TestFixtures:
+    def test_the_fixture_is_a_portal(self, bitrix24_emulator):
+        assert Caller(bitrix24_emulator).result("profile")["ID"] == "1"
+
+    def test_the_connection_is_in_the_environment(self, bitrix24_connection):
+        connection = json.loads(os.environ["AIRFLOW_CONN_BITRIX24_DEFAULT"])
+        assert connection == bitrix24_connection.connection()
+
+
+class TestCommand:
+    def start(self, *options: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "airflow_provider_b24.emulator", "--port", "0", *options]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_it_prints_addresses_serves_and_ends_cleanly(self, tmp_path: Path, number):
+        file = tmp_path / "connections.json"
+        options = (
+            "--connection-file",
+            str(file),
+            "--webhook-code",
+            "abc",
+            "--voters",
+            "2",
+            "--vote-every",
+            "0.01",
+        )
+        with self.start(*options) as process:
+            lines = [process.stdout.readline() for _ in range(10)]
+            written = json.loads(file.read_text())
+            assert requests.get(f"{written['url']}/rest/1/abc/profile").ok
+            process.send_signal(number)
+            assert process.wait(timeout=10) == 0
+        assert f"{written['url']}/rest/1/abc/" in "".join(lines)
+        exported = next(line for line in lines if line.startswith("export"))
+        assert json.loads(exported.partition("=")[2].strip().strip("'")) == written["webhook"]
+        assert written["oauth"]["extra"]["oauth_server"] == written["url"]
+        assert file.stat().st_mode & 0o077 == 0
+
+    def test_it_refuses_other_addresses_than_loopback(self):
+        command = [sys.executable, "-m", "airflow_provider_b24.emulator", "--host", "0.0.0.0"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.returncode, "loopback only" in done.stderr) == (1, True)
