@@ -50,7 +50,13 @@ def _serve(emulator: Emulator, options: argparse.Namespace, ended: threading.Eve
 
     voters = None
     if options.voters:
-        voters = Voters(emulator.portal, count=options.voters, every=options.vote_every, seed=options.seed)
+        voters = Voters(
+            emulator.portal,
+            count=options.voters,
+            every=options.vote_every,
+            seed=options.seed,
+            stop_when_all_voted=options.stop_when_all_voted,
+        )
         voters.start()
     ended.wait()
     if voters is not None:
@@ -64,6 +70,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8024, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--voters", type=int, default=0, help="how many people vote by themselves")
     parser.add_argument("--vote-every", type=float, default=2.0, help="seconds between votes")
+    parser.add_argument(
+        "--stop-when-all-voted", action="store_true", help="stop a poll when all of them have voted in it"
+    )
     parser.add_argument("--seed", type=int, default=0, help="makes the votes repeatable")
     parser.add_argument("--plan", choices=sorted(PLANS), default="standard", help="the limit of requests")
     parser.add_argument("--no-limits", action="store_true", help="no limit of requests or operating time")

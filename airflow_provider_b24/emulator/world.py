@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from airflow_provider_b24.emulator.chats import Chat, Message
+    from airflow_provider_b24.emulator.lines import Lines
     from airflow_provider_b24.emulator.polls import Poll
     from airflow_provider_b24.emulator.portal import Portal
 
@@ -20,6 +21,11 @@ class World:
 
     def __init__(self, portal: Portal) -> None:
         self.portal = portal
+
+    @property
+    def lines(self) -> Lines:
+        """The open lines: their connectors, conversations and CRM bindings."""
+        return self.portal.lines
 
     def add_user(self, name: str) -> int:
         """Add a colleague; return the user id."""
