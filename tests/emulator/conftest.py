@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
 from airflow_provider_b24.emulator import Emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 IM_ENTITY = "Bitrix\\Vote\\Attachment\\ImMessageConnector"
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -16,20 +16,25 @@ from airflow_provider_b24.emulator import Emulator, service
 
 from .conftest import Caller
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Clock
+
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", ""])
-def test_only_loopback_is_served(host):
+def test_only_loopback_is_served(host: str) -> None:
     with pytest.raises(ValueError, match="loopback only"):
         Emulator(host=host)
 
 
-def test_ipv6_loopback_is_served():
+def test_ipv6_loopback_is_served() -> None:
     with Emulator(host="::1") as portal:
         assert portal.url.startswith("http://[::1]:")
         assert requests.get(portal.webhook_url + "profile").ok
 
 
-def test_the_default_world_is_the_same_each_time_and_secrets_differ():
+def test_the_default_world_is_the_same_each_time_and_secrets_differ() -> None:
     with Emulator() as one, Emulator() as two:
         assert [user.full_name for user in one.portal.people] == [
             user.full_name for user in two.portal.people
@@ -40,13 +45,13 @@ def test_the_default_world_is_the_same_each_time_and_secrets_differ():
         assert one.url != two.url
 
 
-def test_a_webhook_code_can_be_given(portal):
+def test_a_webhook_code_can_be_given(portal: Emulator) -> None:
     with Emulator(webhook_code="abc123") as mine:
         assert mine.webhook_url == f"{mine.url}/rest/1/abc123/"
         assert requests.get(mine.webhook_url + "profile").ok
 
 
-def test_connections_have_the_fields_of_airflow(portal):
+def test_connections_have_the_fields_of_airflow(portal: Emulator) -> None:
     webhook, oauth = portal.connection(), portal.connection("oauth")
     assert webhook == {
         "conn_type": "bitrix24",
@@ -68,7 +73,7 @@ def test_connections_have_the_fields_of_airflow(portal):
         portal.connection("password")
 
 
-def test_people_vote_and_stop_without_a_request(caller, portal, clock):
+def test_people_vote_and_stop_without_a_request(caller: Caller, portal: Emulator, clock: Clock) -> None:
     message = caller.send()["messageId"]
     portal.vote(message, user_id=2, answers=["Yes"])
     with pytest.raises(ValueError, match="already voted"):
@@ -86,14 +91,14 @@ def test_people_vote_and_stop_without_a_request(caller, portal, clock):
     assert [len(poll.events) for poll in portal.polls()] == [2]
 
 
-def test_missing_web_packages_are_named(monkeypatch):
+def test_missing_web_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ImportError, match=r'pip install "airflow-provider-b24\[emulator\]"'):
         Emulator().start()
     assert "starlette" in service.NEEDS_EXTRA
 
 
-def test_importing_the_package_loads_no_web_server():
+def test_importing_the_package_loads_no_web_server() -> None:
     code = "import sys, airflow_provider_b24.emulator, airflow_provider_b24.emulator.pytest_plugin as p;"
     code += "print(sorted({'uvicorn', 'starlette', 'asyncio', 'requests'} & set(sys.modules)))"
     code = "import pytest, sys; before = set(sys.modules);" + code.replace(
@@ -104,17 +109,17 @@ def test_importing_the_package_loads_no_web_server():
 
 
 class TestControlApi:
-    def url(self, portal, name: str) -> str:
+    def url(self, portal: Emulator, name: str) -> str:
         return f"{portal.url}/emulator/{name}"
 
-    def test_the_state_shows_chats_messages_and_polls(self, caller, portal):
+    def test_the_state_shows_chats_messages_and_polls(self, caller: Caller, portal: Emulator) -> None:
         message = caller.send("Ship?")["messageId"]
         state = requests.get(self.url(portal, "state")).json()
         assert state["chats"][0]["messages"][0]["text"] == "Ship?"
         assert state["polls"][0]["message_id"] == message
         assert [line["name"] for line in state["lines"]] == ["Support"]
 
-    def test_votes_and_stops(self, caller, portal):
+    def test_votes_and_stops(self, caller: Caller, portal: Emulator) -> None:
         message = caller.send()["messageId"]
         vote = {"message_id": message, "user_id": 2, "answers": ["Yes"]}
         poll = requests.post(self.url(portal, "vote"), json=vote).json()
@@ -123,14 +128,14 @@ class TestControlApi:
         assert (again.status_code, again.json()) == (400, {"error": "You already voted."})
         assert requests.post(self.url(portal, "stop"), json={"message_id": message}).json()["is_finished"]
 
-    def test_people_and_chats(self, portal):
+    def test_people_and_chats(self, portal: Emulator) -> None:
         user = requests.post(self.url(portal, "users"), json={"name": "Zoe Ray"}).json()["id"]
         chat = requests.post(self.url(portal, "chats"), json={"title": "New", "members": [1, user]}).json()
         assert portal.chat(chat["id"]).members == [1, user]
         assert requests.get(self.url(portal, "users")).json()[-1]["name"] == "Zoe Ray"
         assert requests.get(self.url(portal, "chats")).json()[-1]["title"] == "New"
 
-    def test_faults_and_the_log(self, caller, portal):
+    def test_faults_and_the_log(self, caller: Caller, portal: Emulator) -> None:
         url = self.url(portal, "faults")
         added = requests.post(url, json={"kind": "slow", "method": "profile", "seconds": 0}).json()
         assert requests.get(url).json() == [added]
@@ -151,16 +156,18 @@ class TestControlApi:
             ("chats", [], 400),
         ],
     )
-    def test_bad_input_is_refused_with_a_reason(self, portal, name, params, status):
+    def test_bad_input_is_refused_with_a_reason(
+        self, portal: Emulator, name: str, params: dict[str, Any], status: int
+    ) -> None:
         reply = requests.post(self.url(portal, name), json=params)
         assert (reply.status_code, bool(reply.json()["error"])) == (status, True)
 
 
 class TestFixtures:
-    def test_the_fixture_is_a_portal(self, bitrix24_emulator):
+    def test_the_fixture_is_a_portal(self, bitrix24_emulator: Emulator) -> None:
         assert Caller(bitrix24_emulator).result("profile")["ID"] == "1"
 
-    def test_the_connection_is_in_the_environment(self, bitrix24_connection):
+    def test_the_connection_is_in_the_environment(self, bitrix24_connection: Emulator) -> None:
         connection = json.loads(os.environ["AIRFLOW_CONN_BITRIX24_DEFAULT"])
         assert connection == bitrix24_connection.connection()
 
@@ -171,7 +178,7 @@ class TestCommand:
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_it_prints_addresses_serves_and_ends_cleanly(self, tmp_path: Path, number):
+    def test_it_prints_addresses_serves_and_ends_cleanly(self, tmp_path: Path, number: Any) -> None:
         file = tmp_path / "connections.json"
         options = (
             "--connection-file",
@@ -195,7 +202,7 @@ class TestCommand:
         assert written["oauth"]["extra"]["oauth_server"] == written["url"]
         assert file.stat().st_mode & 0o077 == 0
 
-    def test_it_refuses_other_addresses_than_loopback(self):
+    def test_it_refuses_other_addresses_than_loopback(self) -> None:
         command = [sys.executable, "-m", "airflow_provider_b24.emulator", "--host", "0.0.0.0"]
         done = subprocess.run(command, capture_output=True, text=True)
         assert (done.returncode, "loopback only" in done.stderr) == (1, True)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import requests
 
-from .conftest import Caller
+if TYPE_CHECKING:
+    from airflow_provider_b24.emulator import Emulator
+
+    from .conftest import Caller, Clock
 
 
-def test_a_method_answers_to_several_spellings_of_its_address(caller, portal):
+def test_a_method_answers_to_several_spellings_of_its_address(caller: Caller, portal: Emulator) -> None:
     for spelling in ("user.current", "user.current/", "user.current.json", "USER.Current"):
         reply = caller.http.get(portal.webhook_url + spelling)
         assert reply.json()["result"]["ID"] == "1", spelling
@@ -16,12 +21,12 @@ def test_a_method_answers_to_several_spellings_of_its_address(caller, portal):
     assert reply.headers["access-control-allow-origin"] == "*"
 
 
-def test_names_of_parameters_keep_their_case_for_vote_methods_only(caller, portal):
+def test_names_of_parameters_keep_their_case_for_vote_methods_only(caller: Caller, portal: Emulator) -> None:
     assert caller.result("im.chat.user.list", {"chat_id": 1489}) == [1, 2, 3, 4, 5, 6]
     assert caller.error("vote.attachedvote.GET", {"AttachId": 1}) == (400, "100")
 
 
-def test_an_unknown_method_is_404_even_without_authorisation(caller, portal):
+def test_an_unknown_method_is_404_even_without_authorisation(caller: Caller, portal: Emulator) -> None:
     assert caller.error("no.such") == (404, "ERROR_METHOD_NOT_FOUND")
     reply = requests.get(f"{portal.url}/rest/no.such")
     assert (reply.status_code, reply.json()["error"]) == (404, "ERROR_METHOD_NOT_FOUND")
@@ -36,20 +41,20 @@ def test_an_unknown_method_is_404_even_without_authorisation(caller, portal):
         ("/rest/2/{code}/user.current", "INVALID_CREDENTIALS"),
     ],
 )
-def test_bad_authorisation_is_401(portal, path, error):
+def test_bad_authorisation_is_401(portal: Emulator, path: str, error: str) -> None:
     reply = requests.get(portal.url + path.format(code=portal.webhook_code))
     assert (reply.status_code, reply.json()["error"]) == (401, error)
     assert "time" not in reply.json()
 
 
-def test_a_missing_scope_is_401_and_names_the_kind_of_token(caller, portal):
+def test_a_missing_scope_is_401_and_names_the_kind_of_token(caller: Caller, portal: Emulator) -> None:
     portal.portal.credentials.webhook.scopes.discard("im")
     reply = caller.post("im.chat.add")
     assert (reply.status_code, reply.json()["error"]) == (401, "insufficient_scope")
     assert "webhook token" in reply.json()["error_description"]
 
 
-def test_a_token_is_taken_from_the_header_then_auth_then_access_token(portal):
+def test_a_token_is_taken_from_the_header_then_auth_then_access_token(portal: Emulator) -> None:
     url, token = f"{portal.url}/rest/profile", portal.application.access_token
     bearer = {"Authorization": f"Bearer {token}"}
     assert requests.get(url, headers=bearer).ok
@@ -62,7 +67,9 @@ def test_a_token_is_taken_from_the_header_then_auth_then_access_token(portal):
     assert requests.post(url, json={"auth": token}, headers=wrong).status_code == 401
 
 
-def test_json_is_read_from_posts_of_that_type_only_and_beats_the_query(caller, portal):
+def test_json_is_read_from_posts_of_that_type_only_and_beats_the_query(
+    caller: Caller, portal: Emulator
+) -> None:
     url = portal.webhook_url + "im.chat.user.list"
     read = caller.http.post(
         url + "?CHAT_ID=1", data='{"CHAT_ID":1489}', headers=_type("application/json; charset=utf-8")
@@ -77,13 +84,13 @@ def test_json_is_read_from_posts_of_that_type_only_and_beats_the_query(caller, p
 @pytest.mark.parametrize(
     "body", ["{", "5", '"x"', "null", '{"CHAT_ID": NaN}', '{"CHAT_ID":"\\ud800"}', "[" * 5000]
 )
-def test_json_that_is_no_object_is_no_parameters(caller, portal, body):
+def test_json_that_is_no_object_is_no_parameters(caller: Caller, portal: Emulator, body: str) -> None:
     url = portal.webhook_url + "im.chat.user.list"
     reply = caller.http.post(url, data=body, headers=_type("application/json"))
     assert reply.json()["error"] == "CHAT_ID_EMPTY"
 
 
-def test_forms_are_read_as_php_reads_them(caller, portal):
+def test_forms_are_read_as_php_reads_them(caller: Caller, portal: Emulator) -> None:
     url = portal.webhook_url + "im.chat.add"
     chat = caller.http.post(url, data={"TITLE": "Ops & co", "USERS[]": [2, 3]}).json()["result"]
     assert portal.chat(chat).members == [1, 2, 3]
@@ -91,19 +98,19 @@ def test_forms_are_read_as_php_reads_them(caller, portal):
     assert (portal.chat(chat).title, portal.chat(chat).members) == ("Привет", [1, 4])
 
 
-def test_reserved_parameters_reach_no_method(caller, portal):
+def test_reserved_parameters_reach_no_method(caller: Caller, portal: Emulator) -> None:
     criteria = {"auth": "x", "state": "y", "start": 0, "ID": 2}
     assert [user["ID"] for user in caller.result("user.get", criteria)] == ["2"]
 
 
-def test_a_success_tells_the_time_and_what_it_cost(caller, clock):
+def test_a_success_tells_the_time_and_what_it_cost(caller: Caller, clock: Clock) -> None:
     time = caller.post("server.time").json()["time"]
     assert (time["start"], time["operating"]) == (clock.now, 0)
     assert time["date_start"] == "2027-01-15T08:00:00+00:00"
     assert time["operating_reset_at"] > clock.now
 
 
-def test_text_is_escaped_as_php_does(caller, portal):
+def test_text_is_escaped_as_php_does(caller: Caller, portal: Emulator) -> None:
     text = '"quoted" <b>&\'\\ Привет 😀 a/b \u2028'
     sent = caller.result("im.message.add", {"DIALOG_ID": "chat1489", "MESSAGE": text})
     reply = caller.post("im.dialog.messages.get", {"DIALOG_ID": "chat1489", "FIRST_ID": sent - 1})
@@ -111,12 +118,12 @@ def test_text_is_escaped_as_php_does(caller, portal):
     assert "\\u0022quoted\\u0022 \\u003Cb\\u003E\\u0026\\u0027\\\\ Привет 😀 a\\/b \\u2028" in reply.text
 
 
-def test_https_can_be_required(caller, portal):
+def test_https_can_be_required(caller: Caller, portal: Emulator) -> None:
     portal.quirks.https_required = True
     assert caller.error("profile") == (401, "INVALID_REQUEST")
 
 
-def test_every_request_is_in_the_log_without_its_secrets(caller, portal):
+def test_every_request_is_in_the_log_without_its_secrets(caller: Caller, portal: Emulator) -> None:
     token = portal.application.access_token
     caller.http.get(f"{portal.url}/rest/user.current", params={"auth": token, "x": "1"})
     caller.post("no.such", {"y": 2})
@@ -130,13 +137,13 @@ def test_every_request_is_in_the_log_without_its_secrets(caller, portal):
     assert portal.webhook_code not in shown
 
 
-def test_connections_are_kept_alive(caller, portal):
+def test_connections_are_kept_alive(caller: Caller, portal: Emulator) -> None:
     for _ in range(5):
         caller.result("profile")
     assert len({request.connection for request in portal.requests}) == 1
 
 
-def test_an_engine_error_may_say_that_it_is_internal(caller: Caller, portal):
+def test_an_engine_error_may_say_that_it_is_internal(caller: Caller, portal: Emulator) -> None:
     portal.quirks.internal_error_suffix = True
     body = caller.post("vote.AttachedVote.get", {"attachId": 1}).json()
     assert body["error_description"] == "Attach not found (internal error)"

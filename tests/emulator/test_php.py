@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
@@ -36,17 +37,17 @@ from airflow_provider_b24.emulator import json_text, php
         ("=1&&", {}),
     ],
 )
-def test_a_query_is_read_as_php_reads_it(text, read):
+def test_a_query_is_read_as_php_reads_it(text: str, read: Any) -> None:
     assert php.decode_query(text) == read
 
 
 @pytest.mark.parametrize("value", ["", "0", 0, 0.0, False, None, [], {}])
-def test_what_php_calls_false(value):
+def test_what_php_calls_false(value: Any) -> None:
     assert not php.truthy(value)
 
 
 @pytest.mark.parametrize("value", ["false", "00", "0.0", " ", "N", -1, [0], True])
-def test_what_php_calls_true(value):
+def test_what_php_calls_true(value: Any) -> None:
     assert php.truthy(value)
 
 
@@ -65,7 +66,7 @@ def test_what_php_calls_true(value):
         ([5], 1),
     ],
 )
-def test_casts_to_int(value, number):
+def test_casts_to_int(value: Any, number: Any) -> None:
     assert php.to_int(value) == number
 
 
@@ -73,7 +74,7 @@ leaves = st.text(alphabet=st.characters(blacklist_categories=("Cs",)))
 
 
 @given(st.dictionaries(st.text("abcXYZ_", min_size=1), leaves))
-def test_flat_maps_survive_the_query(params):
+def test_flat_maps_survive_the_query(params: dict[str, Any]) -> None:
     text = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in params.items())
     assert php.decode_query(text) == params
 
@@ -85,7 +86,7 @@ trees = st.recursive(
 
 
 @given(trees)
-def test_json_of_php_is_json(tree):
+def test_json_of_php_is_json(tree: Any) -> None:
     assert json.loads(json_text.encode(tree)) == tree
     assert json.loads(json_text.encode([json_text.Rendered(tree), {"x": json_text.Rendered(tree)}])) == [
         tree,
