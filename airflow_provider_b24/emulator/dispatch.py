@@ -67,7 +67,7 @@ class Dispatcher:
         Raises:
             ApiError: a refusal, be it before or by the method.
         """
-        found = _existing(name)
+        found = _existing(name, params)
         credential = self._authorise(login)
         request.auth = credential.kind
         return self.run(found, credential, params, request)
@@ -78,6 +78,8 @@ class Dispatcher:
         Raises:
             ApiError: a refusal.
         """
+        if params.get("token") is not None:
+            raise ApiError("ACCESS_DENIED", "Access denied! Link check failed", 403)
         _check_scope(found, credential)
         self.limits.operating.check(credential.key, found.name)
         if found.application_only and credential.client_id is None:
@@ -127,7 +129,7 @@ class Dispatcher:
         """Run one command of a batch and return its whole body, be it a refusal."""
         self.journal.command(outer.request, name)
         try:
-            begun = self.run(_existing(name), outer.credential, params, outer.request)
+            begun = self.run(_existing(name, params), outer.credential, params, outer.request)
             body = self.finish(begun)
         except ApiError as error:
             return error.body()
@@ -168,11 +170,19 @@ class Dispatcher:
         }
 
 
-def _existing(name: str) -> Method:
+def _existing(name: str, params: dict[str, Any]) -> Method:
     found = find(name)
-    if found is None:
+    if found is None or not _link_names(found, params.get("token")):
         raise ApiError("ERROR_METHOD_NOT_FOUND", "Method not found!", 404)
     return found
+
+
+def _link_names(found: Method, token: object) -> bool:
+    """Whether the method is in the scope that ``token`` begins with.
+
+    A parameter of this name makes the call a signed link, ``scope|query|signature``.
+    """
+    return not token or str(token).partition("|")[0] == found.scope
 
 
 def _check_scope(found: Method, credential: Credential) -> None:

@@ -132,7 +132,10 @@ def recent(portal: Portal, found: Chat, viewer: User) -> dict[str, Any]:
         },
         "counter": 0,
         "pinned": False,
-        "chat": chat(portal, found, viewer),
+        "date_last_activity": php.iso(last.date if last else found.created),
+        # A dialog of two is a user to this method: its chat object has no id and no name.
+        "chat": {"text_field_enabled": True, "mute_list": []} if private else chat(portal, found, viewer),
+        "options": [],
     }
 
 

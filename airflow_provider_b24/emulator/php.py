@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 # An array under construction: PHP has one kind of array for lists and maps.
 _Array = dict[int | str, Any]
 
-_INTEGER_KEY = re.compile(r"0|-?[1-9][0-9]*")
+# Longer numbers do not fit PHP's integer and stay text.
+_INTEGER_KEY = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_LARGEST = 2**63 - 1
 _INTEGER = re.compile(r"\s*([+-]?[0-9]+)")
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 
@@ -80,7 +83,7 @@ def _finish(value: Any) -> Any:
 def decode_json(body: bytes) -> dict[str, Any]:
     """Read a JSON body; what is no array or object in valid JSON becomes no parameters."""
     try:
-        value = json.loads(body, parse_constant=_refuse_constant)
+        value = json.loads(body.decode(), parse_constant=_refuse_constant)
         if b"\\u" in body:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
@@ -103,7 +106,9 @@ def to_int(value: object) -> int:
     """Cast as ``(int)`` does: the leading digits, else 0; an array that holds anything is 1."""
     if isinstance(value, str):
         found = _INTEGER.match(value)
-        return int(found[1]) if found else 0
+        return max(-_LARGEST - 1, min(int(found[1][:25]), _LARGEST)) if found else 0
+    if isinstance(value, float) and not math.isfinite(value):
+        return 0
     return int(value) if isinstance(value, bool | int | float) else int(bool(value))
 
 

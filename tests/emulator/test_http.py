@@ -82,7 +82,18 @@ def test_json_is_read_from_posts_of_that_type_only_and_beats_the_query(
 
 
 @pytest.mark.parametrize(
-    "body", ["{", "5", '"x"', "null", '{"CHAT_ID": NaN}', '{"CHAT_ID":"\\ud800"}', "[" * 5000]
+    "body",
+    [
+        "{",
+        "5",
+        '"x"',
+        "null",
+        '{"CHAT_ID": NaN}',
+        b'{"CHAT_ID": 1489, "x": "\xed\xa0\x80"}',
+        '\ufeff{"CHAT_ID": 1489}'.encode(),
+        '{"CHAT_ID":"\\ud800"}',
+        "[" * 5000,
+    ],
 )
 def test_json_that_is_no_object_is_no_parameters(caller: Caller, portal: Emulator, body: str) -> None:
     url = portal.webhook_url + "im.chat.user.list"
@@ -101,6 +112,12 @@ def test_forms_are_read_as_php_reads_them(caller: Caller, portal: Emulator) -> N
 def test_reserved_parameters_reach_no_method(caller: Caller, portal: Emulator) -> None:
     criteria = {"auth": "x", "state": "y", "start": 0, "ID": 2}
     assert [user["ID"] for user in caller.result("user.get", criteria)] == ["2"]
+
+
+def test_a_parameter_named_token_makes_the_call_a_signed_link(caller: Caller) -> None:
+    assert caller.error("im.chat.add", {"token": "mine", "TITLE": "x"}) == (404, "ERROR_METHOD_NOT_FOUND")
+    assert caller.error("im.chat.add", {"token": "im|query|sign"}) == (403, "ACCESS_DENIED")
+    assert caller.error("im.chat.add", {"token": ""}) == (403, "ACCESS_DENIED")
 
 
 def test_a_success_tells_the_time_and_what_it_cost(caller: Caller, clock: Clock) -> None:

@@ -127,3 +127,5 @@ def test_recent_dialogs_come_latest_first(caller: Caller, portal: Emulator, cloc
     assert (body["items"][0]["message"]["text"], body["hasMore"]) == ("Ship?", False)
     assert [item["id"] for item in caller.result("im.recent.list", {"SKIP_CHAT": "Y"})["items"]] == [2]
     assert caller.result("im.recent.list", {"LIMIT": 1})["hasMore"] is True
+    before = {"LAST_MESSAGE_DATE": "2027-01-15T08:00:00+00:00"}
+    assert [item["id"] for item in caller.result("im.recent.list", before)["items"]] == [2]

@@ -63,6 +63,8 @@ def test_what_php_calls_true(value: Any) -> None:
         (True, 1),
         (2.9, 2),
         ([], 0),
+        ("9" * 5000, 2**63 - 1),
+        (float("inf"), 0),
         ([5], 1),
     ],
 )

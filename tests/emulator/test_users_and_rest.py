@@ -34,6 +34,14 @@ def test_users_are_filtered_by_fields_and_by_a_filter(caller: Caller) -> None:
     assert caller.result("user.get", {"ID": 99}) == []
 
 
+def test_users_can_be_sorted(caller: Caller, portal: Emulator) -> None:
+    for number in range(5):
+        portal.add_user(f"Aaron {number}")
+    ids = [user["ID"] for user in caller.result("user.get", {"sort": "ID", "order": "DESC"})]
+    assert ids[:3] == ["11", "10", "9"]
+    assert caller.result("user.get", {"sort": "LAST_NAME", "order": "ASC"})[0]["NAME"] == "Aaron"
+
+
 def test_users_are_searched_by_name_and_position(caller: Caller) -> None:
     assert [user["ID"] for user in caller.result("user.search", {"FIND": "klein"})] == ["3"]
     assert [user["ID"] for user in caller.result("user.search", {"FIND": "data eng"})] == ["3"]

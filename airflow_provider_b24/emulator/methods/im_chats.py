@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator import im_format, php
@@ -99,12 +101,26 @@ def recent(call: Call) -> object:
     }
     if "chat" in skipped:
         skipped.add("open")
-    mine = [chat for chat in call.portal.chats if call.user.id in chat.members and chat.kind not in skipped]
+    until = _moment(params.get("LAST_MESSAGE_DATE"))
+    mine = [
+        chat
+        for chat in call.portal.chats
+        if call.user.id in chat.members and chat.kind not in skipped and _last_activity(chat)[0] <= until
+    ]
     mine.sort(key=_last_activity, reverse=True)
     size = _size(params.get("LIMIT"), RECENT_A_PAGE, RECENT_A_PAGE)
     start = max(php.to_int(params.get("OFFSET")), 0)
     items = [im_format.recent(call.portal, chat, call.user) for chat in mine[start : start + size]]
-    return {"items": items, "hasMore": start + size < len(mine)}
+    more = start + size < len(mine)
+    return Page({"items": items, "hasMorePages": more, "hasMore": more}, total=-1)
+
+
+def _moment(value: Any) -> float:
+    """Return a date as Unix time; what is no date is no limit."""
+    try:
+        return datetime.fromisoformat(str(value)).timestamp()
+    except ValueError:
+        return math.inf
 
 
 def _last_activity(chat: Chat) -> tuple[float, int]:

@@ -34,7 +34,8 @@ def get(call: Call) -> object:
     """Return the users that fit the filter, 50 a page."""
     params = php.upper_keys(call.params)
     criteria = {**params, **php.upper_keys(dict(php.pairs(params.get("FILTER"))))}
-    return _page(call, [user for user in call.portal.people.employees() if _fits(user, criteria)])
+    users = [user for user in call.portal.people.employees() if _fits(user, criteria)]
+    return _page(call, _sorted(users, params))
 
 
 @method("user.search", scope="user_basic")
@@ -71,6 +72,18 @@ def _page(call: Call, users: list[User]) -> Page:
     end = start + USERS_A_PAGE
     shown = [_user(user) for user in users[start:end]]
     return Page(shown, total=len(users), next=end if end < len(users) else None)
+
+
+def _sorted(users: list[User], params: dict[str, Any]) -> list[User]:
+    """Order as SORT and ORDER say; without them, by id."""
+    read = FIELDS.get(str(params.get("SORT") or "ID").upper(), FIELDS["ID"])
+    descending = str(params.get("ORDER") or "").upper() == "DESC"
+    # Ids are numbers and must not sort as text; shorter ones are smaller.
+    return sorted(
+        users,
+        key=lambda user: (len(read(user)) if read is FIELDS["ID"] else 0, read(user)),
+        reverse=descending,
+    )
 
 
 def _fits(user: User, criteria: dict[str, Any]) -> bool:
