@@ -133,7 +133,7 @@ function message(item) {
 }
 
 function bubble(item) {
-  const files = item.files.map((name) => make('div', {}, `📎 ${name}`))
+  const files = item.files.map((name) => make('div', { class: 'file' }, `File: ${name}`))
   return make('div', { class: 'bubble' }, item.text, ...files)
 }
 
@@ -171,6 +171,7 @@ function row(item, answer) {
   const one = item.poll
   const count = `${plural(answer.votes, 'vote')}, ${answer.percent} %`
   const bar = make('progress', { value: answer.percent, max: 100, 'aria-hidden': 'true' })
+  // The bar stands last: a label belongs to the first element in it that can have one, and a bar can.
   const what = make('span', { class: 'what' }, answer.text)
   const votes = make('span', { class: 'count' }, count)
   const chosen = answer.chosen ? 'answer chosen' : 'answer'
@@ -178,18 +179,18 @@ function row(item, answer) {
   if (!one.mayVote) {
     const mark = make('span', { class: 'mark', 'aria-hidden': 'true' }, answer.chosen ? '✓' : '')
     const own = answer.chosen ? make('span', { class: 'unseen' }, 'Your answer: ') : null
-    return make('div', { class: chosen, 'data-answer': answer.id }, bar, mark, own, what, votes)
+    return make('div', { class: chosen, 'data-answer': answer.id }, mark, own, what, votes, bar)
   }
   if (one.multiple) {
     const draft = drafts.get(item.id)
     const checked = draft ? draft.has(answer.id) : answer.chosen
     const box = make('input', { type: 'checkbox', value: answer.id, checked, 'data-focus': focus, onchange: () => keep(item.id) })
-    return make('label', { class: chosen, 'data-answer': answer.id }, bar, box, what, votes)
+    return make('label', { class: chosen, 'data-answer': answer.id }, box, what, votes, bar)
   }
   const vote = () => act('vote', { message: item.id, answers: [answer.id] }, `You voted for ${answer.text}.`)
   const mark = make('span', { class: 'mark', 'aria-hidden': 'true' }, answer.chosen ? '●' : '○')
   const attributes = { type: 'button', class: chosen, 'data-answer': answer.id, 'data-focus': focus, onclick: vote }
-  return make('button', { ...attributes, 'aria-pressed': String(answer.chosen) }, bar, mark, what, votes)
+  return make('button', { ...attributes, 'aria-pressed': String(answer.chosen) }, mark, what, votes, bar)
 }
 
 function keep(id) {
