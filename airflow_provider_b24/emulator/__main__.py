@@ -98,10 +98,18 @@ def _announce(emulator: Emulator, connection_file: Path | None) -> None:
     ]
     if connection_file is not None:
         text = json.dumps({"url": emulator.url, "webhook": webhook, "oauth": oauth}, indent=2)
-        connection_file.touch(mode=0o600)
-        connection_file.write_text(text + "\n")
+        _write_secret(connection_file, text + "\n")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+def _write_secret(path: Path, text: str) -> None:
+    """Write a file for its owner alone; who waits for it never sees half of it."""
+    half = path.with_name(f"{path.name}.part")
+    half.unlink(missing_ok=True)
+    half.touch(mode=0o600)
+    half.write_text(text)
+    half.replace(path)
 
 
 if __name__ == "__main__":
