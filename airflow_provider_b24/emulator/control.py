@@ -79,9 +79,7 @@ def _state(emulator: Emulator, _: dict[str, Any]) -> object:
         "users": _users(emulator, {}),
         "chats": _chats(emulator, {}),
         "polls": [poll_summary(poll, now=now) for poll in emulator.portal.polls],
-        "lines": [
-            {"id": line.id, "name": line.name, "active": line.active} for line in emulator.portal.lines
-        ],
+        "lines": emulator.lines.state(),
     }
 
 
