@@ -53,7 +53,8 @@ def _pair(portal: Portal) -> dict[str, Any]:
         "expires_in": int(application.lifetime),
         "scope": ",".join(sorted(application.scopes)),
         "domain": "oauth.bitrix.info",
-        "server_endpoint": "https://oauth.bitrix.info/rest/",
+        # Its own, so that a client that refreshes where it is told to never leaves this machine.
+        "server_endpoint": f"{portal.url}/rest/",
         "status": "L",
         "client_endpoint": f"{portal.url}/rest/",
         "member_id": MEMBER_ID,
