@@ -28,7 +28,7 @@ FOLDER = Path(__file__).parent / "page"
 TYPES = {
     "index.html": "text/html; charset=utf-8",
     "page.css": "text/css; charset=utf-8",
-    "page.js": "text/javascript; charset=utf-8",
+    **dict.fromkeys(("page.js", "dom.js", "poll.js", "faults.js"), "text/javascript; charset=utf-8"),
     "icon.svg": "image/svg+xml",
 }
 HEADERS = {

@@ -27,7 +27,7 @@ def problem(caller: Caller, name: str, **asked: Any) -> tuple[int, str]:
     ("path", "kind"),
     [
         ("/", "text/html"),
-        ("/page/page.js", "text/javascript"),
+        *((f"/page/{name}.js", "text/javascript") for name in ("page", "dom", "poll", "faults")),
         ("/page/page.css", "text/css"),
         ("/page/icon.svg", "image/svg+xml"),
     ],
