@@ -24,8 +24,10 @@ def write_file(path: str, content: bytes) -> None:
 
 
 def _object_storage(path: str) -> Any:
+    from importlib import import_module
+
     try:
-        from airflow import sdk
+        module = import_module("airflow.sdk")
     except ImportError:  # Airflow 2 has it elsewhere.
-        from airflow.io import path as sdk
-    return sdk.ObjectStoragePath(path)
+        module = import_module("airflow.io.path")
+    return module.ObjectStoragePath(path)

@@ -42,7 +42,7 @@ class Bitrix24PollTrigger(BaseTrigger):
         poll_interval: float = 10,
         deadline: float | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.bitrix24_conn_id = bitrix24_conn_id
         self.poll = poll
         self.rule = rule

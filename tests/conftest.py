@@ -1,0 +1,83 @@
+"""An Airflow of its own for the tests, made before anything imports airflow."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+_HOME = pathlib.Path(tempfile.mkdtemp(prefix="airflow-home-"))
+(_HOME / "dags").mkdir()
+os.environ.update(
+    {
+        "AIRFLOW_HOME": str(_HOME),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(_HOME / "dags"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_HOME}/airflow.db",
+    }
+)
+
+import pytest  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_b24.emulator import Emulator
+    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+
+
+@pytest.fixture(autouse=True)
+def state_directory(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """Keep each test's buckets and locks apart."""
+    path = tmp_path / "bitrix24-state"
+    monkeypatch.setenv("BITRIX24_STATE_DIR", str(path))
+    return path
+
+
+@pytest.fixture
+def portal(bitrix24_connection: Emulator) -> Emulator:
+    """A fresh emulator that the connection ``bitrix24_default`` leads to, as a webhook."""
+    return bitrix24_connection
+
+
+@pytest.fixture
+def hook(portal: Emulator) -> Bitrix24Hook:
+    """A hook for the fresh emulator, as a webhook."""
+    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+
+    return Bitrix24Hook()
+
+
+@pytest.fixture
+def application(portal: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of a connection that leads to the fresh emulator as an OAuth application."""
+    import json
+
+    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_APP", json.dumps(portal.connection(auth="oauth")))
+    return "bitrix24_app"
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    """Airflow's tables, made once."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.utils import db
+
+    db.initdb()
+    DagBundlesManager().sync_bundles_to_db()
+
+
+@pytest.fixture
+def run_dag(airflow_database: None) -> Callable[..., Any]:
+    """Run a whole DAG in this process, deferrals included, and return its DagRun."""
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+    def run(dag: Any, **kwargs: Any) -> Any:
+        bag = DagBag(dag_folder=os.devnull)
+        bag.bag_dag(dag)
+        sync_bag_to_db(bag, "dags-folder", None)
+        return dag.test(**kwargs)
+
+    return run
