@@ -75,3 +75,38 @@ def _resolve(monkeypatch: pytest.MonkeyPatch, host: str, port: int) -> None:
         )
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+@pytest.fixture
+def chat_id(portal: Emulator) -> int:
+    return portal.add_chat("Releases", members=[1, 2, 3])
+
+
+@pytest.fixture
+def webhook(portal: Emulator) -> Any:
+    """The Python SDK's client, by webhook."""
+    from .pysdk import webhook_of
+
+    return webhook_of(portal)
+
+
+@pytest.fixture
+def token(portal: Emulator) -> Any:
+    """The application's token, as the Python SDK keeps it."""
+    from .pysdk import token_of
+
+    return token_of(portal)
+
+
+@pytest.fixture
+def application(token: Any) -> Any:
+    """The Python SDK's client, as the application."""
+    return token.get_client()
+
+
+@pytest.fixture
+def poll(webhook: Any, chat_id: int) -> dict[str, Any]:
+    """A poll that lets people change their votes: where it is, and what it has."""
+    from .pysdk import sent_poll
+
+    return sent_poll(webhook, chat_id)
