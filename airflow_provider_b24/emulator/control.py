@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from airflow_provider_b24.emulator.page import is_foreign
 from airflow_provider_b24.emulator.world import poll_summary
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def routes(emulator: Emulator) -> list[Route]:
         ("DELETE", "faults", _clear_faults),
         ("POST", "vote", _vote),
         ("POST", "stop", _stop),
+        ("POST", "reject", _reject),
         ("GET", "users", _users),
         ("POST", "users", _add_user),
         ("GET", "chats", _chats),
@@ -45,6 +47,8 @@ def routes(emulator: Emulator) -> list[Route]:
 
 def _endpoint(emulator: Emulator, action: Action) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
+        if is_foreign(request):
+            return _refused("another site's page may not control this portal", 403)
         try:
             params = await _params(request)
             with emulator.portal.lock:
@@ -115,6 +119,12 @@ def _stop(emulator: Emulator, params: dict[str, Any]) -> object:
     message_id = int(params["message_id"])
     emulator.stop_poll(message_id)
     return poll_summary(emulator.poll(message_id), now=emulator.portal.clock())
+
+
+def _reject(emulator: Emulator, params: dict[str, Any]) -> object:
+    """Refuse an outside person's connector messages from now on."""
+    emulator.lines.reject(str(params["user"]), str(params.get("reason", "The user cannot be created")))
+    return True
 
 
 def _users(emulator: Emulator, _: dict[str, Any]) -> object:

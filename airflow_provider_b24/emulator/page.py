@@ -108,7 +108,7 @@ def _action(
 ) -> Callable[[Request], Awaitable[Response]]:
     async def action(request: Request) -> Response:
         # A page of another site can send a form here, but no JSON and no such header.
-        if request.headers.get("content-type") != "application/json" or _is_foreign(request):
+        if request.headers.get("content-type") != "application/json" or is_foreign(request):
             return JSONResponse({"problem": "Only this page may do that."}, 403, HEADERS)
         try:
             _perform(portal, act, await request.json())
@@ -121,7 +121,8 @@ def _action(
     return action
 
 
-def _is_foreign(request: Request) -> bool:
+def is_foreign(request: Request) -> bool:
+    """Say whether another site's page makes the browser ask."""
     return request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
 
 

@@ -135,6 +135,16 @@ class TestControlApi:
         assert requests.get(self.url(portal, "users")).json()[-1]["name"] == "Zoe Ray"
         assert requests.get(self.url(portal, "chats")).json()[-1]["title"] == "New"
 
+    def test_an_outside_person_is_refused_on_request(self, portal: Emulator) -> None:
+        requests.post(f"{portal.url}/emulator/reject", json={"user": "u9", "reason": "Blocked"}, timeout=5)
+        assert portal.lines.outsiders.rejection("u9") == "Blocked"
+
+    def test_another_sites_page_controls_nothing(self, portal: Emulator) -> None:
+        reply = requests.delete(
+            f"{portal.url}/emulator/requests", headers={"Sec-Fetch-Site": "cross-site"}, timeout=5
+        )
+        assert reply.status_code == 403
+
     def test_faults_and_the_log(self, caller: Caller, portal: Emulator) -> None:
         url = self.url(portal, "faults")
         added = requests.post(url, json={"kind": "slow", "method": "profile", "seconds": 0}).json()
