@@ -1,4 +1,4 @@
-"""What an Airflow connection says, read and checked. Pure: nothing is opened here.
+"""What an Airflow connection says, read and checked; nothing is opened here.
 
 =============  ==========================================  =======================
 field          webhook                                     OAuth application
@@ -19,6 +19,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
@@ -33,6 +34,9 @@ _TOKENS = ("refresh_token", "access_token")
 _CLIENT_ID = re.compile(r"^(local|app)\.[0-9a-f]+\.[0-9a-z]+$", re.IGNORECASE)
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 70.0
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+#: What a part of a webhook's path cannot hold.
+_NOT_IN_PATH = re.compile(r"[\s/?#\\]")
 _WORDS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
 
@@ -84,6 +88,8 @@ class _Reader:
     port: int | None
 
     def settings(self) -> ConnectionSettings:
+        if not isinstance(self.extra, Mapping):
+            self._refuse("extra", "must be a JSON object")
         if "/rest/" in self.host:
             self._refuse(
                 "host",
@@ -123,26 +129,30 @@ class _Reader:
         return portal, found["user"], found["code"]
 
     def _three_fields(self) -> tuple[str, str, str]:
-        names = ("client_id", "client_secret") if self._is_application() else ("user id", "webhook code")
+        is_application = self._is_application()
+        names = ("client_id", "client_secret") if is_application else ("user id", "webhook code")
+        if not is_application and _NOT_IN_PATH.search(self.password):
+            self._refuse("password", "must be the webhook's code alone, or the whole URL with https://")
         if not self.host:
             self._refuse("host", "is empty; fill in the portal, for example acme.bitrix24.com")
         if not self.login:
             self._refuse("login", f"is empty; fill in the {names[0]}")
         if not self.password:
             self._refuse("password", f"is empty; fill in the {names[1]}, or the whole webhook URL")
-        if "/" in self.login or ("/" in self.password and not self._is_application()):
-            self._refuse("password", "must be the webhook's code alone, or the whole URL with https://")
-        if self._is_application() and not any(self.extra.get(name) for name in _TOKENS):
+        if _NOT_IN_PATH.search(self.login):
+            self._refuse("login", f"must be the {names[0]} alone")
+        if is_application and not any(self.extra.get(name) for name in _TOKENS):
             self._refuse("extra.refresh_token", "is empty; an application needs one to begin with")
         return self._portal(), self.login, self.password
 
     def _portal(self) -> str:
-        host = self.host if "://" in self.host else f"https://{self.host}"
-        parts = self._split("host", host)
-        if parts.path.strip("/") or parts.query:
+        scheme, _, host = self.host.rpartition("://")
+        # Airflow takes the brackets off when it reads a connection from a URI.
+        host = f"[{host}]" if _is_bare_ipv6(host) else host
+        parts = self._split("host", f"{scheme or 'https'}://{host}")
+        if parts.path.strip("/") or parts.query or parts.fragment:
             self._refuse("host", "must be the portal alone, without a path")
-        netloc = parts.netloc if parts.port or not self.port else f"{parts.netloc}:{self.port}"
-        return _base(parts._replace(netloc=netloc))
+        return _base(parts, self.port)
 
     def _oauth_server(self) -> str:
         given = _text(self.extra.get("oauth_server"))
@@ -156,7 +166,7 @@ class _Reader:
             usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
         except ValueError:
             usable = False
-        if not usable or parts.username or re.search(r"\s", url):
+        if not usable or "@" in parts.netloc or re.search(r"[\s\\]", url):
             self._refuse(name, "is no usable http(s) address")
         if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             self._refuse(name, "must be https: plain http would show the secret to the network")
@@ -184,7 +194,10 @@ class _Reader:
         given = self.extra.get("verify")
         if given in (None, ""):
             return True
-        return given if isinstance(given, bool) else _WORDS.get(str(given).lower(), str(given))
+        verify = given if isinstance(given, bool) else _WORDS.get(_text(given).lower(), _text(given))
+        if isinstance(verify, str) and not Path(verify).exists():
+            self._refuse("extra.verify", "must be true, false, or the path of a CA bundle that is there")
+        return verify
 
     def _proxies(self) -> dict[str, str] | None:
         given = self.extra.get("proxies")
@@ -217,8 +230,20 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _base(parts: SplitResult) -> str:
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+def _is_bare_ipv6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False
+
+
+def _base(parts: SplitResult, port: int | None = None) -> str:
+    """Return scheme, host and port in the one form in which a portal's bucket is shared."""
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    port = parts.port or port
+    shown = f":{port}" if port and port != _DEFAULT_PORTS[parts.scheme] else ""
+    return f"{parts.scheme}://{host}{shown}"
 
 
 def _text(value: Any) -> str:
