@@ -1,0 +1,85 @@
+"""Before the nightly release a check votes beside the people, and the poll ends at its quorum.
+
+The service account is a member of the chat with a webhook of its own, so that its vote is its own.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, task
+
+from airflow_provider_b24.operators.polls import (
+    Bitrix24CastVoteOperator,
+    Bitrix24SendPollOperator,
+    Bitrix24StopPollOperator,
+)
+from airflow_provider_b24.sensors.polls import Bitrix24PollSensor
+
+GO, WAIT = "Release", "Wait a day"
+
+
+@task
+def opinion(error_rate: float) -> str:
+    """Return what the figures say."""
+    return GO if float(error_rate) < 0.01 else WAIT
+
+
+@task.branch
+def next_step(poll: dict[str, Any]) -> str:
+    """Choose by the answer with the most votes; a tie waits."""
+    votes = {answer["text"]: answer["votes"] for answer in poll["questions"][0]["answers"]}
+    return "release" if votes[GO] > votes[WAIT] else "postpone"
+
+
+@task
+def release() -> str:
+    """Stand for the team's own release task."""
+    return "released"
+
+
+@task
+def postpone() -> str:
+    """Stand for what the team does when it waits."""
+    return "postponed"
+
+
+with DAG(
+    dag_id="bitrix24_service_account_vote",
+    schedule="0 18 * * MON-FRI",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
+    params={
+        "chat_id": Param(1489, type="integer", description="The release chat"),
+        "quorum": Param(3, type="integer", minimum=1, description="Votes that decide"),
+        "error_rate": Param(0.002, type="number", description="What the check found"),
+        "service_conn_id": Param("bitrix24_service_account", type="string"),
+    },
+    tags=["bitrix24", "poll"],
+    doc_md=__doc__,
+):
+    ask = Bitrix24SendPollOperator(
+        task_id="ask",
+        chat_id="{{ params.chat_id }}",
+        question="Release tonight? ({{ dag_run.run_after | ds }})",
+        answers=[GO, WAIT],
+        allow_revote=True,
+    )
+    vote = Bitrix24CastVoteOperator(
+        task_id="vote",
+        poll=ask.output,
+        answers=opinion("{{ params.error_rate }}"),
+        bitrix24_conn_id="{{ params.service_conn_id }}",
+    )
+    quorum = Bitrix24PollSensor(
+        task_id="quorum",
+        poll=ask.output,
+        rule={"quorum": "{{ params.quorum }}"},
+        deferrable=True,
+        timeout=timedelta(hours=4).total_seconds(),
+    )
+    stop = Bitrix24StopPollOperator(task_id="stop", poll=ask.output)
+    vote >> quorum >> stop
+    next_step(stop.output) >> [release(), postpone()]

@@ -1,0 +1,188 @@
+"""Each example, run as a whole against an emulated portal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_b24.emulator.voters import Voters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_b24.emulator import Emulator
+
+FOLDER = Path(__file__).parents[2] / "example_dags"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+
+
+def load(name: str) -> Any:
+    """Return the DAG of an example file, read as Airflow's dag processor reads it."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(dag_folder=str(FOLDER / f"{name}.py"))
+    assert bag.import_errors == {}
+    (dag,) = bag.dags.values()
+    for task in dag.tasks:
+        if task.task_type == "Bitrix24PollSensor":
+            quicken(task)
+    return dag
+
+
+def quicken(task: Any) -> None:
+    """Look at polls ten times a second, so that a test need not wait for people."""
+    if task.is_mapped:
+        task.partial_kwargs["poke_interval"] = 0.1
+    else:
+        task.poke_interval = 0.1
+
+
+@pytest.fixture
+def voters(portal: Emulator) -> Iterator[Voters]:
+    """Five people who vote as fast as they can."""
+    people = Voters(portal.portal, count=5, every=0.02, seed=7)
+    people.start()
+    yield people
+    people.stop()
+
+
+def xcom(run: Any, task_id: str, map_index: int = -1) -> Any:
+    """Return what a task returned."""
+    (instance,) = [
+        ti for ti in run.get_task_instances() if ti.task_id == task_id and ti.map_index == map_index
+    ]
+    return instance.xcom_pull(task_ids=task_id, map_indexes=map_index)
+
+
+def states(run: Any) -> dict[str, str]:
+    """Return how each task ended."""
+    return {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_recurs_and_retries_and_is_tagged(name: str) -> None:
+    dag = load(name)
+    assert dag.schedule not in {None, "@once"}
+    assert dag.catchup is False
+    assert "bitrix24" in dag.tags
+    assert all(task.retries >= 2 for task in dag.tasks)
+    assert dag.doc_md
+
+
+def test_the_weekly_poll_is_sent_decided_closed_and_announced(
+    portal: Emulator, run_dag: Callable[..., Any], voters: Voters
+) -> None:
+    chat = portal.add_chat("Team", members=[1, *voters.user_ids])
+    run = run_dag(load("weekly_team_poll"), run_conf={"chat_id": chat, "quorum": 5})
+    assert run.state == "success"
+    poll = xcom(run, "close")
+    assert (poll["voters"], poll["is_finished"]) == (5, True)
+    question, *_, announcement = [message.text for message in portal.messages(chat)]
+    assert question.startswith("Where do we meet this week?")
+    best = max(poll["questions"][0]["answers"], key=lambda answer: answer["votes"])
+    assert f"{best['text']}: {best['votes']}" in announcement
+    assert announcement.startswith("[b]")
+
+
+@pytest.mark.parametrize(
+    ("error_rate", "others", "expected"),
+    [(0.0, "Release", "release"), (0.5, "Wait a day", "postpone")],
+)
+def test_the_service_account_votes_and_the_poll_ends_at_its_quorum(
+    portal: Emulator,
+    run_dag: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    error_rate: float,
+    others: str,
+    expected: str,
+) -> None:
+    chat = portal.add_chat("Release", members=[1, 2, 3])
+    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_SERVICE_ACCOUNT", json.dumps(portal.connection()))
+    dag = load("service_account_vote")
+
+    def two_more(context: Any) -> None:
+        message_id = context["ti"].xcom_pull(task_ids="ask")["message_id"]
+        for user_id in (2, 3):
+            portal.vote(message_id, user_id=user_id, answers=[others])
+
+    dag.get_task("vote").on_success_callback = [two_more]
+    run = run_dag(dag, run_conf={"chat_id": chat, "quorum": 3, "error_rate": error_rate})
+    ended = states(run)
+    assert ended[expected] == "success"
+    assert ended["postpone" if expected == "release" else "release"] == "skipped"
+    assert xcom(run, "stop")["voters"] == 3
+
+
+def outbox(tmp_path: Path, *customers: str) -> str:
+    """Write what the shop leaves in a night."""
+    rows = [
+        {
+            "id": f"m{n}",
+            "customer_id": who,
+            "customer": who.title(),
+            "text": "Hello",
+            "sent_at": 1760000000 + n,
+        }
+        for n, who in enumerate(customers)
+    ]
+    path = tmp_path / "messages.json"
+    path.write_text(json.dumps(rows))
+    return str(path)
+
+
+def push_conf(portal: Emulator, tmp_path: Path, *customers: str) -> dict[str, Any]:
+    """Return a run's configuration for a line with the shop's connector."""
+    line = portal.lines.add("Shop")
+    portal.lines.install_connector("shop", line)
+    chat = portal.add_chat("Support", members=[1])
+    path = outbox(tmp_path, *customers)
+    return {"outbox": path, "connector": "shop", "line": line, "report_chat_id": chat}
+
+
+def test_the_nightly_push_reports_what_was_not_accepted(
+    portal: Emulator, application: str, run_dag: Callable[..., Any], tmp_path: Path
+) -> None:
+    conf = push_conf(portal, tmp_path, "anna", "blocked", "boris")
+    portal.lines.reject("blocked", "The user is blocked")
+    run = run_dag(load("nightly_connector_push"), run_conf=conf)
+    assert run.state == "success"
+    report = xcom(run, "push")
+    assert (report["accepted"], report["rejected"], report["unknown"]) == (2, 1, 0)
+    (message,) = portal.messages(conf["report_chat_id"])
+    assert "1 of 3" in message.text
+    assert "m1: rejected: The user is blocked" in message.text
+    assert len(portal.lines.messages(conf["line"])) == 2
+
+
+def test_a_night_without_failures_reports_nothing(
+    portal: Emulator, application: str, run_dag: Callable[..., Any], tmp_path: Path
+) -> None:
+    conf = push_conf(portal, tmp_path, "anna")
+    run = run_dag(load("nightly_connector_push"), run_conf=conf)
+    assert states(run)["report"] == "skipped"
+    assert portal.messages(conf["report_chat_id"]) == []
+
+
+def test_each_deal_is_reminded_in_its_own_chat(portal: Emulator, run_dag: Callable[..., Any]) -> None:
+    chats = {deal: portal.lines.add_crm_chat("deal", deal) for deal in (288, 289)}
+    run = run_dag(load("deal_chat_reminder"), run_conf={"deal_ids": [288, 289], "user_id": 1})
+    assert run.state == "success"
+    for deal, chat in chats.items():
+        assert portal.messages(chat)[-1].text == f"Your invoice for order {deal} is due today."
+
+
+def test_one_poll_goes_to_many_chats_and_the_answers_into_one_table(
+    portal: Emulator, run_dag: Callable[..., Any], voters: Voters
+) -> None:
+    chats = [portal.add_chat(name, members=[1, *voters.user_ids]) for name in ("North", "South", "West")]
+    run = run_dag(load("poll_many_chats"), run_conf={"chat_ids": chats, "quorum": 2})
+    assert run.state == "success"
+    header, *rows = xcom(run, "table")
+    assert header == ["chat", "Good", "So so", "Bad"]
+    assert [row[0] for row in rows] == chats
+    assert all(sum(row[1:]) >= 2 for row in rows)
+    assert [len(portal.messages(chat)) for chat in chats] == [1, 1, 1]
