@@ -128,13 +128,14 @@ class Bitrix24Client:
 
     def _insist(self, method: str, body: bytes, repeatable: bool) -> Answer:
         attempt = 0
-        renewed = False
+        renewed = doubtful = False
         while True:
             attempt += 1
             outcome, request = self._attempt(method, body)
             if isinstance(outcome, Answer):
                 self._operating[method] = outcome.operating
                 return replace(outcome, attempts=attempt)
+            doubtful = doubtful or outcome.outcome is Outcome.UNKNOWN
             step = next_step(
                 outcome,
                 attempt=attempt,
@@ -148,6 +149,9 @@ class Bitrix24Client:
             elif isinstance(step, Wait):
                 self._pause(method, outcome, attempt, step.seconds)
             else:
+                if doubtful and outcome.outcome is Outcome.NOT_EXECUTED:
+                    # The last attempt was not executed, but an earlier one may have been.
+                    outcome = replace(outcome, outcome=Outcome.UNKNOWN)
                 raise self.error(method, outcome, attempts=attempt, repeatable=repeatable)
 
     def _attempt(self, method: str, body: bytes) -> tuple[Answer | Failure, Any]:
