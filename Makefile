@@ -1,0 +1,43 @@
+# What needs an environment makes its own, from the pinned versions in constraints.txt.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+DEMO := .venv/demo
+TEST := .venv/test
+PIP_QUIET := --quiet --disable-pip-version-check
+
+.PHONY: help demo demo-ui test lint format bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(DEMO)/.ready ## Run two examples by a real Airflow against an emulated portal
+	$(DEMO)/bin/python demo
+
+demo-ui: $(DEMO)/.ready ## The same, with Airflow's web UI and the portal's page left open
+	$(DEMO)/bin/python demo --ui
+
+test: lint ## Check the code and run all tests
+	$(TEST)/bin/python -m pytest
+
+lint: $(TEST)/.ready ## Check style, types and layers
+	$(TEST)/bin/ruff check .
+	$(TEST)/bin/ruff format --check .
+	$(TEST)/bin/mypy
+	$(TEST)/bin/lint-imports
+
+format: $(TEST)/.ready ## Put the code into its form
+	$(TEST)/bin/ruff check --fix .
+	$(TEST)/bin/ruff format .
+
+clean: ## Remove what the commands above have made
+	rm -rf .venv .demo dist
+
+$(DEMO)/.ready: pyproject.toml constraints.txt $(shell find airflow_provider_b24 -type f -not -name '*.pyc')
+	$(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/python -m pip install $(PIP_QUIET) --constraint constraints.txt .
+	touch $@
+
+$(TEST)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(TEST)
+	$(TEST)/bin/python -m pip install $(PIP_QUIET) --constraint constraints.txt --upgrade pip
+	$(TEST)/bin/python -m pip install $(PIP_QUIET) --constraint constraints.txt --editable . --group dev
+	touch $@

@@ -1,0 +1,151 @@
+"""Two of the examples, run by a real Airflow against an emulated portal.
+
+``python demo`` prints a transcript and ends; ``python demo --ui`` keeps Airflow's web UI and the
+portal's page open until Ctrl-C. Everything listens on loopback only and is stopped at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from demo.processes import Processes  # noqa: E402
+from demo.stack import Airflow, airflow_environment, free_port  # noqa: E402
+from demo.transcript import chat_lines, poll_lines, report_lines  # noqa: E402
+from demo.world import Portal  # noqa: E402
+
+POLL, PUSH = "bitrix24_weekly_team_poll", "bitrix24_nightly_connector_push"
+_RUNS_WITHIN = 180.0
+_STARTED = time.monotonic()
+
+
+def main() -> int:
+    """Run the demo and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python demo", description=__doc__)
+    parser.add_argument("--ui", action="store_true", help="keep the web UI and the portal's page open")
+    ui = parser.parse_args().ui
+    signal.signal(signal.SIGTERM, _interrupt)
+    folder = ROOT / ".demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    port = free_port()
+    env = airflow_environment(home=folder, dags=ROOT / "example_dags", port=port)
+    portal_processes = Processes(logs=folder, env=env)
+    airflow_processes = Processes(logs=folder, env=env)
+    try:
+        portal = Portal(folder=folder, processes=portal_processes)
+        portal.start(port=free_port(), vote_every=5.0 if ui else 1.0)
+        say(f"A portal to try it on: {portal.url}")
+        # The processes read their environment when they start: only now the connections are known.
+        env |= _connections(portal.connections)
+        airflow_processes = Processes(logs=folder, env=env)
+        airflow = Airflow(url=f"http://127.0.0.1:{port}", processes=airflow_processes)
+        say("Starting Airflow: api-server, scheduler, triggerer, dag-processor")
+        airflow.start()
+        succeeded = show(airflow, portal)
+        if ui:
+            stay(airflow, portal)
+        return 0 if succeeded else 1
+    except KeyboardInterrupt:
+        return 130
+    except RuntimeError as error:
+        print(f"The demo failed: {error}", file=sys.stderr)
+        return 1
+    finally:
+        say("Stopping everything")
+        airflow_processes.stop()
+        portal_processes.stop()
+
+
+def show(airflow: Airflow, portal: Portal) -> bool:
+    """Run the two examples and print what became of them."""
+    runs = {}
+    for dag_id, conf in portal.prepare().items():
+        airflow.wait_for_dag(dag_id)
+        runs[dag_id] = airflow.run_dag(dag_id, conf)
+        say(f"Running {dag_id}")
+    states = follow(airflow, runs)
+    poll = airflow.result(POLL, runs[POLL], "close")
+    report = airflow.result(PUSH, runs[PUSH], "push")
+    transcript(portal.state(), poll, report)
+    for dag_id, state in states.items():
+        print(f"{dag_id}: {state}")
+    return all(state == "success" for state in states.values()) and _as_expected(poll, report)
+
+
+def follow(airflow: Airflow, runs: dict[str, str]) -> dict[str, str]:
+    """Wait until the runs have ended, and tell when a task waits without a worker."""
+    deadline = time.monotonic() + _RUNS_WITHIN
+    told: set[tuple[str, str]] = set()
+    while True:
+        states = {dag_id: airflow.run_state(dag_id, run_id) for dag_id, run_id in runs.items()}
+        for dag_id, run_id in runs.items():
+            for task_id, state in airflow.task_states(dag_id, run_id).items():
+                if state == "deferred" and (dag_id, task_id) not in told:
+                    told.add((dag_id, task_id))
+                    say(f"{dag_id}.{task_id} waits in the triggerer; its worker is free")
+        if all(state in {"success", "failed"} for state in states.values()):
+            return states
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"The runs did not end within {_RUNS_WITHIN:.0f} s: {states}")
+        time.sleep(0.5)
+
+
+def transcript(state: dict[str, Any], poll: Any, report: Any) -> None:
+    """Print the poll, the report and the chat."""
+    names = {user["id"]: user["name"] for user in state["users"]}
+    print()
+    for lines in (
+        poll_lines(poll) if poll else iter(["No poll was closed"]),
+        report_lines(report) if report else iter(["No messages were pushed"]),
+        chat_lines(state["chats"][0], names=names),
+    ):
+        print(*lines, sep="\n")
+        print()
+
+
+def stay(airflow: Airflow, portal: Portal) -> None:
+    """Leave everything running until Ctrl-C."""
+    print(f"\nAirflow's web UI   {airflow.url}  (no login)")
+    print(f"The portal's page  {portal.url}  (vote, stop polls, read the open line)")
+    print("Ctrl-C stops all.", flush=True)
+    while True:
+        signal.pause()
+
+
+def say(text: str) -> None:
+    """Print a step with the seconds since the start."""
+    print(f"[{time.monotonic() - _STARTED:5.1f} s] {text}", flush=True)
+
+
+def _connections(connections: dict[str, Any]) -> dict[str, str]:
+    webhook, application = (json.dumps(connections[name]) for name in ("webhook", "oauth"))
+    return {
+        "AIRFLOW_CONN_BITRIX24_DEFAULT": webhook,
+        "AIRFLOW_CONN_BITRIX24_SERVICE_ACCOUNT": webhook,
+        "AIRFLOW_CONN_BITRIX24_APP": application,
+    }
+
+
+def _as_expected(poll: Any, report: Any) -> bool:
+    """Say whether the runs did what they are for: a decided poll, three of four messages delivered."""
+    return (
+        bool(poll and report) and poll["is_finished"] and (report["accepted"], report["rejected"]) == (3, 1)
+    )
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

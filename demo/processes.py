@@ -1,0 +1,78 @@
+"""Processes that are started together and stopped together, each by its own pid."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_PATIENCE = 15.0
+
+
+class Processes:
+    """A set of background processes with a log file each."""
+
+    def __init__(self, *, logs: Path, env: Mapping[str, str]) -> None:
+        self._logs = logs
+        self._env = dict(env)
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, *command: str) -> None:
+        """Start a process in a group of its own, so that its children can be stopped with it."""
+        with (self._logs / f"{name}.log").open("wb") as log:
+            self._running[name] = subprocess.Popen(
+                command,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def run(self, name: str, *command: str) -> None:
+        """Run a command to its end.
+
+        :raises RuntimeError: when it fails, with the end of its log.
+        """
+        self.start(name, *command)
+        if self._running.pop(name).wait() != 0:
+            raise RuntimeError(f"{name} failed:\n{self.tail(name)}")
+
+    def check(self) -> None:
+        """Raise when a process has ended by itself.
+
+        :raises RuntimeError: with the end of its log.
+        """
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                raise RuntimeError(f"{name} ended by itself:\n{self.tail(name)}")
+
+    def tail(self, name: str, lines: int = 15) -> str:
+        """Return the end of a process's log."""
+        text = (self._logs / f"{name}.log").read_text(errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def stop(self) -> None:
+        """Stop everything: politely, then by force."""
+        for process in self._running.values():
+            _signal(process, signal.SIGTERM)
+        deadline = time.monotonic() + _PATIENCE
+        for process in self._running.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(deadline - time.monotonic(), 0.1))
+            # What the group's leader has left behind goes with it.
+            _signal(process, signal.SIGKILL)
+            process.wait()
+        self._running.clear()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

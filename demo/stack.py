@@ -1,0 +1,131 @@
+"""Airflow's four components on loopback, in a home of their own."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from demo.processes import Processes
+
+_HEALTHY_WITHIN = 120.0
+_COMPONENTS = {
+    "api-server": ("api-server",),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
+    "dag-processor": ("dag-processor",),
+}
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def airflow_environment(*, home: Path, dags: Path, port: int) -> dict[str, str]:
+    """Return the environment of an Airflow that speaks to nothing but loopback."""
+    url = f"http://127.0.0.1:{port}"
+    settings = {
+        "CORE__DAGS_FOLDER": str(dags),
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__PARALLELISM": "4",
+        "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "CORE__TEST_CONNECTION": "Enabled",
+        "CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
+        # Only what the demo starts shall run, not what the examples' schedules are due for.
+        "SCHEDULER__USE_JOB_SCHEDULE": "False",
+        "SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",
+        # With the default of 5 s a short deferral can race the worker's heartbeat in 3.3.
+        "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+        "API__HOST": "127.0.0.1",
+        "API__PORT": str(port),
+        "API__BASE_URL": url,
+        "API__WORKERS": "1",
+        "API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+    own = {"PATH": os.environ.get("PATH", ""), "HOME": str(home), "AIRFLOW_HOME": str(home)}
+    own |= {name: os.environ[name] for name in ("LANG", "LC_ALL", "TMPDIR") if name in os.environ}
+    own["BITRIX24_STATE_DIR"] = str(home / "bitrix24-state")
+    return own | {f"AIRFLOW__{name}": value for name, value in settings.items()}
+
+
+class Airflow:
+    """A running Airflow, spoken to through its REST API."""
+
+    def __init__(self, *, url: str, processes: Processes) -> None:
+        self.url = url
+        self._processes = processes
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def start(self) -> None:
+        """Make the tables, start the components, and wait until they are healthy."""
+        command = str(Path(sys.executable).with_name("airflow"))
+        self._processes.run("migrate", command, "db", "migrate")
+        for name, arguments in _COMPONENTS.items():
+            self._processes.start(name, command, *arguments)
+        self._wait_until_healthy()
+        token = self._session.get(f"{self.url}/auth/token", timeout=10).json()["access_token"]
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def wait_for_dag(self, dag_id: str) -> None:
+        """Wait until the dag processor has read a DAG."""
+        self._until(lambda: self._get(f"/dags/{dag_id}").ok, f"DAG {dag_id}")
+
+    def run_dag(self, dag_id: str, conf: Mapping[str, Any]) -> str:
+        """Start a run and return its id."""
+        body = {"logical_date": None, "conf": dict(conf)}
+        reply = self._session.post(f"{self.url}/api/v2/dags/{dag_id}/dagRuns", json=body, timeout=10)
+        reply.raise_for_status()
+        return str(reply.json()["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return how a run is doing."""
+        return str(self._get(f"/dags/{dag_id}/dagRuns/{run_id}").json()["state"])
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
+        """Return how each task of a run is doing."""
+        rows = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances").json()["task_instances"]
+        return {row["task_id"]: str(row["state"]) for row in rows}
+
+    def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """Return what a task returned, or None."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        reply = self._get(path)
+        return reply.json()["value"] if reply.ok else None
+
+    def _wait_until_healthy(self) -> None:
+        def healthy() -> bool:
+            parts = self._get("/monitor/health").json()
+            return all(parts[name]["status"] == "healthy" for name in ("scheduler", "triggerer"))
+
+        self._until(healthy, "Airflow")
+
+    def _until(self, condition: Any, what: str) -> None:
+        deadline = time.monotonic() + _HEALTHY_WITHIN
+        while time.monotonic() < deadline:
+            self._processes.check()
+            try:
+                if condition():
+                    return
+            except (requests.RequestException, KeyError):
+                pass
+            time.sleep(0.3)
+        raise RuntimeError(f"{what} did not come up within {_HEALTHY_WITHIN:.0f} s")
+
+    def _get(self, path: str) -> requests.Response:
+        return self._session.get(f"{self.url}/api/v2{path}", timeout=10)

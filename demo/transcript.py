@@ -1,0 +1,50 @@
+"""The demo's results as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_WIDTH = 30
+
+
+def poll_lines(poll: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a poll with its votes as a bar chart, and the winner."""
+    question = poll["questions"][0]
+    longest = max(len(answer["text"]) for answer in question["answers"])
+    state = "closed" if poll["is_finished"] else "open"
+    yield f"Poll {poll['message_id']}: {question['text']}  ({poll['voters']} people voted, {state})"
+    for answer in question["answers"]:
+        bar = "█" * round(_WIDTH * answer["percent"] / 100)
+        text = f"{answer['text']:<{longest}}"
+        yield f"  {text} │{bar:<{_WIDTH}}│ {answer['votes']:>2}  {answer['percent']:>5.1f} %"
+    yield f"  Winner: {winner(poll)}"
+
+
+def winner(poll: Mapping[str, Any]) -> str:
+    """Return the answer with the most votes, or all that share the first place."""
+    answers = poll["questions"][0]["answers"]
+    most = max(answer["votes"] for answer in answers)
+    return " and ".join(answer["text"] for answer in answers if answer["votes"] == most)
+
+
+def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what became of each connector message."""
+    counts = ", ".join(f"{report[name]} {name}" for name in ("accepted", "rejected", "unknown"))
+    yield f"Connector messages: {counts}"
+    for item in report["items"]:
+        mark = "✓" if item["status"] == "accepted" else "✗"
+        where = f"chat {item['chat_id']}" if item["chat_id"] else "; ".join(item["errors"])
+        yield f"  {mark} {item['message_id']:<10} {item['status']:<9} {where}"
+
+
+def chat_lines(chat: Mapping[str, Any], *, names: Mapping[int, str]) -> Iterator[str]:
+    """Yield a chat's messages as people see them."""
+    yield f"Chat «{chat['title']}»"
+    for message in chat["messages"]:
+        author = names.get(message.get("author_id", 0), "Portal")
+        first, *rest = str(message["text"]).splitlines() or [""]
+        yield f"  {author}: {first}"
+        yield from (f"  {'':>{len(author)}}  {line}" for line in rest)
