@@ -81,3 +81,11 @@ def run_dag(airflow_database: None) -> Callable[..., Any]:
         return dag.test(**kwargs)
 
     return run
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make clients insist as often as ever, with pauses of a few milliseconds."""
+    from airflow_provider_b24.rest.retry import RetryPolicy
+
+    monkeypatch.setattr("airflow_provider_b24.rest.client.RetryPolicy", lambda: RetryPolicy(base=0.002))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -163,7 +164,10 @@ class Bitrix24Hook(BaseHook):
         """
         from airflow_provider_b24.hooks.check import check_connection
 
-        return check_connection(self)
+        works, words = check_connection(self)
+        if works:
+            _tell(words)
+        return works, words
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -187,6 +191,15 @@ class Bitrix24Hook(BaseHook):
             conn_id=self.bitrix24_conn_id,
             advice="Add one of the type Bitrix24; the README shows its fields.",
         )
+
+
+def _tell(words: str) -> None:
+    """Show a success also to who runs ``airflow connections test``, which prints failures only."""
+    if log.isEnabledFor(logging.CRITICAL):
+        log.info("%s", words)
+    else:
+        # That command switches logging off unless it is told to be verbose.
+        sys.stdout.write(f"{words}\n")
 
 
 def _application_credentials(settings: ConnectionSettings, transport: Transport, conn_id: str) -> Credentials:
