@@ -11,6 +11,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24AlreadyVotedError,
     Bitrix24BallotRejectedError,
     Bitrix24Error,
+    Bitrix24OutcomeUnknownError,
     Bitrix24PollError,
     Bitrix24PollFinishedError,
     Bitrix24PollNotFoundError,
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 #: Pauses in seconds while the portal is still busy with an earlier copy of the same poll.
 _TWIN_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 _AUTHOR_ONLY = "Only the user who sent the poll may stop or resume it: use the connection that sent it."
+_STILL_BUSY = (
+    "Either an earlier copy of the poll is still under way (the portal forgets a broken one after an hour), "
+    "or the connection's user may not post polls in the chat."
+)
+_SEND = "vote.Integration.Im.send"
 
 
 class PollsApi:
@@ -78,6 +84,8 @@ class PollsApi:
         :returns: ``{"message_id", "vote_id", "chat_id"}``.
         :raises Bitrix24ValidationError: when the poll is not usable; nothing is sent.
         :raises Bitrix24PollRejectedError: when the portal refuses it.
+        :raises Bitrix24OutcomeUnknownError: when it may be in the chat and no template id was given; the
+            error names the one to repeat it with.
         """
         draft = PollDraft(question, answers, multiple_choice, anonymous, allow_revote)
         return self._send(chat_id, draft.payload(), template_id, may_have_sent)
@@ -173,29 +181,47 @@ class PollsApi:
         known = check_template_id(template_id) if template_id else None
         repeated = known is not None if may_have_sent is None else may_have_sent
         params = {"chatId": chat, "IM_MESSAGE_VOTE_DATA": data, "templateId": known or fresh_template_id()}
-        answer = self._send_past_twin(params, repeated=repeated)
-        sent = self._sent(answer, chat)
-        if repeated or answer.attempts > 1:
+        try:
+            return self._send_once(params, repeated=repeated)
+        except Bitrix24Error as error:
+            if known is None and (error.outcome is Outcome.UNKNOWN or error.method != _SEND):
+                raise _perhaps_sent(error, params["templateId"]) from error
+            raise
+
+    def _send_once(self, params: dict[str, Any], *, repeated: bool) -> dict[str, int]:
+        answer, repeated = self._send_past_twin(params, repeated=repeated)
+        sent = self._sent(answer, params["chatId"])
+        if repeated:
             # A repeated send names the first message but a vote that hangs on nothing.
             sent["vote_id"] = self.get(sent["message_id"]).vote_id
         return sent
 
-    def _send_past_twin(self, params: dict[str, Any], *, repeated: bool) -> Answer:
-        """Send; while an earlier copy may still be under way, take a refusal for a reason to wait."""
+    def _send_past_twin(self, params: dict[str, Any], *, repeated: bool) -> tuple[Answer, bool]:
+        """Send; while an earlier copy may still be under way, take a refusal for a reason to wait.
+
+        :returns: the answer, and whether the poll may have been sent before.
+        """
         pauses = list(_TWIN_PAUSES)
         while True:
             try:
-                return self._client.ask("vote.Integration.Im.send", params)
+                answer = self._client.ask(_SEND, params)
             except Bitrix24PollError as error:
-                if not pauses or not (repeated or (error.attempts or 1) > 1):
+                repeated = repeated or (error.attempts or 1) > 1
+                if not repeated:
                     raise
-                repeated = True
+                if not pauses:
+                    error.outcome, error.advice = Outcome.UNKNOWN, _STILL_BUSY
+                    raise
                 self._sleep(pauses.pop(0))
+            else:
+                return answer, repeated or answer.attempts > 1
 
     def _sent(self, answer: Answer, chat: int) -> dict[str, int]:
         result = answer.result
         if not isinstance(result, Mapping) or not result.get("messageId"):
-            raise self._refusal(Bitrix24ServerError, "vote.Integration.Im.send", "the reply has no messageId")
+            error = self._refusal(Bitrix24ServerError, _SEND, "the reply has no messageId")
+            error.outcome = Outcome.UNKNOWN
+            raise error
         vote_id = int(result.get("voteId") or 0)
         return {"message_id": int(result["messageId"]), "vote_id": vote_id, "chat_id": chat}
 
@@ -244,3 +270,18 @@ class PollsApi:
 def _attach(result: Any) -> Mapping[str, Any] | None:
     attach = result.get("attach") if isinstance(result, Mapping) else None
     return attach if isinstance(attach, Mapping) else None
+
+
+def _perhaps_sent(error: Bitrix24Error, template_id: str) -> Bitrix24OutcomeUnknownError:
+    """Return the error for a poll that a repeat would double, since a repeat takes another template id."""
+    return Bitrix24OutcomeUnknownError(
+        method=_SEND,
+        code=error.code,
+        description=error.description,
+        status=error.status,
+        attempts=error.attempts,
+        outcome=Outcome.UNKNOWN,
+        conn_id=error.conn_id,
+        advice=f"Look whether the poll is in the chat, or send it with template_id={template_id!r}: "
+        "the portal then returns the poll that exists.",
+    )

@@ -1,0 +1,47 @@
+"""Clients for the emulated portal whose pauses cost nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_b24.rest.auth import Application, OAuthCredentials, WebhookCredentials
+from airflow_provider_b24.rest.client import Bitrix24Client
+from airflow_provider_b24.rest.secrets import Secret
+from airflow_provider_b24.rest.tokens import MemoryTokenStore, TokenPair
+from airflow_provider_b24.rest.transport import RequestsTransport, TransportOptions
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.emulator import Emulator
+    from airflow_provider_b24.rest.auth import Credentials
+
+
+def client_of(portal: Emulator, *, auth: str = "webhook", timeout: float = 5.0) -> Bitrix24Client:
+    """A client that never sleeps; its user is the one whom the webhook or the application has now."""
+    transport = RequestsTransport(TransportOptions(timeout=(5.0, timeout)))
+    credentials: Credentials
+    if auth == "webhook":
+        webhook = portal.portal.credentials.webhook
+        credentials = WebhookCredentials(
+            portal=portal.url, user_id=str(webhook.user_id), code=Secret(webhook.code)
+        )
+    else:
+        credentials = _application(portal, transport)
+    return Bitrix24Client(
+        credentials=credentials, transport=transport, conn_id="the_connection", sleep=lambda _: None
+    )
+
+
+def _application(portal: Emulator, transport: RequestsTransport) -> OAuthCredentials:
+    application = portal.application
+    return OAuthCredentials(
+        portal=portal.url,
+        application=Application(
+            application.client_id, Secret(application.client_secret), application.oauth_server
+        ),
+        start=TokenPair.from_connection(
+            access_token=application.access_token, refresh_token=application.refresh_token
+        ),
+        store=MemoryTokenStore(),
+        transport=transport,
+        conn_id="the_connection",
+    )
