@@ -41,6 +41,8 @@ _STILL_BUSY = (
     "or the connection's user may not post polls in the chat."
 )
 _SEND = "vote.Integration.Im.send"
+_VOTE = "vote.AttachedVote.vote"
+_RECALL = "vote.AttachedVote.recall"
 
 
 class PollsApi:
@@ -141,14 +143,16 @@ class PollsApi:
         :raises Bitrix24RecallNotAllowedError: when the poll does not let votes change.
         :raises Bitrix24PollFinishedError: when the poll is stopped.
         """
-        method = "vote.AttachedVote.recall"
         reference = parse_reference(poll)
-        result = self._client.call(method, reference.params())
-        if _attach(result) is not None:
-            return self._poll(method, result, reference)
-        if self.get(reference).is_finished:
-            raise self._refusal(Bitrix24PollFinishedError, method, "the poll is stopped")
-        raise self._refusal(Bitrix24RecallNotAllowedError, method, "the poll does not let votes change")
+        try:
+            answer = self._client.ask(_RECALL, reference.params())
+        except (Bitrix24AccessDeniedError, Bitrix24PollError) as error:
+            return self._after_refused_recall(reference, error)
+        if _attach(answer.result) is not None:
+            return self._poll(_RECALL, answer.result, reference)
+        refusal = self._refusal(Bitrix24PollError, _RECALL, "the portal kept the vote")
+        refusal.attempts = answer.attempts
+        return self._after_refused_recall(reference, refusal)
 
     def stop(self, poll: Any) -> Poll:
         """Stop a poll (``vote.AttachedVote.stop``); stopping a stopped one changes nothing."""
@@ -180,12 +184,13 @@ class PollsApi:
         chat = parse_chat_id(chat_id)
         known = check_template_id(template_id) if template_id else None
         repeated = known is not None if may_have_sent is None else may_have_sent
-        params = {"chatId": chat, "IM_MESSAGE_VOTE_DATA": data, "templateId": known or fresh_template_id()}
+        template = known or fresh_template_id()
+        params = {"chatId": chat, "IM_MESSAGE_VOTE_DATA": data, "templateId": template}
         try:
             return self._send_once(params, repeated=repeated)
         except Bitrix24Error as error:
             if known is None and (error.outcome is Outcome.UNKNOWN or error.method != _SEND):
-                raise _perhaps_sent(error, params["templateId"]) from error
+                raise _perhaps_sent(error, template) from error
             raise
 
     def _send_once(self, params: dict[str, Any], *, repeated: bool) -> dict[str, int]:
@@ -226,27 +231,44 @@ class PollsApi:
         return {"message_id": int(result["messageId"]), "vote_id": vote_id, "chat_id": chat}
 
     def _vote(self, reference: PollReference, ballot: dict[str, list[int]]) -> Poll:
-        method = "vote.AttachedVote.vote"
         try:
             # The ballot was checked against a fresh read, so casting it twice ends as casting it once.
-            answer = self._client.ask(method, {**reference.params(), "ballot": ballot}, repeatable=True)
-        except (Bitrix24AccessDeniedError, Bitrix24PollError):
-            self._refuse_vote(self.get(reference))
-            raise
+            answer = self._client.ask(_VOTE, {**reference.params(), "ballot": ballot}, repeatable=True)
+        except (Bitrix24AccessDeniedError, Bitrix24PollError) as error:
+            return self._after_refused_vote(reference, ballot, error)
         if _attach(answer.result) is not None:
-            return self._poll(method, answer.result, reference)
+            return self._poll(_VOTE, answer.result, reference)
+        refusal = self._refusal(Bitrix24BallotRejectedError, _VOTE, "the portal took none of the answers")
+        refusal.attempts = answer.attempts
+        return self._after_refused_vote(reference, ballot, refusal)
+
+    def _after_refused_vote(
+        self, reference: PollReference, ballot: dict[str, list[int]], error: Bitrix24Error
+    ) -> Poll:
+        """Return the poll if an attempt whose reply was lost has cast the ballot, else say why not."""
         current = self.get(reference)
-        if answer.attempts > 1 and same_choice(current, ballot):
+        if (error.attempts or 1) > 1 and same_choice(current, ballot):
             return current
         self._refuse_vote(current)
-        raise self._refusal(Bitrix24BallotRejectedError, method, "the portal took none of the answers")
+        raise error
+
+    def _after_refused_recall(self, reference: PollReference, error: Bitrix24Error) -> Poll:
+        """Return the poll if an attempt whose reply was lost has recalled the vote, else say why not."""
+        current = self.get(reference)
+        if (error.attempts or 1) > 1 and not current.is_voted:
+            return current
+        if current.is_finished:
+            raise self._refusal(Bitrix24PollFinishedError, _RECALL, "the poll is stopped")
+        if current.is_voted and not current.can_revote:
+            text = "the poll does not let votes change"
+            raise self._refusal(Bitrix24RecallNotAllowedError, _RECALL, text)
+        raise error
 
     def _refuse_vote(self, poll: Poll) -> None:
-        method = "vote.AttachedVote.vote"
         if poll.is_finished:
-            raise self._refusal(Bitrix24PollFinishedError, method, "the poll is stopped")
+            raise self._refusal(Bitrix24PollFinishedError, _VOTE, "the poll is stopped")
         if poll.is_voted and not poll.can_revote:
-            raise self._refusal(Bitrix24AlreadyVotedError, method, "the connection's user has voted already")
+            raise self._refusal(Bitrix24AlreadyVotedError, _VOTE, "the connection's user has voted already")
 
     def _switch(self, method: str, poll: Any) -> Poll:
         reference = parse_reference(poll)

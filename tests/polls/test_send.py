@@ -8,9 +8,8 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from calling import client_of
-
 from airflow.providers.common.compat.sdk import AirflowFailException
+from calling import client_of
 
 from airflow_provider_b24.exceptions import (
     Bitrix24ChatAccessError,
@@ -87,9 +86,9 @@ def quick(portal: Emulator, auth: str) -> PollsApi:
 
 @pytest.mark.parametrize("auth", ["webhook", "oauth"])
 @pytest.mark.parametrize("times", [1, 3, 6])
-@pytest.mark.parametrize(("kind", "details"), FAULTS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("kind", "details"), FAULTS, ids=str)
 def test_a_fault_on_the_way_leaves_one_poll_and_its_ids(
-    portal: Emulator, chat: int, kind: str, details: dict[str, Any], times: int, auth: str
+    *, portal: Emulator, chat: int, kind: str, details: dict[str, Any], times: int, auth: str
 ) -> None:
     polls = quick(portal, auth) if kind == "slow" else PollsApi(client_of(portal, auth=auth))
     portal.faults.add(kind, method=SEND, times=times, **details)
