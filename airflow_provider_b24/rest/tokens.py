@@ -112,7 +112,20 @@ def _get_variable(key: str) -> str | None:
         value = get(key, default=None)
     except TypeError:  # Airflow 2 has another name for it.
         value = get(key, default_var=None)
+    if value is None and _is_outside_a_task():
+        # There the SDK reads no database; the pair that an earlier script saved is in it all the same.
+        from airflow.models import Variable as DatabaseVariable
+
+        value = DatabaseVariable.get(key, default_var=None)
     return str(value) if value is not None else None
+
+
+def _is_outside_a_task() -> bool:
+    try:
+        from airflow.sdk.execution_time import task_runner
+    except ImportError:  # Airflow 2 has one Variable for both.
+        return False
+    return not hasattr(task_runner, "SUPERVISOR_COMMS")
 
 
 def _set_variable(key: str, value: str) -> None:
