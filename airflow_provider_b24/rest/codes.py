@@ -40,6 +40,7 @@ TYPES: dict[str, type[e.Bitrix24ApiError]] = {
     "attach_not_found": e.Bitrix24PollNotFoundError,
     "chat_id": e.Bitrix24ChatNotFoundError,
     "user_not_found": e.Bitrix24NotFoundError,
+    "error_event_not_found": e.Bitrix24NotFoundError,
     # Parameters
     "100": e.Bitrix24ArgumentError,
     "error_argument": e.Bitrix24ArgumentError,
@@ -47,6 +48,11 @@ TYPES: dict[str, type[e.Bitrix24ApiError]] = {
     "missing_required_param": e.Bitrix24ArgumentError,
     "params_error": e.Bitrix24ArgumentError,
     "user_id_empty": e.Bitrix24ArgumentError,
+    "chat_id_empty": e.Bitrix24ArgumentError,
+    "dialog_id_empty": e.Bitrix24ArgumentError,
+    "chat_type": e.Bitrix24ArgumentError,
+    "find_short": e.Bitrix24ArgumentError,
+    "code_empty": e.Bitrix24ArgumentError,
     "connector": e.Bitrix24ArgumentError,
     "line": e.Bitrix24ArgumentError,
     "messages": e.Bitrix24ArgumentError,
@@ -101,7 +107,9 @@ _METHOD_TYPES: dict[tuple[str, str], type[e.Bitrix24ApiError]] = {
     ("vote.integration.im.send", "400"): e.Bitrix24PollRejectedError,
     ("vote.integration.im.send", "403"): e.Bitrix24PollRejectedError,
     ("vote.attachedvote.vote", "400"): e.Bitrix24BallotRejectedError,
-    ("imopenlines.crm.message.add", "access_denied"): e.Bitrix24AccessDeniedError,
+    # "The poll is inactive", as documented and as the source has it.
+    ("vote.attachedvote.vote", "403"): e.Bitrix24PollFinishedError,
+    ("vote.attachedvote.vote", "510"): e.Bitrix24PollFinishedError,
 }
 
 _STATUS_TYPES: dict[int, type[e.Bitrix24ApiError]] = {
@@ -119,10 +127,10 @@ def error_type(*, method: str, code: str, status: int | None) -> type[e.Bitrix24
     known = _METHOD_TYPES.get((method.lower(), code)) or TYPES.get(code)
     if known is not None:
         return known
+    if status is not None and status >= _SERVER_ERROR:
+        return e.Bitrix24ServerError
     if method.lower().startswith("vote."):
         return _STATUS_TYPES.get(status or 0, e.Bitrix24PollError)
     if method.lower().startswith(("imconnector.", "imopenlines.")) and status == 400:
         return e.Bitrix24OpenLineError
-    if status is not None and status >= _SERVER_ERROR:
-        return e.Bitrix24ServerError
     return _STATUS_TYPES.get(status or 0, e.Bitrix24ApiError)

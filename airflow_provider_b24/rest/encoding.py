@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -16,7 +18,12 @@ if TYPE_CHECKING:
 
 #: Top-level names that the server takes for itself, so that the method never sees them.
 #: ``start`` is one too, but it is how list methods are paged.
-RESERVED = frozenset({"auth", "access_token", "token", "state"})
+RESERVED = frozenset({"auth", "access_token", "token", "state", "ap", "aplogin"})
+
+#: What the server replaces by the answer of an earlier command of the same batch.
+_REFERENCE = re.compile(r"\$(result|error|total|next|time)\[")
+#: PHP would read such a name as another one.
+_BROKEN_NAME = re.compile(r"^\s|[\[\]\0]|^$")
 
 
 def check_params(method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -42,7 +49,7 @@ def encode_json(params: Mapping[str, Any]) -> bytes:
     """
     try:
         return json.dumps(params, default=_plain, allow_nan=False, ensure_ascii=False).encode()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise Bitrix24ValidationError("params", f"can't be written as JSON: {error}") from None
 
 
@@ -58,19 +65,30 @@ def encode_query(params: Mapping[str, Any]) -> str:
 def command(method: str, params: Mapping[str, Any]) -> str:
     """Return one command of a batch.
 
-    :raises Bitrix24ValidationError: when a text holds ``$result[``, which the server would replace.
+    :raises Bitrix24ValidationError: when a value has no form in a query, or holds ``$result[`` or
+        the like, which the server would replace.
     """
-    pairs = list(_pairs(params))
-    for name, value in pairs:
-        if "$result[" in value:
-            rule = "holds '$result[', which the server replaces in a batch; send it as a single call"
+    try:
+        query = encode_query(params)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Bitrix24ValidationError("params", f"can't be written as a query: {error}") from None
+    for name, value in _pairs(params):
+        if found := _REFERENCE.search(value):
+            rule = f"holds {found[0]!r}, which the server replaces in a batch; send it as a single call"
             raise Bitrix24ValidationError(name, rule, method=method)
-    return f"{method}?{encode_query(params)}" if pairs else method
+    return f"{method}?{query}" if query else method
 
 
 def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in params.items():
-        yield from _flatten(quote_plus(str(name)), value)
+        yield from _flatten(_name(name), value)
+
+
+def _name(key: Any) -> str:
+    text = str(key)
+    if _BROKEN_NAME.search(text):
+        raise ValueError(f"the name {text!r} is empty, starts with a space or holds a bracket")
+    return quote_plus(text)
 
 
 def _flatten(name: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -78,7 +96,7 @@ def _flatten(name: str, value: Any) -> Iterator[tuple[str, str]]:
         return
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _flatten(f"{name}[{quote_plus(str(key))}]", inner)
+            yield from _flatten(f"{name}[{_name(key)}]", inner)
     elif isinstance(value, list | tuple | set | frozenset):
         for index, inner in enumerate(value):
             yield from _flatten(f"{name}[{index}]", inner)
@@ -89,12 +107,21 @@ def _flatten(name: str, value: Any) -> Iterator[tuple[str, str]]:
 def _scalar(value: Any) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
-    if isinstance(value, str | int | float):
-        return str(value)
+    # The base types' own methods, as JSON has it: an enum's text would be its name.
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{value!r} is no number")
+        return float.__repr__(value)
     return str(_plain(value))
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, Decimal):

@@ -2,7 +2,8 @@
 
 A method is safe when executing it twice leaves the portal as executing it once does. Methods that
 are not named here are safe only when their last word says that they read. A caller who knows better
-says so: ``hook.call(..., repeatable=True)``.
+says so, for one call with ``hook.call(..., repeatable=True)``, or for a method in every call and batch
+of the process with :func:`declare`.
 """
 
 from __future__ import annotations
@@ -58,11 +59,23 @@ TEMPLATE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3
 BINARY_METHODS = frozenset({"vote.attachedvote.download"})
 
 
+def declare(method: str, *, repeatable: bool) -> None:
+    """Say of a method that this table does not know, or knows wrongly, whether it may be repeated.
+
+    :param method: the method's name, for example ``crm.deal.update``.
+    """
+    METHODS[method.lower()] = repeatable
+
+
+def is_reading(method: str) -> bool:
+    """Say whether a method only reads, so that nobody can tell in which order calls of it ran."""
+    name = method.lower()
+    return name not in METHODS and name.rsplit(".", 1)[-1] in READING_WORDS
+
+
 def is_repeatable(method: str, params: Mapping[str, Any]) -> bool:
     """Say whether a call may be repeated although it may have been executed."""
     name = method.lower()
     if name == "vote.integration.im.send":
         return TEMPLATE_ID.fullmatch(str(params.get("templateId") or "")) is not None
-    if name in METHODS:
-        return METHODS[name]
-    return name.rsplit(".", 1)[-1] in READING_WORDS
+    return METHODS[name] if name in METHODS else is_reading(name)

@@ -23,6 +23,7 @@ timeout, reset, reply over 32 MB       unknown       no answer
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,7 +35,6 @@ from airflow_provider_b24.rest.transport import HttpReply, NoReply
 _NOT_EXECUTED = frozenset({"query_limit_exceeded", "operation_time_limit", "expired_token", "overload_limit"})
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
-_DESCRIPTION_LENGTH = 300
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def error_in(body: dict[str, Any]) -> dict[str, Any] | None:
 
     The code may be ``"0"``, 0 or empty: the key's presence counts, not its value.
     """
-    if "error" in body and ("result" not in body or body["result"] is False):
+    if "error" in body and (body.get("result") is None or body["result"] is False):
         return body
     inner = body.get("result")
     if isinstance(inner, dict) and inner.get("error") and inner.get("result") is False:
@@ -121,23 +121,27 @@ def read_operating(time: Any) -> OperatingTime:
     """Return what a reply's ``time`` says of the method's running time."""
     if not isinstance(time, dict):
         return OperatingTime()
-    reset_at = time.get("operating_reset_at")
-    return OperatingTime(float(time.get("operating") or 0), float(reset_at) if reset_at else None)
+    return OperatingTime(_seconds(time.get("operating")), _seconds(time.get("operating_reset_at")) or None)
 
 
 def _failure(problem: dict[str, Any], status: int) -> Failure:
     error = problem["error"]
     # REST 3.0 nests code and message; no method of this provider is there, a call by name may be.
     nested = error if isinstance(error, dict) else {}
-    code = str(nested.get("code", "") if nested else error)
+    code = nested.get("code") if nested else error
     text = nested.get("message") or problem.get("error_description") or ""
     return Failure(
-        _outcome(status, code),
-        code=code,
-        description=str(text)[:_DESCRIPTION_LENGTH],
+        _outcome(status, code_text(code)),
+        code=code_text(code),
+        description=str(text),
         status=status,
         argument=problem.get("argument"),
     )
+
+
+def code_text(code: Any) -> str:
+    """Return an error code, which PHP may have written as a number or as nothing, as text."""
+    return "" if code is None else str(code)
 
 
 def _outcome(status: int, code: str = "") -> Outcome:
@@ -147,10 +151,18 @@ def _outcome(status: int, code: str = "") -> Outcome:
 
 
 def _redirect(reply: HttpReply) -> Failure:
-    parts = urlsplit(reply.location or "")
-    location = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else None
+    location = _origin(reply.location or "")
     words = f"the portal redirects to {location or 'another address'}"
     return Failure(Outcome.REFUSED, description=words, status=reply.status, location=location)
+
+
+def _origin(url: str) -> str | None:
+    """Return scheme and host alone: the path of a redirect repeats the webhook's code."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else None
 
 
 def _success(reply: HttpReply, body: Any, *, binary: bool) -> Answer | Failure:
@@ -179,9 +191,18 @@ def _words(reply: HttpReply) -> str:
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
 def _int(value: Any) -> int | None:
-    return int(value) if value is not None and str(value).lstrip("-").isdigit() else None
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _seconds(value: Any) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        return 0.0
+    return seconds if math.isfinite(seconds) else 0.0

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Lifted by Bitrix24's support only, or by nobody.
 _HOPELESS = frozenset({"overload_limit"})
+#: A token may be refused as unknown, too, once another host has replaced it.
+_TOKEN_REFUSED = frozenset({"expired_token", "invalid_token"})
 _UNAUTHORIZED = 401
 
 
@@ -71,7 +73,7 @@ def next_step(
     :param renewed: whether the token has been renewed for this call already.
     """
     code = failure.code.lower()
-    if code == "expired_token":
+    if code in _TOKEN_REFUSED:
         return GiveUp() if renewed else Renew()
     if code in _HOPELESS or not failure.repeatable or failure.outcome is Outcome.REFUSED:
         return GiveUp()

@@ -1,0 +1,146 @@
+"""A client for the emulator, a clock that a test moves, and a server that says what a test tells it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_b24.rest.auth import WebhookCredentials
+from airflow_provider_b24.rest.client import Bitrix24Client
+from airflow_provider_b24.rest.secrets import Secret
+from airflow_provider_b24.rest.transport import RequestsTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_b24.emulator import Emulator
+
+
+class Time:
+    """Time that passes only by being slept through."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+        self.sleeps: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
+
+
+class ScriptedServer:
+    """A server on loopback that gives each connection the next reply of a script, byte by byte as written.
+
+    A reply of None closes the connection without a word, once the whole request has been read.
+    """
+
+    def __init__(self, *replies: bytes | None, keep_alive: bool = False) -> None:
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self._replies = list(replies)
+        self._keep_alive = keep_alive
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            with connection:
+                self._converse(connection)
+
+    def _converse(self, connection: socket.socket) -> None:
+        while request := _read_request(connection):
+            self.requests.append(request)
+            reply = self._replies.pop(0) if self._replies else None
+            if reply is None:
+                return
+            try:
+                connection.sendall(reply)
+            except OSError:
+                return
+            if not self._keep_alive:
+                return
+
+
+def _read_request(connection: socket.socket) -> bytes:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        chunk = connection.recv(65536)
+        if not chunk:
+            return b""
+        data += chunk
+    head, _, body = data.partition(b"\r\n\r\n")
+    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    while len(body) < int(lengths[0].split(b":")[1] if lengths else 0):
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+def reply_bytes(
+    body: bytes, *, status: str = "200 OK", content_type: str = "application/json", headers: str = ""
+) -> bytes:
+    """Return an HTTP reply as it goes over the wire."""
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
+    )
+    return head.encode() + body
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., ScriptedServer]]:
+    servers: list[ScriptedServer] = []
+
+    def start(*replies: bytes | None, **options: Any) -> ScriptedServer:
+        servers.append(ScriptedServer(*replies, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def transport() -> Iterator[RequestsTransport]:
+    transport = RequestsTransport()
+    yield transport
+    transport.close()
+
+
+@pytest.fixture
+def make_client(portal: Emulator, time: Time, transport: RequestsTransport) -> Callable[..., Bitrix24Client]:
+    """Make a client of the emulator, as its webhook, whose pauses take no time."""
+
+    def make(**options: Any) -> Bitrix24Client:
+        webhook = WebhookCredentials(portal=portal.url, user_id="1", code=Secret(portal.webhook_code))
+        given = {"credentials": webhook, "transport": transport, "clock": time, "sleep": time.sleep}
+        return Bitrix24Client(**{"conn_id": "test_portal", **given, **options})
+
+    return make
+
+
+@pytest.fixture
+def client(make_client: Callable[..., Bitrix24Client]) -> Bitrix24Client:
+    return make_client()

@@ -1,0 +1,118 @@
+"""What follows a failed attempt: the outcome table times the safety of the method."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_b24.exceptions import Outcome
+from airflow_provider_b24.rest.outcomes import Failure
+from airflow_provider_b24.rest.retry import GiveUp, Renew, RetryPolicy, Wait, next_step
+
+POLICY = RetryPolicy(attempts=4, limit_attempts=12, base=0.5, longest=20.0, reset_within=120.0)
+NOT_EXECUTED, REFUSED, UNKNOWN = Outcome.NOT_EXECUTED, Outcome.REFUSED, Outcome.UNKNOWN
+
+LIMIT = Failure(NOT_EXECUTED, code="QUERY_LIMIT_EXCEEDED", status=503)
+OPERATING = Failure(NOT_EXECUTED, code="OPERATION_TIME_LIMIT", status=429)
+
+
+@pytest.mark.parametrize(
+    ("failure", "repeatable", "kind"),
+    [
+        (Failure(NOT_EXECUTED), False, Wait),
+        (Failure(NOT_EXECUTED), True, Wait),
+        (Failure(NOT_EXECUTED, status=429), False, Wait),
+        (LIMIT, False, Wait),
+        (LIMIT, True, Wait),
+        (Failure(REFUSED, code="ACCESS_DENIED", status=403), True, GiveUp),
+        (Failure(REFUSED, code="0", status=400), False, GiveUp),
+        (Failure(REFUSED, status=302), True, GiveUp),
+        (Failure(UNKNOWN), True, Wait),
+        (Failure(UNKNOWN), False, GiveUp),
+        (Failure(UNKNOWN, code="INTERNAL_SERVER_ERROR", status=500), True, Wait),
+        (Failure(UNKNOWN, code="INTERNAL_SERVER_ERROR", status=500), False, GiveUp),
+        (Failure(NOT_EXECUTED, repeatable=False), True, GiveUp),
+        (Failure(UNKNOWN, repeatable=False), True, GiveUp),
+        (Failure(NOT_EXECUTED, code="OVERLOAD_LIMIT", status=503), True, GiveUp),
+        (Failure(NOT_EXECUTED, code="QUERY_LIMIT_EXCEEDED", status=401), True, GiveUp),
+        (Failure(NOT_EXECUTED, code="expired_token", status=401), False, Renew),
+        (Failure(REFUSED, code="invalid_token", status=401), False, Renew),
+    ],
+)
+def test_what_is_not_executed_is_repeated_and_what_is_unknown_only_where_it_is_safe(
+    failure: Failure, repeatable: bool, kind: type[object]
+) -> None:
+    assert isinstance(next_step(failure, attempt=1, repeatable=repeatable, policy=POLICY), kind)
+
+
+@pytest.mark.parametrize("code", ["expired_token", "EXPIRED_TOKEN", "invalid_token"])
+def test_a_token_is_renewed_once_for_a_call(code: str) -> None:
+    failure = Failure(NOT_EXECUTED, code=code, status=401)
+
+    assert next_step(failure, attempt=9, repeatable=False, policy=POLICY) == Renew()
+    assert next_step(failure, attempt=2, repeatable=True, policy=POLICY, renewed=True) == GiveUp()
+
+
+@pytest.mark.parametrize(
+    ("failure", "last"), [(Failure(NOT_EXECUTED), 4), (Failure(UNKNOWN), 4), (LIMIT, POLICY.limit_attempts)]
+)
+def test_insisting_has_an_end(failure: Failure, last: int) -> None:
+    before = next_step(failure, attempt=last - 1, repeatable=True, policy=POLICY)
+    after = next_step(failure, attempt=last, repeatable=True, policy=POLICY)
+
+    assert isinstance(before, Wait)
+    assert after == GiveUp()
+
+
+@pytest.mark.parametrize(
+    ("reset_in", "step"),
+    [
+        (None, GiveUp()),
+        (121.0, GiveUp()),
+        (120.0, Wait(120.5)),
+        (3.0, Wait(3.5)),
+        (0.0, Wait(0.5)),
+        (-50.0, Wait(0.5)),
+    ],
+)
+def test_operating_time_is_waited_for_only_when_its_reset_is_near(
+    reset_in: float | None, step: Wait | GiveUp
+) -> None:
+    assert next_step(OPERATING, attempt=1, repeatable=False, policy=POLICY, reset_in=reset_in) == step
+
+
+def test_operating_time_is_not_waited_for_for_ever() -> None:
+    assert next_step(OPERATING, attempt=4, repeatable=True, policy=POLICY, reset_in=1.0) == GiveUp()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 11), st.floats(0, 1, exclude_max=True))
+def test_a_pause_grows_with_each_attempt_up_to_a_bound_and_is_never_near_zero(
+    attempt: int, luck: float
+) -> None:
+    step = next_step(LIMIT, attempt=attempt, repeatable=True, policy=POLICY, random_=lambda: luck)
+    full = min(0.5 * 2 ** (attempt - 1), 20.0)
+
+    assert isinstance(step, Wait)
+    assert full / 2 <= step.seconds <= full
+
+
+def test_pauses_differ_so_that_callers_do_not_return_in_step() -> None:
+    steps = [next_step(LIMIT, attempt=3, repeatable=True, policy=POLICY) for _ in range(20)]
+
+    assert len({step.seconds for step in steps if isinstance(step, Wait)}) > 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(["", "0", "ACCESS_DENIED", "INTERNAL_SERVER_ERROR"]),
+    st.sampled_from([None, 200, 400, 500, 502, 503]),
+    st.integers(1, 20),
+)
+def test_an_unknown_outcome_of_an_unsafe_method_is_never_repeated(
+    code: str, status: int | None, attempt: int
+) -> None:
+    failure = Failure(UNKNOWN, code=code, status=status)
+
+    assert next_step(failure, attempt=attempt, repeatable=False, policy=POLICY) == GiveUp()
