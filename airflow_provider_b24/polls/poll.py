@@ -100,7 +100,8 @@ class Poll:
             anonymous=_int(attach.get("ANONYMITY")) == _ANONYMOUS,
             allow_revote=bool(options & _REVOTE),
             is_voted=bool(attach.get("isVoted")),
-            can_vote=bool(attach.get("canVote")),
+            # In the second in which a poll is stopped the portal still says yes.
+            can_vote=bool(attach.get("canVote")) and not attach.get("isFinished"),
             result_url=_absolute(str(attach.get("resultUrl") or ""), portal),
             can_revote=bool(attach.get("canRevote")),
             can_edit=bool(attach.get("canEdit")),
