@@ -9,11 +9,12 @@ are given in the order of asking, and a caller that dies costs one place.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_b24.exceptions import Bitrix24RateLimitError, Outcome
@@ -27,7 +28,9 @@ _MARGIN = 2
 #: How much slower the host may become after refusals, and how fast it forgets them.
 _SLOWEST = 8.0
 _FORGETS_HALF_IN = 20.0
-_LAYOUT = struct.Struct("<ddd")
+#: Nobody waits longer; a file that says so is broken.
+_LONGEST_QUEUE = 86_400.0
+_LAYOUT = struct.Struct("<dddd")
 
 
 @dataclass(frozen=True)
@@ -67,37 +70,49 @@ class Level:
     :param empty_at: when it will be empty if nothing is added, in Unix seconds.
     :param slowness: how many times longer than planned a request takes to drain; 1 is normal.
     :param slowed_at: when the slowness was set.
+    :param at: the moment itself.
     """
 
     empty_at: float = 0.0
     slowness: float = 1.0
     slowed_at: float = 0.0
+    at: float = 0.0
 
 
 def reserve(level: Level, plan: Plan, now: float) -> tuple[Level, float]:
     """Add one request; return the bucket after it and how many seconds to wait before sending it."""
-    slowness = slowness_at(level, now)
-    empty_at = max(_sane(level, plan, now), now)
-    wait = empty_at - plan.tolerance - now
-    return Level(empty_at + plan.interval * slowness, level.slowness, level.slowed_at), max(wait, 0.0)
+    level = settle(level, now)
+    empty_at = max(level.empty_at, now)
+    after = empty_at + plan.interval * slowness_at(level, now)
+    return replace(level, empty_at=after, at=now), max(empty_at - plan.tolerance - now, 0.0)
 
 
-def slow_down(level: Level, plan: Plan, now: float) -> Level:
-    """Return the bucket after the portal refused a request: full, and draining half as fast."""
+def slow_down(level: Level, plan: Plan, now: float, *, later: float = 0.0) -> Level:
+    """Return the bucket after the portal refused a request: full, and draining half as fast.
+
+    :param later: seconds that the next request waits in addition.
+    """
+    level = settle(level, now)
     slowness = min(slowness_at(level, now) * 2, _SLOWEST)
-    full = now + plan.tolerance + plan.interval * slowness
-    return Level(max(_sane(level, plan, now), full), slowness, now)
+    full = now + plan.tolerance + plan.interval * slowness + later
+    return Level(max(level.empty_at, full), slowness, slowed_at=now, at=now)
+
+
+def settle(level: Level, now: float) -> Level:
+    """Return the bucket with its times moved along when the clock was set back since it was written.
+
+    A time from before would make the whole host wait for as long as the clock was set back.
+    """
+    back = max(level.at - now, 0.0)
+    if not back:
+        return level
+    return Level(level.empty_at - back, level.slowness, level.slowed_at - back, now)
 
 
 def slowness_at(level: Level, now: float) -> float:
     """Return how slow the bucket drains now; a refusal is forgotten by halves."""
     halvings = max(now - level.slowed_at, 0.0) / _FORGETS_HALF_IN
     return 1.0 + (level.slowness - 1.0) * float(0.5**halvings)
-
-
-def _sane(level: Level, plan: Plan, now: float) -> float:
-    # A number from before a clock was set back would stop the host for as long; no queue is a day.
-    return level.empty_at if level.empty_at < now + 86_400 else now + plan.tolerance
 
 
 class Limiter(Protocol):
@@ -155,8 +170,8 @@ class HostBucket:
     def refused(self) -> None:
         """Slow the whole host down, and a little unevenly, so that hosts don't return in step."""
         with locked(self._path) as file:
-            now = self._clock() + random.uniform(0.0, self._plan.interval)
-            _write(file, slow_down(_read(file), self._plan, now))
+            later = random.uniform(0.0, self._plan.interval)
+            _write(file, slow_down(_read(file), self._plan, self._clock(), later=later))
 
     def _reserve(self) -> float:
         with locked(self._path) as file:
@@ -173,9 +188,21 @@ class HostBucket:
 
 def _read(file: int) -> Level:
     data = os.pread(file, _LAYOUT.size, 0)
-    return Level(*_LAYOUT.unpack(data)) if len(data) == _LAYOUT.size else Level()
+    if len(data) != _LAYOUT.size:
+        return Level()
+    level = Level(*_LAYOUT.unpack(data))
+    return level if _is_possible(level) else Level()
+
+
+def _is_possible(level: Level) -> bool:
+    return (
+        all(math.isfinite(value) for value in (level.empty_at, level.slowed_at, level.at))
+        and 1.0 <= level.slowness <= _SLOWEST
+        and level.slowed_at <= level.at
+        and level.empty_at <= level.at + _LONGEST_QUEUE
+    )
 
 
 def _write(file: int, level: Level) -> None:
     # One small write: a crash leaves the old number or the new one.
-    os.pwrite(file, _LAYOUT.pack(level.empty_at, level.slowness, level.slowed_at), 0)
+    os.pwrite(file, _LAYOUT.pack(level.empty_at, level.slowness, level.slowed_at, level.at), 0)

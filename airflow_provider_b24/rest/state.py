@@ -26,14 +26,21 @@ def state_directory() -> Path:
     """
     chosen = os.environ.get("BITRIX24_STATE_DIR")
     path = Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"airflow-provider-b24-{os.getuid()}"
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+    if not _is_private(path):
         raise Bitrix24ConfigurationError(
             f"The state directory {path} must be a directory of this user that nobody else can write to",
             advice="Set BITRIX24_STATE_DIR to a private directory.",
         )
     return path
+
+
+def _is_private(path: Path) -> bool:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
 
 
 def state_file(kind: str, name: str) -> Path:
@@ -50,4 +57,6 @@ def locked(path: Path) -> Iterator[int]:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor
     finally:
+        # Closing alone would leave the lock to a process that was forked meanwhile.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
