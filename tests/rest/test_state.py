@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 
-def forked(work: Callable[[], None]) -> int:
+def forked(work: Callable[[], object]) -> int:
     pid = os.fork()
     if pid == 0:
         try:
@@ -158,7 +158,7 @@ def test_a_holder_that_is_killed_lets_go_of_the_lock() -> None:
 def test_a_child_forked_under_the_lock_does_not_keep_it() -> None:
     path = state_file("bucket", "x")
     with locked(path):
-        child = forked(lambda: signal.pause())
+        child = forked(signal.pause)
 
     try:
         assert is_free(path)
