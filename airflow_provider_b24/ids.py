@@ -6,13 +6,19 @@ from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 
+#: More digits than the largest number of any database.
+_TOO_LONG = 20
+
 
 def positive_number(value: Any) -> int | None:
     """Return a positive number that is given as int or digits, else None."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
-    text = str(value).strip()
-    return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else None
+    if isinstance(value, int):
+        return value if value > 0 else None
+    text = value.strip()
+    is_number = text.isascii() and text.isdigit() and len(text) < _TOO_LONG
+    return int(text) if is_number and int(text) > 0 else None
 
 
 def parse_id(value: Any, path: str) -> int:

@@ -49,7 +49,7 @@ class PollsApi:
     """The ``vote.*`` methods of one portal.
 
     A *poll* parameter takes a message id, a mapping with ``message_id``, ``attach_id``,
-    ``signed_attach_id`` or ``post_id``, or what ``send`` and ``Poll.to_dict()`` return.
+    ``signed_attach_id`` or ``post_id``, a ``Poll``, or what ``send`` and ``Poll.to_dict()`` return.
     """
 
     def __init__(self, client: Bitrix24Client, *, sleep: Callable[[float], None] = time.sleep) -> None:

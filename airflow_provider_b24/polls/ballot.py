@@ -8,13 +8,15 @@ mangle is refused here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.schemas import check
 
 if TYPE_CHECKING:
     from airflow_provider_b24.polls.poll import Answer, Poll, Question
+
+_Row = TypeVar("_Row", "Question", "Answer")
 
 
 def make_ballot(poll: Poll, answers: Any) -> dict[str, list[int]]:
@@ -56,11 +58,14 @@ def _refuse_repeated(questions: list[Question]) -> None:
 
 
 def _find_question(poll: Poll, name: Any) -> Question:
-    found = [question for question in poll.questions if _is_named(question.id, question.text, name)]
-    if len(found) != 1:
-        known = ", ".join(repr(question.text) for question in poll.questions)
-        raise Bitrix24ValidationError(f"answers[{name!r}]", f"is no question of this poll; it asks {known}")
-    return found[0]
+    path = f"answers[{name!r}]"
+    found = _named(poll.questions, name)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise Bitrix24ValidationError(path, f"is the text of several questions; use an id: {_ids_of(found)}")
+    known = ", ".join(repr(question.text) for question in poll.questions)
+    raise Bitrix24ValidationError(path, f"is no question of this poll; it asks {known}")
 
 
 def _ids(question: Question, given: Any, path: str) -> list[int]:
@@ -76,20 +81,23 @@ def _ids(question: Question, given: Any, path: str) -> list[int]:
 
 
 def _find_answer(question: Question, name: Any, path: str) -> Answer:
-    found = [answer for answer in question.answers if _is_text(answer.text, name)]
-    # Only what is no answer's text may be an id, so that an answer "2026" can be named.
-    found = found or [answer for answer in question.answers if _is_id(answer.id, name)]
+    found = _named(question.answers, name)
     if len(found) == 1:
         return found[0]
     if found:
-        ids = ", ".join(str(answer.id) for answer in found)
-        raise Bitrix24ValidationError(path, f"{name!r} is the text of several answers; use an id: {ids}")
+        rule = f"{name!r} is the text of several answers; use an id: {_ids_of(found)}"
+        raise Bitrix24ValidationError(path, rule)
     known = ", ".join(f"{answer.text!r} ({answer.id})" for answer in question.answers)
     raise Bitrix24ValidationError(path, f"{name!r} is no answer of this poll; it offers {known}")
 
 
-def _is_named(id_: int, text: str, name: Any) -> bool:
-    return _is_text(text, name) or _is_id(id_, name)
+def _named(rows: Sequence[_Row], name: Any) -> list[_Row]:
+    # Only what is nobody's text may be an id, so that an answer "2026" can be named.
+    return [row for row in rows if _is_text(row.text, name)] or [row for row in rows if _is_id(row.id, name)]
+
+
+def _ids_of(rows: Sequence[Question] | Sequence[Answer]) -> str:
+    return ", ".join(str(row.id) for row in rows)
 
 
 def _is_text(text: str, name: Any) -> bool:

@@ -77,13 +77,15 @@ def is_entity(kind: ReferenceKind) -> bool:
 def parse_reference(poll: Any) -> PollReference:
     """Return the reference that a user's value means.
 
-    :param poll: a message id (int or digits), a mapping with one of the four keys, what the send
-        operator or ``Poll.to_dict()`` returned, or either of these rendered to text by a template.
+    :param poll: a message id (int or digits), a mapping with one of the four keys, a ``Poll``, what the
+        send operator or ``Poll.to_dict()`` returned, or either of these rendered to text by a template.
     :raises Bitrix24ValidationError: when it names no poll.
     """
     if isinstance(poll, PollReference):
         return poll
-    value = _unrendered(poll) if isinstance(poll, str) else poll
+    # A Poll is built from references, so its class can't be imported here.
+    described = poll.to_dict() if hasattr(poll, "to_dict") else poll
+    value = _unrendered(described) if isinstance(described, str) else described
     if isinstance(value, Mapping):
         return _from_mapping(value)
     number = positive_number(value)
@@ -120,6 +122,6 @@ def _unrendered(text: str) -> Any:
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             continue
     return text

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.ids import positive_number
 
 if TYPE_CHECKING:
     from airflow_provider_b24.polls.poll import Poll
@@ -96,9 +97,7 @@ def decide(poll: Poll, rule: Rule) -> Verdict:
 
 
 def _people(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).strip().isdigit():
-        raise Bitrix24ValidationError("rule.quorum", "must be a number of people, 1 or more")
-    people = int(value)
-    if people < 1:
+    people = positive_number(value)
+    if people is None:
         raise Bitrix24ValidationError("rule.quorum", "must be a number of people, 1 or more")
     return people

@@ -1,0 +1,84 @@
+"""The ways to name a poll, and what names none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.polls.reference import PollReference, ReferenceKind, parse_reference
+
+MESSAGE = "Bitrix\\Vote\\Attachment\\ImMessageConnector"
+POST = "Bitrix\\Vote\\Attachment\\BlogPostConnector"
+
+ids = st.integers(min_value=1, max_value=2**62)
+names = st.one_of(
+    ids,
+    ids.map(str),
+    st.builds(
+        lambda kind, value: {kind: value}, st.sampled_from(["message_id", "post_id", "attach_id"]), ids
+    ),
+    st.text(alphabet="0123456789abcdef.", min_size=1).map(lambda text: {"signed_attach_id": text}),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        (5012, {"moduleId": "im", "entityType": MESSAGE, "entityId": 5012}),
+        ({"message_id": "5012"}, {"moduleId": "im", "entityType": MESSAGE, "entityId": 5012}),
+        ({"post_id": 640}, {"moduleId": "blog", "entityType": POST, "entityId": 640}),
+        ({"attach_id": 91}, {"attachId": 91}),
+        ({"signed_attach_id": " 91.abc "}, {"signedAttachId": "91.abc"}),
+    ],
+)
+def test_the_portal_is_asked_in_its_own_words(name: Any, params: dict[str, Any]) -> None:
+    assert parse_reference(name).params() == params
+
+
+def test_a_connector_s_name_has_single_backslashes_on_the_wire() -> None:
+    text = json.dumps(parse_reference(1).params())
+    assert json.loads(text)["entityType"].count("\\") == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ({"message_id": None, "attach_id": 7}, {"attach_id": 7}),
+        ({"message_id": 5012, "vote_id": 77, "chat_id": 1489}, {"message_id": 5012}),
+        ({"message_id": 5012, "attach_id": 7}, {"message_id": 5012}),
+        ("{'message_id': 5012, 'vote_id': 77, 'chat_id': 1489}", {"message_id": 5012}),
+        ('{"message_id": 5012, "is_finished": false}', {"message_id": 5012}),
+        ("\n{'message_id': None, 'attach_id': 7, 'is_finished': False}", {"attach_id": 7}),
+    ],
+)
+def test_a_mapping_names_a_poll_by_its_best_key(name: Any, wanted: dict[str, int]) -> None:
+    assert parse_reference(name).to_dict() == wanted
+
+
+@settings(max_examples=60, deadline=None)
+@given(names)
+def test_a_reference_survives_every_way_in_which_airflow_passes_it_on(name: Any) -> None:
+    reference = parse_reference(name)
+    for form in (reference, reference.to_dict(), str(reference.to_dict()), json.dumps(reference.to_dict())):
+        assert parse_reference(form) == reference
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.one_of(st.text(), st.text().map("{".__add__), st.none(), st.booleans(), st.floats(), st.binary()))
+def test_anything_else_is_refused_in_one_way(name: Any) -> None:
+    try:
+        reference = parse_reference(name)
+    except Bitrix24ValidationError as error:
+        assert error.path.startswith("poll")
+    else:
+        assert str(reference.value) == str(name).strip().lstrip("0")
+
+
+def test_a_reference_shows_itself_without_its_signature() -> None:
+    assert str(PollReference(ReferenceKind.MESSAGE, 5012)) == "message_id 5012"
+    assert "91.abc" not in str(PollReference(ReferenceKind.SIGNED, "91.abc"))

@@ -1,0 +1,135 @@
+"""When a poll is decided: laws that hold for all polls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.polls.poll import Poll
+from airflow_provider_b24.polls.reference import parse_reference
+from airflow_provider_b24.polls.rules import (
+    Decided,
+    Impossible,
+    Pending,
+    Quorum,
+    Rule,
+    Stopped,
+    decide,
+    parse_rule,
+)
+
+QUICK = settings(max_examples=100, deadline=None)
+rules = st.one_of(st.just(Stopped()), st.integers(min_value=1, max_value=12).map(Quorum))
+
+
+def poll_of(voters: list[tuple[int, int]], *, is_finished: bool) -> Poll:
+    """A poll of three answers in which these people chose these answers, in this order."""
+    counts = [sum(choice == answer for _, choice in voters) for answer in range(3)]
+    rows = {
+        str(number): {"ID": str(number), "MESSAGE": f"Answer {number}", "COUNTER": str(count)}
+        for number, count in enumerate(counts, start=1)
+    }
+    attach = {
+        "ID": 91,
+        "VOTE_ID": 77,
+        "COUNTER": len(voters),
+        "QUESTIONS": {"140": {"ID": "140", "QUESTION": "?", "ANSWERS": rows, "COUNTER": str(len(voters))}},
+        "isFinished": is_finished,
+    }
+    return Poll.from_attach(attach, reference=parse_reference(1), portal="https://acme.bitrix24.com")
+
+
+voters_lists = st.lists(
+    st.tuples(st.integers(1, 1000), st.integers(0, 2)), max_size=12, unique_by=lambda vote: vote[0]
+)
+
+
+@QUICK
+@given(voters_lists, st.booleans(), rules)
+def test_the_order_of_votes_counts_for_nothing(
+    votes: list[tuple[int, int]], is_finished: bool, rule: Rule
+) -> None:
+    verdict = decide(poll_of(votes, is_finished=is_finished), rule)
+    assert decide(poll_of(votes[::-1], is_finished=is_finished), rule) == verdict
+    assert decide(poll_of(sorted(votes), is_finished=is_finished), rule) == verdict
+
+
+@QUICK
+@given(voters_lists, st.integers(0, 12), st.booleans(), rules)
+def test_votes_never_undo_a_decision(
+    votes: list[tuple[int, int]], cut: int, is_finished: bool, rule: Rule
+) -> None:
+    if isinstance(decide(poll_of(votes[:cut], is_finished=is_finished), rule), Decided):
+        assert isinstance(decide(poll_of(votes, is_finished=is_finished), rule), Decided)
+
+
+@QUICK
+@given(voters_lists, st.booleans(), rules)
+def test_only_a_finished_poll_is_past_deciding(
+    votes: list[tuple[int, int]], is_finished: bool, rule: Rule
+) -> None:
+    verdict = decide(poll_of(votes, is_finished=is_finished), rule)
+    assert not isinstance(verdict, Impossible) or is_finished
+    assert not isinstance(verdict, Pending) or not is_finished
+
+
+@QUICK
+@given(voters_lists, rules)
+def test_stopping_never_undoes_a_decision(votes: list[tuple[int, int]], rule: Rule) -> None:
+    if isinstance(decide(poll_of(votes, is_finished=False), rule), Decided):
+        assert isinstance(decide(poll_of(votes, is_finished=True), rule), Decided)
+
+
+@QUICK
+@given(voters_lists, st.booleans(), st.integers(1, 11))
+def test_a_smaller_quorum_is_met_whenever_a_larger_one_is(
+    votes: list[tuple[int, int]], is_finished: bool, people: int
+) -> None:
+    poll = poll_of(votes, is_finished=is_finished)
+    if isinstance(decide(poll, Quorum(people + 1)), Decided):
+        assert isinstance(decide(poll, Quorum(people)), Decided)
+
+
+@QUICK
+@given(rules)
+def test_a_rule_survives_its_written_form(rule: Rule) -> None:
+    assert parse_rule(rule.to_json()) == rule == parse_rule(rule)
+
+
+@pytest.mark.parametrize(
+    ("rule", "voters", "is_finished", "verdict"),
+    [
+        ("stopped", 9, False, Pending),
+        ("stopped", 0, True, Decided),
+        ("first_vote", 0, False, Pending),
+        ("first_vote", 1, False, Decided),
+        ("first_vote", 1, True, Decided),
+        ("first_vote", 0, True, Impossible),
+        ({"quorum": 3}, 2, False, Pending),
+        ({"quorum": 3}, 3, False, Decided),
+        ({"quorum": "3"}, 4, True, Decided),
+        ({"quorum": 3}, 2, True, Impossible),
+    ],
+)
+def test_a_rule_decides(rule: Any, voters: int, is_finished: bool, verdict: type) -> None:
+    poll = replace(poll_of([], is_finished=is_finished), voters=voters)
+    assert isinstance(decide(poll, parse_rule(rule)), verdict)
+
+
+def test_what_is_impossible_says_why() -> None:
+    verdict = decide(poll_of([(1, 1)], is_finished=True), Quorum(3))
+    assert verdict == Impossible("the poll was stopped with 1 of 3 votes")
+
+
+@pytest.mark.parametrize(
+    "rule", [{"quorum": 0}, {"quorum": True}, {"quorum": "²"}, {"quorum": 2.0}, {"quorum": None}]
+)
+def test_a_quorum_is_a_number_of_people(rule: Any) -> None:
+    with pytest.raises(Bitrix24ValidationError) as caught:
+        parse_rule(rule)
+    assert (caught.value.path, caught.value.rule) == ("rule.quorum", "must be a number of people, 1 or more")
