@@ -180,7 +180,7 @@ class OAuthCredentials:
         if failure.outcome is Outcome.REFUSED:
             return self._refresh_error(failure.code, failure.description, failure.status)
         return Bitrix24NoAnswerError(
-            f"The OAuth server gave no usable answer: {failure.description}",
+            f"The OAuth server gave no usable answer: {REGISTRY.shown(failure.description)}",
             method="oauth/token",
             status=failure.status,
             outcome=failure.outcome,
@@ -190,8 +190,8 @@ class OAuthCredentials:
     def _refresh_error(self, code: str, text: str, status: int | None = None) -> Bitrix24TokenRefreshError:
         return Bitrix24TokenRefreshError(
             method="oauth/token",
-            code=code,
-            description=REGISTRY.clean(text),
+            code=REGISTRY.shown(code),
+            description=REGISTRY.shown(text),
             status=status,
             outcome=Outcome.REFUSED,
             conn_id=self._conn_id,

@@ -170,7 +170,7 @@ class Bitrix24Client:
             "%s: attempt %d got no answer (%s); asking again in %.1f s",
             method,
             attempt,
-            REGISTRY.clean(failure.code or failure.description),
+            REGISTRY.shown(failure.code or failure.description),
             seconds,
         )
         self._sleep(seconds)
@@ -181,17 +181,18 @@ class Bitrix24Client:
 
     def error(self, method: str, failure: Failure, *, attempts: int, repeatable: bool) -> Bitrix24Error:
         """Return the typed error for a failure."""
+        description = failure.description
+        if failure.argument:
+            description = f"{description} (parameter {failure.argument})"
         fields: dict[str, Any] = {
             "method": method,
-            "code": failure.code or None,
-            "description": REGISTRY.clean(failure.description),
+            "code": REGISTRY.shown(failure.code) or None,
+            "description": REGISTRY.shown(description),
             "status": failure.status,
             "attempts": attempts,
             "outcome": failure.outcome,
             "conn_id": self.conn_id,
         }
-        if failure.argument:
-            fields["description"] = f"{fields['description']} (parameter {failure.argument})"
         return _typed(
             method, failure, fields, repeatable, self._operating.get(method, OperatingTime()).reset_at
         )
@@ -221,7 +222,7 @@ def _typed(
         return Bitrix24OutcomeUnknownError(**fields)
     if not failure.code and failure.outcome is Outcome.UNKNOWN:
         return Bitrix24NoAnswerError(**fields)
-    if failure.status is None and failure.outcome is Outcome.NOT_EXECUTED:
+    if not failure.code and failure.status is None and failure.outcome is Outcome.NOT_EXECUTED:
         return Bitrix24UnreachableError(**fields)
     kind = error_type(method=method, code=failure.code, status=failure.status)
     if issubclass(kind, Bitrix24OperatingLimitError):

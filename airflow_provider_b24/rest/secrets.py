@@ -9,6 +9,8 @@ from urllib.parse import quote
 #: Shorter values would blot out ordinary words, and Airflow does not mask them either.
 _SHORTEST = 5
 _MASK = "***"
+_LONGEST_TEXT = 300
+_URLLIB3 = ("connection", "connectionpool", "poolmanager", "response", "util.retry")
 
 
 class Secret:
@@ -66,6 +68,10 @@ class SecretRegistry(logging.Filter):
                 text = text.replace(value, _MASK)
         return text
 
+    def shown(self, text: str) -> str:
+        """Return the beginning of a text from outside, without secrets: cut first, one would stay in part."""
+        return self.clean(text)[:_LONGEST_TEXT]
+
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask a log record's message; the record itself is always kept."""
         message = record.getMessage()
@@ -81,9 +87,9 @@ REGISTRY = SecretRegistry()
 
 def guard_loggers() -> None:
     """Keep secrets out of urllib3's own records, which carry the path of every URL."""
-    for name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry"):
+    for name in _URLLIB3:
         # A filter on a parent logger would not see its children's records.
-        logging.getLogger(name).addFilter(REGISTRY)
+        logging.getLogger(f"urllib3.{name}").addFilter(REGISTRY)
 
 
 def protect(*secrets: Secret | None) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
-import threading
+import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -12,7 +11,7 @@ from airflow_provider_b24.exceptions import Outcome
 from airflow_provider_b24.rest.secrets import Secret, guard_loggers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import requests
 
@@ -21,6 +20,8 @@ LARGEST_REPLY = 32 * 1024 * 1024
 #: Servers close idle connections after 15 seconds or more; a request sent into that moment is lost
 #: with its outcome unknown, so an older connection is not used again.
 _IDLE_SECONDS = 10.0
+#: Connections kept for threads that call at the same time.
+_POOL = 32
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Transport(Protocol):
 
 
 class RequestsTransport:
-    """A transport over one keep-alive ``requests`` session.
+    """A transport over one keep-alive ``requests`` session for each process.
 
     Redirects are never followed, cookies never kept, ``.netrc`` never read.
     """
@@ -88,29 +89,31 @@ class RequestsTransport:
     def __init__(self, options: TransportOptions | None = None) -> None:
         self._options = options or TransportOptions()
         self._session: requests.Session | None = None
-        self._lock = threading.Lock()
+        self._process = 0
         self._used_at = 0.0
 
     def send(self, request: HttpRequest) -> HttpReply | NoReply:
         """Send one request, once."""
         import requests
+        from urllib3.exceptions import HTTPError
 
+        body = _Body(request.body)
         try:
-            return self._send(request)
-        except (requests.RequestException, OSError, ssl.SSLError) as error:
+            return self._send(request, body)
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             # Only words leave this frame: the exception itself carries the URL.
-            return _no_reply(error)
+            return _no_reply(error, begun=body.begun)
 
     def close(self) -> None:
         """Close the idle connections."""
         if self._session is not None:
             self._session.close()
 
-    def _send(self, request: HttpRequest) -> HttpReply | NoReply:
+    def _send(self, request: HttpRequest, body: _Body) -> HttpReply | NoReply:
         headers = {name: value.reveal() for name, value in request.headers.items()}
         response = self._fresh_session().post(
             request.url.reveal(),
-            data=request.body,
+            data=body,
             headers={"Content-Type": request.content_type, "Accept": "application/json", **headers},
             timeout=self._options.timeout,
             verify=self._options.verify,
@@ -120,26 +123,46 @@ class RequestsTransport:
             stream=True,
         )
         with response:
-            return _read(response)
+            reply = _read(response)
+        self._used_at = time.monotonic()
+        return reply
 
     def _fresh_session(self) -> requests.Session:
-        with self._lock:
-            if self._session is None:
-                self._session = _new_session()
-            elif time.monotonic() - self._used_at > _IDLE_SECONDS:
-                self._session.close()
-            self._used_at = time.monotonic()
-            return self._session
+        if self._session is None or self._process != os.getpid():
+            # A forked child that used its parent's sockets would read its parent's replies.
+            self._session, self._process = _new_session(), os.getpid()
+        elif time.monotonic() - self._used_at > _IDLE_SECONDS:
+            self._session.close()
+        self._used_at = time.monotonic()
+        return self._session
+
+
+class _Body:
+    """A body that knows whether its sending has begun: before, nothing can have been executed."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.begun = False
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.begun = True
+        yield self._data
 
 
 def _new_session() -> requests.Session:
     from http.cookiejar import DefaultCookiePolicy
 
     import requests
+    from requests.adapters import HTTPAdapter
 
     guard_loggers()
     session = requests.Session()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL))
     return session
 
 
@@ -165,28 +188,32 @@ def _read(response: requests.Response) -> HttpReply | NoReply:
     )
 
 
-def _no_reply(error: Exception) -> NoReply:
-    causes = list(_causes(error))
-    for outcome, reason, names in _REASONS:
-        if any(type(cause).__name__ in names for cause in causes):
-            return NoReply(outcome, reason)
-    return NoReply(Outcome.UNKNOWN, "the connection broke before the reply was complete")
+def _no_reply(error: Exception, *, begun: bool) -> NoReply:
+    outcome = Outcome.UNKNOWN if begun else Outcome.NOT_EXECUTED
+    causes = {type(cause).__name__ for cause in _causes(error)}
+    for reason, names in _REASONS.items():
+        if causes & names:
+            return NoReply(outcome, reason, repeatable=reason not in _LASTING)
+    when = "the reply was complete" if begun else "the request was sent"
+    return NoReply(outcome, f"the connection broke before {when}")
 
 
 #: Names instead of classes: requests and urllib3 are not imported until the first call.
-_REASONS = (
-    (Outcome.NOT_EXECUTED, "the proxy refused the connection", {"ProxyError", "InvalidProxyURL"}),
-    (Outcome.NOT_EXECUTED, "the certificate is not trusted", {"SSLCertVerificationError"}),
-    (Outcome.NOT_EXECUTED, "the host name is unknown", {"NameResolutionError", "gaierror"}),
-    (Outcome.NOT_EXECUTED, "connecting timed out", {"ConnectTimeout", "ConnectTimeoutError"}),
-    (Outcome.NOT_EXECUTED, "the connection was refused", {"NewConnectionError", "ConnectionRefusedError"}),
-    (
-        Outcome.NOT_EXECUTED,
-        "the address is not usable",
-        {"InvalidURL", "InvalidSchema", "LocationParseError"},
+_REASONS: dict[str, frozenset[str]] = {
+    "the proxy refused the connection": frozenset({"ProxyError"}),
+    "the certificate is not trusted": frozenset({"SSLCertVerificationError", "CertificateError"}),
+    "the host name is unknown": frozenset({"NameResolutionError", "gaierror"}),
+    "connecting timed out": frozenset({"ConnectTimeout", "ConnectTimeoutError"}),
+    "the connection was refused": frozenset({"NewConnectionError", "ConnectionRefusedError"}),
+    "the address or a header is not usable": frozenset(
+        {
+            *("InvalidURL", "InvalidSchema", "MissingSchema", "LocationParseError", "LocationValueError"),
+            *("InvalidProxyURL", "ProxySchemeUnknown", "InvalidHeader", "UnicodeEncodeError"),
+        }
     ),
-    (Outcome.UNKNOWN, "no reply came in time", {"ReadTimeout", "ReadTimeoutError"}),
-)
+    "no reply came in time": frozenset({"ReadTimeout", "ReadTimeoutError"}),
+}
+_LASTING = frozenset({"the certificate is not trusted", "the address or a header is not usable"})
 
 
 def _causes(error: BaseException) -> list[BaseException]:
