@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.exceptions import Bitrix24ServerError, Bitrix24ValidationError, Outcome
-from airflow_provider_b24.ids import parse_chat_id, parse_id
+from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.ids import parse_chat_id, parse_id, posted_id
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Bitrix24Client
 
 #: The portal does not search for less.
 _SHORTEST_SEARCH = 2
+_ADD = "im.message.add"
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,8 @@ class ChatsApi:
         if not isinstance(message, str) or not message.strip():
             raise Bitrix24ValidationError("message", "must be text, and not blank")
         params = {"DIALOG_ID": dialog_id(chat_id=chat_id, user_id=user_id), "MESSAGE": message}
-        result = self._client.call("im.message.add", params)
-        if isinstance(result, bool) or not str(result).isdigit():
-            raise Bitrix24ServerError(
-                method="im.message.add",
-                description="the reply has no message id",
-                outcome=Outcome.UNKNOWN,
-                conn_id=self._client.conn_id,
-            )
-        return int(result)
+        result = self._client.call(_ADD, params)
+        return posted_id(result, method=_ADD, conn_id=self._client.conn_id)
 
     def members(self, chat_id: int | str) -> list[int]:
         """Return the user ids of a chat's members (``im.chat.user.list``)."""

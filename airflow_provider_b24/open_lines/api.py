@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Messages in one request: the portal may hold each for some seconds, and a request has sixty.
-_CHUNK = 20
+#: Messages in one request: the portal may wait six seconds for each one's lock, and a request has sixty.
+LARGEST_REQUEST = 10
+#: Requests in a row without an answer, after which no more are sent.
+_MOST_SILENCES = 2
 
 
 class OpenLinesApi:
@@ -46,7 +48,7 @@ class OpenLinesApi:
         (https://apidocs.bitrix24.com/api-reference/imopenlines/imconnector/imconnector-send-messages.html).
 
         The portal does not recognise repeated messages, so a lost reply is not repeated: its
-        messages are reported as *unknown*.
+        messages are reported as *unknown*. After two lost replies in a row the rest is not sent.
 
         :param connector: the id under which the connector is registered.
         :param line: the open line's number.
@@ -110,39 +112,42 @@ class OpenLinesApi:
         needs_session: bool = False,
     ) -> DeliveryReport:
         report = DeliveryReport()
+        silences = 0
         while len(report.items) < len(messages):
-            chunk = messages[len(report.items) : len(report.items) + _CHUNK]
+            rest = messages[len(report.items) :]
+            if silences == _MOST_SILENCES:
+                words = "not sent, because earlier requests had no answer"
+                report.items += _same_fate(rest, DeliveryStatus.REJECTED, words)
+                break
+            chunk = rest[:LARGEST_REQUEST]
             try:
                 result = self._client.call(method, {**target, "MESSAGES": chunk})
             except Bitrix24Error as error:
-                self._note_failure(report, messages, chunk, error)
+                silences += 1
+                report.items += _after_failure(error, chunk=chunk, rest=rest, is_first=not report.items)
             else:
+                silences = 0
                 report.items += read_deliveries(chunk, result, needs_session=needs_session)
         log.info("%s: %s", method, report)
         return report
 
-    def _note_failure(
-        self,
-        report: DeliveryReport,
-        messages: list[dict[str, Any]],
-        chunk: list[dict[str, Any]],
-        error: Bitrix24Error,
-    ) -> None:
-        if error.outcome is Outcome.UNKNOWN:
-            log.warning("%d messages may or may not be delivered: %s", len(chunk), error)
-            report.items += _same_fate(chunk, DeliveryStatus.UNKNOWN, error)
-        elif report.items:
-            # What is delivered must be reported, so the rest is too instead of raising.
-            log.warning("%d messages are not delivered: %s", len(messages) - len(report.items), error)
-            report.items += _same_fate(messages[len(report.items) :], DeliveryStatus.REJECTED, error)
-        else:
-            raise error
 
-
-def _same_fate(
-    messages: list[dict[str, Any]], status: DeliveryStatus, error: Bitrix24Error
+def _after_failure(
+    error: Bitrix24Error, *, chunk: list[dict[str, Any]], rest: list[dict[str, Any]], is_first: bool
 ) -> list[Delivery]:
+    """Return what a failed request means for its messages, and for those after it."""
     words = ": ".join(part for part in (error.code, error.description or error.message) if part)
+    if error.outcome is Outcome.UNKNOWN:
+        log.warning("%d messages may or may not be delivered: %s", len(chunk), error)
+        return _same_fate(chunk, DeliveryStatus.UNKNOWN, words)
+    if is_first:
+        raise error
+    # What is delivered must be reported, so the rest is too instead of raising.
+    log.warning("%d messages are not delivered: %s", len(rest), error)
+    return _same_fate(rest, DeliveryStatus.REJECTED, words)
+
+
+def _same_fate(messages: list[dict[str, Any]], status: DeliveryStatus, words: str) -> list[Delivery]:
     return [Delivery(str(message["message"]["id"]), status, (words,)) for message in messages]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24CrmChatError, Bitrix24ValidationError, Outcome
-from airflow_provider_b24.ids import parse_chat_id, parse_id
+from airflow_provider_b24.ids import parse_chat_id, parse_id, posted_id
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Bitrix24Client
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 #: What a CRM item may be.
 ENTITY_TYPES = ("lead", "deal", "company", "contact")
 _CHATS = "imopenlines.crm.chat.get"
+_ADD = "imopenlines.crm.message.add"
 
 
 def entity_params(entity_type: Any, entity_id: Any) -> dict[str, Any]:
@@ -53,8 +54,8 @@ def send_to_chat(
     user = parse_id(user_id, "user_id")
     chat = find_chat(client, entity) if chat_id is None else parse_chat_id(chat_id)
     params = {**entity, "USER_ID": user, "CHAT_ID": chat, "MESSAGE": message}
-    message_id = client.call("imopenlines.crm.message.add", params)
-    return {"message_id": int(message_id), "chat_id": chat}
+    result = client.call(_ADD, params)
+    return {"message_id": posted_id(result, method=_ADD, conn_id=client.conn_id), "chat_id": chat}
 
 
 def _chat_ids(result: Any) -> list[int]:

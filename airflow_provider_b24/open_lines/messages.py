@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.ids import parse_id
 from airflow_provider_b24.schemas import check
 
 
@@ -15,7 +16,7 @@ def prepare_messages(messages: Any, *, now: float) -> list[dict[str, Any]]:
 
     ``sex`` and ``gender`` are two names for one thing, in the older and in the newer documentation:
     the one that is missing is added. A message without a date gets the present time; a datetime, or
-    its ISO form, becomes Unix seconds.
+    its ISO form, becomes Unix seconds; without a zone it is taken as UTC.
 
     :param messages: a list of ``{"user": …, "message": …, "chat": …}``.
     :param now: the present time in Unix seconds.
@@ -37,9 +38,7 @@ def check_target(connector: Any, line: Any) -> dict[str, Any]:
     """Return the parameters that name a connector on an open line."""
     if not isinstance(connector, str) or not connector.strip():
         raise Bitrix24ValidationError("connector", "must be the id under which the connector is registered")
-    if isinstance(line, bool) or not str(line).strip().isdigit():
-        raise Bitrix24ValidationError("line", f"must be the number of an open line, not {line!r}")
-    return {"CONNECTOR": connector.strip(), "LINE": int(line)}
+    return {"CONNECTOR": connector.strip(), "LINE": parse_id(line, "line")}
 
 
 def _with_date(item: Any, now: float) -> Any:
@@ -53,12 +52,14 @@ def _unix_seconds(date: Any, now: float) -> Any:
     """Return a date's Unix seconds; what is no date is returned as it is, for the schema to refuse."""
     if date is None:
         return int(now)
-    if isinstance(date, datetime):
-        return int(date.timestamp())
     try:
-        return date if str(date).isdigit() else int(datetime.fromisoformat(date).timestamp())
+        moment = date if isinstance(date, datetime) or str(date).isdigit() else datetime.fromisoformat(date)
     except (TypeError, ValueError):
         return date
+    if not isinstance(moment, datetime):
+        return moment
+    # Airflow's own dates without a zone are UTC; a worker's zone must not count.
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def _with_both_sexes(user: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from airflow_provider_b24.ids import positive_number
+
 
 class DeliveryStatus(StrEnum):
     """Whether a message is in the open line."""
@@ -104,7 +106,7 @@ def _rows(result: Any) -> dict[int, Any]:
     rows = data.get("RESULT") if isinstance(data, Mapping) else None
     if isinstance(rows, Mapping):
         return {int(key): row for key, row in rows.items() if str(key).isdigit()}
-    return dict(enumerate(rows or []))
+    return dict(enumerate(rows)) if isinstance(rows, list) else {}
 
 
 def _delivery(message_id: str, row: Any, needs_session: bool) -> Delivery:
@@ -113,8 +115,8 @@ def _delivery(message_id: str, row: Any, needs_session: bool) -> Delivery:
     if not row.get("SUCCESS"):
         return Delivery(message_id, DeliveryStatus.REJECTED, _errors(row.get("ERRORS")))
     session = row.get("session")
-    if isinstance(session, Mapping) and session.get("CHAT_ID"):
-        chat_id, session_id = _int(session.get("CHAT_ID")), _int(session.get("ID"))
+    if isinstance(session, Mapping) and (chat_id := positive_number(session.get("CHAT_ID"))):
+        session_id = positive_number(session.get("ID"))
         return Delivery(message_id, DeliveryStatus.ACCEPTED, (), chat_id, session_id)
     if needs_session:
         return Delivery(message_id, DeliveryStatus.REJECTED, ("the open line did not take the message",))
@@ -124,7 +126,3 @@ def _delivery(message_id: str, row: Any, needs_session: bool) -> Delivery:
 def _errors(value: Any) -> tuple[str, ...]:
     values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
     return tuple(str(error) for error in values if error) or ("the portal gave no reason",)
-
-
-def _int(value: Any) -> int | None:
-    return int(value) if str(value).isdigit() else None

@@ -1,0 +1,278 @@
+"""Messages of a connector: each has its fate, and none is sent twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from calling import client_of
+
+from airflow_provider_b24.exceptions import (
+    Bitrix24AuthTypeError,
+    Bitrix24ConnectorError,
+    Bitrix24LineNotActiveError,
+    Bitrix24RateLimitError,
+    Bitrix24ScopeError,
+)
+from airflow_provider_b24.open_lines.api import LARGEST_REQUEST, OpenLinesApi
+
+from .conftest import NOW, Shop, message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_b24.emulator import Emulator
+    from airflow_provider_b24.open_lines.report import DeliveryReport
+
+SEND = "imconnector.send.messages"
+UPDATE = "imconnector.update.messages"
+DELETE = "imconnector.delete.messages"
+LOSSES = ["drop_after", "drop_before", "status_502", "status_504", "html", "empty", "truncated"]
+
+
+def statuses(report: DeliveryReport) -> list[str]:
+    return [str(item.status) for item in report.items]
+
+
+def test_messages_arrive_in_order_and_are_reported(shop: Shop) -> None:
+    report = shop.send([message(1), message(2), message(3)])
+    assert shop.texts == ["Text 1", "Text 2", "Text 3"]
+    conversation = shop.portal.lines.conversation(shop.line)
+    assert conversation is not None
+    assert report.to_dict() == {
+        "accepted": 3,
+        "rejected": 0,
+        "unknown": 0,
+        "items": [
+            {
+                "message_id": f"m{number}",
+                "status": "accepted",
+                "errors": [],
+                "chat_id": conversation.chat.id,
+                "session_id": conversation.session_id,
+            }
+            for number in (1, 2, 3)
+        ],
+    }
+
+
+def test_what_goes_out_is_what_the_page_shows(shop: Shop) -> None:
+    row = message(user_id=3, disable_crm="Y", date="2026-01-01T00:00:00Z")
+    row["user"]["gender"] = "female"
+    shop.send([row])
+    assert shop.portal.requests[-1].params == {
+        "CONNECTOR": "shop",
+        "LINE": shop.line,
+        "MESSAGES": [
+            {
+                "user": {"id": "u1", "name": "Ann", "sex": "female", "gender": "female"},
+                "message": {
+                    "id": "m1",
+                    "text": "Text 1",
+                    "user_id": 3,
+                    "disable_crm": "Y",
+                    "date": 1_767_225_600,
+                },
+                "chat": {"id": "c1"},
+            }
+        ],
+    }
+
+
+def test_messages_may_come_from_a_generator(shop: Shop) -> None:
+    assert shop.send(message(number) for number in range(3)).accepted == 3
+
+
+def test_one_rejected_message_spoils_no_other(shop: Shop) -> None:
+    shop.portal.lines.reject("bad", "The user cannot be created")
+    report = shop.send([message(1), message(2, user="bad"), message(3)])
+    assert statuses(report) == ["accepted", "rejected", "accepted"]
+    assert report.items[1].errors == ("The user cannot be created",)
+    assert shop.texts == ["Text 1", "Text 3"]
+
+
+def test_a_line_that_takes_nothing_in_delivers_nothing(shop: Shop) -> None:
+    shop.portal.lines.pause(shop.line)
+    report = shop.send([message(1)])
+    assert statuses(report) == ["rejected"]
+    assert report.items[0].errors == ("the open line did not take the message",)
+
+
+# Many messages
+
+
+def test_many_messages_go_in_requests_that_the_portal_can_finish_in_time(shop: Shop) -> None:
+    # The portal may wait six seconds for the lock of each message, and a request has sixty.
+    assert LARGEST_REQUEST * 6 <= 60
+    count = 2 * LARGEST_REQUEST + 3
+    report = shop.send([message(number) for number in range(count)])
+    assert [item.message_id for item in report.items] == [f"m{number}" for number in range(count)]
+    assert shop.texts == [f"Text {number}" for number in range(count)]
+    assert [len(request.params["MESSAGES"]) for request in shop.portal.requests] == [
+        LARGEST_REQUEST,
+        LARGEST_REQUEST,
+        3,
+    ]
+
+
+def test_a_bad_message_anywhere_sends_nothing(shop: Shop) -> None:
+    rows = [message(number) for number in range(3 * LARGEST_REQUEST)]
+    del rows[-1]["chat"]
+    with pytest.raises(Exception, match=rf"messages\[{3 * LARGEST_REQUEST - 1}\]: needs 'chat'"):
+        shop.send(rows)
+    assert shop.portal.requests.count() == 0
+
+
+# Lost replies
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_a_lost_reply_leaves_its_messages_unknown_and_is_not_repeated(shop: Shop, kind: str) -> None:
+    shop.portal.faults.add(kind, method=SEND, after=1)
+    report = shop.send([message(number) for number in range(3 * LARGEST_REQUEST)])
+    assert statuses(report) == [
+        *["accepted"] * LARGEST_REQUEST,
+        *["unknown"] * LARGEST_REQUEST,
+        *["accepted"] * LARGEST_REQUEST,
+    ]
+    assert all(item.errors for item in report.items if item.status == "unknown")
+    assert shop.portal.requests.count(SEND) == 3
+    assert len(shop.texts) == len(set(shop.texts))
+
+
+def test_a_slow_reply_is_unknown(shop: Shop) -> None:
+    shop.portal.faults.add("slow", method=SEND, seconds=0.05, executed=True)
+    api = OpenLinesApi(client_of(shop.portal, auth="oauth", timeout=0.025), clock=lambda: NOW)
+    report = api.send(connector="shop", line=shop.line, messages=[message(1)])
+    assert statuses(report) == ["unknown"]
+    assert shop.portal.requests.count(SEND) == 1
+
+
+def test_a_portal_that_is_down_is_not_asked_without_end(shop: Shop) -> None:
+    shop.portal.faults.add("status_502", method=SEND, times=None)
+    report = shop.send([message(number) for number in range(5 * LARGEST_REQUEST)])
+    assert statuses(report) == ["unknown"] * (2 * LARGEST_REQUEST) + ["rejected"] * (3 * LARGEST_REQUEST)
+    assert report.items[-1].errors == ("not sent, because earlier requests had no answer",)
+    assert shop.portal.requests.count(SEND) == 2
+
+
+@pytest.mark.parametrize("kind", ["status_503_limit", "expired_token"])
+def test_what_was_certainly_not_executed_is_sent_again(shop: Shop, kind: str) -> None:
+    shop.portal.faults.add(kind, method=SEND)
+    assert shop.send([message(1)]).accepted == 1
+    assert shop.texts == ["Text 1"]
+
+
+# Refusals of a whole request
+
+
+def test_an_inactive_line_is_an_error(shop: Shop) -> None:
+    shop.portal.lines.deactivate(shop.line)
+    with pytest.raises(Bitrix24LineNotActiveError, match="Check the line's id") as caught:
+        shop.send([message(1)])
+    assert caught.value.code == "NOT_ACTIVE_LINE"
+
+
+def test_an_unknown_connector_is_an_error(shop: Shop) -> None:
+    with pytest.raises(Bitrix24ConnectorError, match="Register the connector"):
+        shop.api.send(connector="other", line=shop.line, messages=[message(1)])
+
+
+def between(shop: Shop, happens: Callable[[], object]) -> OpenLinesApi:
+    """The open lines of a client to which something happens after its first request."""
+    client = client_of(shop.portal, auth="oauth")
+    call = client.call
+
+    def call_then(*args: Any, **kwargs: Any) -> Any:
+        result = call(*args, **kwargs)
+        happens()
+        return result
+
+    client.call = call_then  # type: ignore[method-assign]
+    return OpenLinesApi(client, clock=lambda: NOW)
+
+
+def test_a_line_that_is_switched_off_midway_loses_no_report(shop: Shop) -> None:
+    api = between(shop, lambda: shop.portal.lines.deactivate(shop.line))
+    rows = [message(number) for number in range(3 * LARGEST_REQUEST)]
+    report = api.send(connector="shop", line=shop.line, messages=rows)
+    assert statuses(report) == ["accepted"] * LARGEST_REQUEST + ["rejected"] * (2 * LARGEST_REQUEST)
+    assert "NOT_ACTIVE_LINE" in report.items[-1].errors[0]
+    assert shop.portal.requests.count(SEND) == 2
+
+
+def test_a_limit_on_the_first_request_is_an_error(shop: Shop) -> None:
+    shop.portal.faults.add("status_503_limit", method=SEND, times=None)
+    with pytest.raises(Bitrix24RateLimitError):
+        shop.send([message(1)])
+    assert shop.texts == []
+
+
+def test_a_limit_midway_rejects_the_rest(shop: Shop) -> None:
+    shop.portal.faults.add("status_503_limit", method=SEND, times=None, after=1)
+    report = shop.send([message(number) for number in range(2 * LARGEST_REQUEST)])
+    assert statuses(report) == ["accepted"] * LARGEST_REQUEST + ["rejected"] * LARGEST_REQUEST
+
+
+@pytest.mark.parametrize("action", ["send", "update", "delete"])
+def test_a_webhook_is_told_to_be_an_application(shop: Shop, action: str) -> None:
+    api = OpenLinesApi(client_of(shop.portal), clock=lambda: NOW)
+    with pytest.raises(Bitrix24AuthTypeError) as caught:
+        getattr(api, action)(connector="shop", line=shop.line, messages=[message(1)])
+    assert caught.value.code == "WRONG_AUTH_TYPE"
+    assert "Use a connection with an OAuth application: login = client_id" in str(caught.value)
+    assert shop.texts == []
+
+
+def test_an_application_without_the_scope_is_told_so(shop: Shop) -> None:
+    shop.portal.application.scopes.discard("imopenlines")
+    with pytest.raises(Bitrix24ScopeError, match="imopenlines"):
+        shop.send([message(1)])
+
+
+# Changes and deletions
+
+
+def test_a_message_is_changed_by_its_id(shop: Shop) -> None:
+    shop.send([message(1), message(2)])
+    report = shop.update([message(2, text="Changed")])
+    assert report.to_dict()["items"] == [
+        {"message_id": "m2", "status": "accepted", "errors": [], "chat_id": None, "session_id": None}
+    ]
+    assert shop.texts == ["Text 1", "Changed"]
+
+
+def test_a_message_is_deleted_by_its_id(shop: Shop) -> None:
+    shop.send([message(1), message(2)])
+    assert statuses(shop.delete([message(1)])) == ["accepted"]
+    assert shop.texts == ["Text 2"]
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "status_502", "html"])
+def test_changes_and_deletions_are_repeated_because_twice_ends_as_once(shop: Shop, kind: str) -> None:
+    shop.send([message(1), message(2)])
+    shop.portal.faults.add(kind, method=UPDATE)
+    shop.portal.faults.add(kind, method=DELETE)
+    assert shop.update([message(1, text="Changed")]).accepted == 1
+    assert shop.delete([message(2)]).accepted == 1
+    assert shop.texts == ["Changed"]
+    assert (shop.portal.requests.count(UPDATE), shop.portal.requests.count(DELETE)) == (2, 2)
+
+
+def test_a_change_that_never_gets_an_answer_is_unknown(shop: Shop) -> None:
+    shop.send([message(1)])
+    shop.portal.faults.add("drop_before", method=UPDATE, times=None)
+    assert statuses(shop.update([message(1, text="Changed")])) == ["unknown"]
+
+
+def test_a_rejected_change_is_reported(shop: Shop) -> None:
+    shop.send([message(1)])
+    shop.portal.lines.reject("u1", "Blocked")
+    assert shop.update([message(1, text="Changed")]).items[0].errors == ("Blocked",)
+
+
+def test_one_person_may_write_in_two_chats(shop: Shop, portal: Emulator) -> None:
+    other = message(2)
+    other["chat"] = {"id": "c2"}
+    report = shop.send([message(1), other])
+    assert len({item.chat_id for item in report.items}) == 2
