@@ -1,0 +1,28 @@
+"""What all operators share."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_b24.operators.base import Bitrix24BaseOperator, is_retry
+
+
+def test_the_hook_is_made_once_and_only_when_it_is_needed() -> None:
+    operator = Bitrix24BaseOperator(task_id="t", bitrix24_conn_id="nowhere")
+
+    assert operator.hook is operator.hook
+    assert operator.hook.bitrix24_conn_id == "nowhere"
+
+
+def test_the_default_connection_is_the_hooks() -> None:
+    assert Bitrix24BaseOperator(task_id="t").bitrix24_conn_id == "bitrix24_default"
+
+
+@pytest.mark.parametrize(
+    ("try_number", "expected"), [(None, False), (0, False), (1, False), (2, True), (7, True)]
+)
+def test_a_retry_is_told_by_the_number_of_the_try(try_number: Any, expected: bool) -> None:
+    assert is_retry({"ti": SimpleNamespace(try_number=try_number)}) is expected  # type: ignore[typeddict-item]
