@@ -122,7 +122,8 @@ class Bitrix24Error(AirflowException):
     def to_dict(self) -> dict[str, Any]:
         """Return the error as JSON values, so that a trigger can hand it to its task."""
         outcome = str(self.outcome) if self.outcome else None
-        return {"type": type(self).__name__, "advice": self.advice, **vars(self), "outcome": outcome}
+        fields = {name: value for name, value in vars(self).items() if name != "__notes__"}
+        return {"type": type(self).__name__, "advice": self.advice, **fields, "outcome": outcome}
 
     def _what(self) -> str:
         why = ": ".join(part for part in (self.code, self.description) if part) or "no further details"
@@ -302,7 +303,7 @@ class Bitrix24OperatingLimitError(Bitrix24LimitError):
     :param reset_at: when it may be called again, in Unix seconds; None when the portal did not say.
     """
 
-    advice = "Nothing was executed. Retry after the time given."
+    advice = "Nothing was executed. Retry after the time given, or else after ten minutes."
 
     def __init__(self, message: str = "", *, reset_at: float | None = None, **fields: Any) -> None:
         super().__init__(message, **fields)

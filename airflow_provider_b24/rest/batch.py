@@ -1,51 +1,36 @@
-"""Many calls in one request, with an answer for each.
+"""Many calls in few requests, with an answer for each.
 
 A command that fails hides no other: every key has its result or its error. What was not executed is
-sent again; what may have been executed is sent again only where a repeat does no harm.
+sent again; what may have been executed is sent again only where a repeat does no harm. Commands run in
+the order in which they are given, one request after the other; only where all of them read, so that
+nobody can tell the order, a few requests are under way at a time.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.exceptions import (
-    Bitrix24BatchError,
-    Bitrix24Error,
-    Bitrix24NoAnswerError,
-    Bitrix24OutcomeUnknownError,
-    Bitrix24ValidationError,
-    Outcome,
-    error_from_dict,
-)
+from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24ValidationError, Outcome
+from airflow_provider_b24.rest.batch_request import Command, for_command, run_request
 from airflow_provider_b24.rest.encoding import check_params, command
-from airflow_provider_b24.rest.methods import is_repeatable
-from airflow_provider_b24.rest.outcomes import Failure, error_in
+from airflow_provider_b24.rest.methods import is_reading, is_repeatable
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
+
     from airflow_provider_b24.rest.client import Bitrix24Client
 
 log = logging.getLogger(__name__)
 
 #: Commands that one request may carry.
 LARGEST_BATCH = 50
+#: Requests that may be under way at a time when all commands read.
+SIDE_BY_SIDE = 4
 #: Requests after which the task log is told how far the batch is.
 _PROGRESS_EVERY = 10
-#: How often a command is sent that the portal did not execute.
-_ROUNDS = 4
-_NOT_EXECUTED = frozenset({"query_limit_exceeded", "operation_time_limit"})
-
-
-@dataclass(frozen=True)
-class Command:
-    """One call of a batch."""
-
-    key: Hashable
-    method: str
-    text: str
-    repeatable: bool
 
 
 @dataclass
@@ -72,28 +57,28 @@ class BatchResult:
         return len(self.results) + len(self.errors)
 
 
-def run_batch(client: Bitrix24Client, commands: Mapping[Any, Sequence[Any] | str]) -> BatchResult:
+def run_batch(
+    client: Bitrix24Client, commands: Mapping[Any, Sequence[Any] | str], *, repeatable: bool | None = None
+) -> BatchResult:
     """Run commands fifty a request.
 
+    :param repeatable: whether each command may be repeated although it may have been executed;
+        None looks the methods up.
     :raises Bitrix24ValidationError: when a command is not usable; nothing is sent.
     """
-    prepared = [_prepare(key, given) for key, given in commands.items()]
-    done: dict[Any, Any] = {}
-    try:
-        _run(client, prepared, done)
-    except BaseException as error:
-        error.add_note(f"Batch: {len(done)} of {len(prepared)} commands have an answer.")
-        raise
-    return _in_order(prepared, done)
+    return _Run(client, [_prepare(key, given, repeatable) for key, given in commands.items()]).run()
 
 
-def _prepare(key: Hashable, given: Any) -> Command:
+def _prepare(key: Hashable, given: Any, repeatable: bool | None) -> Command:
     method, params = (given, {}) if isinstance(given, str) else _pair(key, given)
     try:
         checked = check_params(method, params)
-        return Command(key, method, command(method, checked), is_repeatable(method, checked))
+        text = command(method, checked)
     except Bitrix24ValidationError as error:
         raise Bitrix24ValidationError(f"commands[{key!r}].{error.path}", error.rule, method=method) from None
+    if repeatable is None:
+        repeatable = is_repeatable(method, checked)
+    return Command(key, method, text, repeatable, is_reading(method))
 
 
 def _pair(key: Hashable, given: Any) -> tuple[str, Mapping[str, Any]]:
@@ -102,129 +87,97 @@ def _pair(key: Hashable, given: Any) -> tuple[str, Mapping[str, Any]]:
     raise Bitrix24ValidationError(f"commands[{key!r}]", "must be a method, or a pair of method and params")
 
 
-def _run(client: Bitrix24Client, commands: list[Command], done: dict[Any, Any]) -> None:
-    chunks = list(_chunks(commands))
-    for number, chunk in enumerate(chunks, start=1):
+class _Run:
+    """One batch under way: what was sent, and what is answered."""
+
+    def __init__(self, client: Bitrix24Client, commands: list[Command]) -> None:
+        self._client = client
+        self._commands = commands
+        self._sent: set[Hashable] = set()
+        self._done: dict[Any, Any] = {}
+        self._ended = False
+
+    def run(self) -> BatchResult:
+        """Send all commands; what is done is not lost with what is not."""
         try:
-            _run_chunk(client, chunk, done)
+            self._send_all()
         except Bitrix24Error as error:
-            if not done:
+            if not self._done:
+                error.add_note(self._state())
                 raise
-            # What is done must not be lost with what is not.
-            _give_up(commands, done, error, sent={item.key for item in chunk})
+            log.warning("%s It ended with: %s", self._state(), error)
+            self._give_up(error)
+        except BaseException as error:
+            # A timeout or a kill: the task's log is all that is left to tell what was done.
+            error.add_note(self._state())
+            log.warning("%s It was interrupted.", self._state())
+            raise
+        return self._result()
+
+    def _send_all(self) -> None:
+        chunks = list(_chunks(self._commands))
+        if len(chunks) > 1 and all(item.reading for item in self._commands):
+            self._send_side_by_side(chunks)
             return
-        if number % _PROGRESS_EVERY == 0 and number < len(chunks):
-            log.info("Batch: %d of %d commands have an answer", len(done), len(commands))
+        for number, chunk in enumerate(chunks, start=1):
+            self._send(chunk)
+            self._report(number, len(chunks))
 
+    def _send_side_by_side(self, chunks: list[list[Command]]) -> None:
+        pool = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="bitrix24-batch")
+        try:
+            futures = [pool.submit(self._send_beside, chunk) for chunk in chunks]
+            for number, future in enumerate(as_completed(futures), start=1):
+                future.result()
+                self._report(number, len(chunks))
+        except Bitrix24Error:
+            # What is under way is worth waiting for.
+            pool.shutdown(cancel_futures=True)
+            raise
+        finally:
+            self._ended = True
+            pool.shutdown(wait=False, cancel_futures=True)
 
-def _give_up(
-    commands: list[Command], done: dict[Any, Any], error: Bitrix24Error, *, sent: set[Hashable]
-) -> None:
-    for item in commands:
-        if item.key not in done:
-            fields = {**error.to_dict(), "method": item.method}
-            if item.key not in sent:
-                fields |= {
-                    "message": "Not sent, because an earlier request failed",
-                    "outcome": Outcome.NOT_EXECUTED,
-                }
-            done[item.key] = error_from_dict(fields)
+    def _send_beside(self, chunk: list[Command]) -> None:
+        if self._ended:
+            return
+        try:
+            self._send(chunk)
+        except BaseException:
+            # At once, for the others would start anew before the main thread hears of it.
+            self._ended = True
+            raise
+
+    def _send(self, chunk: list[Command]) -> None:
+        self._sent.update(item.key for item in chunk)
+        run_request(self._client, chunk, self._done)
+
+    def _report(self, number: int, requests: int) -> None:
+        if number % _PROGRESS_EVERY == 0 and number < requests:
+            log.info("Batch: %d of %d commands have an answer", len(self._done), len(self._commands))
+
+    def _state(self) -> str:
+        sent, done, given = len(self._sent), len(self._done), len(self._commands)
+        return (
+            f"Batch: {done} of {given} commands have an answer, {sent - done} were sent and have none "
+            f"(they may have been executed), {given - sent} were not sent."
+        )
+
+    def _give_up(self, error: Bitrix24Error) -> None:
+        not_sent = {"message": "Not sent, because an earlier request failed", "outcome": Outcome.NOT_EXECUTED}
+        for item in self._commands:
+            if item.key not in self._done:
+                fields = {} if item.key in self._sent else not_sent
+                self._done[item.key] = for_command(item, error, **fields)
+
+    def _result(self) -> BatchResult:
+        result = BatchResult()
+        for item in self._commands:
+            answer = self._done[item.key]
+            (result.errors if isinstance(answer, Bitrix24Error) else result.results)[item.key] = answer
+        return result
 
 
 def _chunks(commands: list[Command]) -> Iterator[list[Command]]:
     for start in range(0, len(commands), LARGEST_BATCH):
         yield commands[start : start + LARGEST_BATCH]
-
-
-def _run_chunk(client: Bitrix24Client, chunk: list[Command], done: dict[Any, Any]) -> None:
-    for _ in range(_ROUNDS):
-        answers = _send(client, chunk)
-        done.update(answers)
-        chunk = [item for item in chunk if _not_executed(answers[item.key])]
-        if not chunk:
-            return
-
-
-def _send(client: Bitrix24Client, chunk: list[Command]) -> dict[Any, Any]:
-    """Return key to result or error; the request's own failure is every command's."""
-    try:
-        reply = _ask(client, chunk)
-    except (Bitrix24OutcomeUnknownError, Bitrix24NoAnswerError) as error:
-        if error.outcome is not Outcome.UNKNOWN:
-            raise
-        return _after_unknown(client, chunk, error)
-    return {item.key: _answer(client, item, f"c{index}", reply) for index, item in enumerate(chunk)}
-
-
-def _ask(client: Bitrix24Client, chunk: list[Command]) -> dict[str, dict[str, Any]]:
-    # Keys of our own: numbers would come back as a list.
-    commands = {f"c{index}": item.text for index, item in enumerate(chunk)}
-    repeatable = all(item.repeatable for item in chunk)
-    result = client.call("batch", {"halt": 0, "cmd": commands}, repeatable=repeatable)
-    if not isinstance(result, Mapping):
-        raise Bitrix24BatchError(
-            "The reply to the batch is no object", method="batch", conn_id=client.conn_id
-        )
-    return {part: _mapping(result.get(part)) for part in ("result", "result_error")}
-
-
-def _after_unknown(client: Bitrix24Client, chunk: list[Command], error: Bitrix24Error) -> dict[Any, Any]:
-    """Repeat what may be repeated, and give up on the rest of a request whose fate is unknown."""
-    safe = [item for item in chunk if item.repeatable]
-    answers: dict[Any, Any] = {item.key: _unknown(item, error) for item in chunk if not item.repeatable}
-    if not answers:
-        raise error
-    if safe:
-        try:
-            answers |= _send(client, safe)
-        except Bitrix24Error as again:
-            answers |= {item.key: again for item in safe}
-    return answers
-
-
-def _unknown(item: Command, error: Bitrix24Error) -> Bitrix24OutcomeUnknownError:
-    return Bitrix24OutcomeUnknownError(
-        method=item.method,
-        description=error.description,
-        status=error.status,
-        attempts=error.attempts,
-        outcome=Outcome.UNKNOWN,
-        conn_id=error.conn_id,
-    )
-
-
-def _answer(client: Bitrix24Client, item: Command, key: str, reply: dict[str, dict[str, Any]]) -> Any:
-    problem = reply["result_error"].get(key)
-    if problem is None and key in reply["result"]:
-        value = reply["result"][key]
-        problem = error_in({"result": value}) if isinstance(value, dict) else None
-        if problem is None:
-            return value
-    if problem is None:
-        problem = {"error": "", "error_description": "the reply says nothing of this command"}
-    failure = _failure(problem)
-    return client.error(item.method, failure, attempts=1, repeatable=item.repeatable)
-
-
-def _failure(problem: Any) -> Failure:
-    data = problem if isinstance(problem, Mapping) else {"error": "", "error_description": str(problem)}
-    code = str(data.get("error", ""))
-    outcome = Outcome.NOT_EXECUTED if code.lower() in _NOT_EXECUTED else Outcome.REFUSED
-    return Failure(outcome, code=code, description=str(data.get("error_description") or ""))
-
-
-def _not_executed(answer: Any) -> bool:
-    return isinstance(answer, Bitrix24Error) and (answer.code or "").lower() == "query_limit_exceeded"
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    """Return PHP's array as a mapping: it is ``[]`` when empty."""
-    return dict(value) if isinstance(value, Mapping) else {}
-
-
-def _in_order(commands: list[Command], done: Mapping[Any, Any]) -> BatchResult:
-    result = BatchResult()
-    for item in commands:
-        answer = done[item.key]
-        (result.errors if isinstance(answer, Bitrix24Error) else result.results)[item.key] = answer
-    return result

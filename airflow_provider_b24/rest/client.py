@@ -22,7 +22,8 @@ from airflow_provider_b24.rest.codes import error_type
 from airflow_provider_b24.rest.encoding import check_params, encode_json
 from airflow_provider_b24.rest.limits import Limiter, NoLimit
 from airflow_provider_b24.rest.methods import BINARY_METHODS, is_repeatable
-from airflow_provider_b24.rest.outcomes import Answer, Failure, OperatingTime, classify
+from airflow_provider_b24.rest.operating import OperatingWatch
+from airflow_provider_b24.rest.outcomes import Answer, Failure, classify
 from airflow_provider_b24.rest.retry import Renew, RetryPolicy, Wait, next_step
 from airflow_provider_b24.rest.secrets import REGISTRY
 
@@ -67,7 +68,7 @@ class Bitrix24Client:
         self._policy = policy or RetryPolicy()
         self._clock = clock
         self._sleep = sleep
-        self._operating: dict[str, OperatingTime] = {}
+        self.operating = OperatingWatch(clock)
 
     def call(
         self, method: str, params: Mapping[str, Any] | None = None, *, repeatable: bool | None = None
@@ -102,29 +103,46 @@ class Bitrix24Client:
             error.method = error.method or method
             raise
 
-    def call_batch(self, commands: Mapping[Any, Sequence[Any] | str]) -> BatchResult:
+    def call_batch(
+        self, commands: Mapping[Any, Sequence[Any] | str], *, repeatable: bool | None = None
+    ) -> BatchResult:
         """Call many methods, fifty a request, and return a result or an error for each.
 
         :param commands: a key of your own to ``(method, params)``, or to a method without parameters.
+        :param repeatable: whether each may be repeated although it may have been executed; None looks
+            the methods up.
         """
         from airflow_provider_b24.rest.batch import run_batch
 
-        return run_batch(self, commands)
+        return run_batch(self, commands, repeatable=repeatable)
 
     def iterate(self, method: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Yield every item of a list method, page by page.
 
         Methods that wrap their list (``{"items": [...]}``) are unwrapped.
+
+        :raises Bitrix24Error: also when the method answers with no list, or with several.
         """
         start: int | None = None
         for _ in range(_PAGE_LIMIT):
             page = dict(params or {}) if start is None else {**(params or {}), "start": start}
             answer = self.ask(method, page)
-            items = list_of(answer.result)
+            items = self._items(method, answer.result)
             yield from items
             if answer.next is None or answer.next <= (start or 0) or not items:
                 return
             start = answer.next
+
+    def _items(self, method: str, result: Any) -> list[Any]:
+        items = list_of(result)
+        if items is None:
+            raise Bitrix24Error(
+                f"{method} answers with no list, or with several, so it has no items to go through",
+                method=method,
+                conn_id=self.conn_id,
+                advice="Call it with hook.call and take what you need from the result.",
+            )
+        return items
 
     def _insist(self, method: str, body: bytes, repeatable: bool) -> Answer:
         attempt = 0
@@ -133,7 +151,7 @@ class Bitrix24Client:
             attempt += 1
             outcome, request = self._attempt(method, body)
             if isinstance(outcome, Answer):
-                self._operating[method] = outcome.operating
+                self.operating.note(method, outcome.operating)
                 return replace(outcome, attempts=attempt)
             doubtful = doubtful or outcome.outcome is Outcome.UNKNOWN
             step = next_step(
@@ -141,13 +159,13 @@ class Bitrix24Client:
                 attempt=attempt,
                 repeatable=repeatable,
                 policy=self._policy,
-                reset_in=self._reset_in(method),
+                reset_in=self.operating.reset_in(method),
                 renewed=renewed,
             )
             if isinstance(step, Renew) and self._credentials.renew(request):
                 renewed = True
             elif isinstance(step, Wait):
-                self._pause(method, outcome, attempt, step.seconds)
+                self.pause(method, outcome.code or outcome.description, attempt, step.seconds)
             else:
                 if doubtful and outcome.outcome is Outcome.NOT_EXECUTED:
                     # The last attempt was not executed, but an earlier one may have been.
@@ -165,19 +183,23 @@ class Bitrix24Client:
         log.debug("%s: %s in %.3f s", method, type(outcome).__name__, self._clock() - started)
         return outcome, request
 
-    def _pause(self, method: str, failure: Failure, attempt: int, seconds: float) -> None:
+    def pause_before_repeat(self, error: Bitrix24Error, attempt: int) -> float | None:
+        """Return how long to wait before a command that was not executed is sent again; None is never."""
+        failure = Failure(Outcome.NOT_EXECUTED, code=error.code or "")
+        reset_in = self.operating.reset_in(error.method or "")
+        step = next_step(failure, attempt=attempt, repeatable=False, policy=self._policy, reset_in=reset_in)
+        return step.seconds if isinstance(step, Wait) else None
+
+    def pause(self, method: str, why: str, attempt: int, seconds: float) -> None:
+        """Say in the log why a call is repeated, and wait."""
         log.warning(
             "%s: attempt %d got no answer (%s); asking again in %.1f s",
             method,
             attempt,
-            REGISTRY.shown(failure.code or failure.description),
+            REGISTRY.shown(why),
             seconds,
         )
         self._sleep(seconds)
-
-    def _reset_in(self, method: str) -> float | None:
-        reset_at = self._operating.get(method, OperatingTime()).reset_at
-        return None if reset_at is None else reset_at - self._clock()
 
     def error(self, method: str, failure: Failure, *, attempts: int, repeatable: bool) -> Bitrix24Error:
         """Return the typed error for a failure."""
@@ -193,20 +215,29 @@ class Bitrix24Client:
             "outcome": failure.outcome,
             "conn_id": self.conn_id,
         }
-        return _typed(
-            method, failure, fields, repeatable, self._operating.get(method, OperatingTime()).reset_at
-        )
+        return _typed(method, failure, fields, repeatable, self.operating.reset_at(method))
 
 
-def list_of(result: Any) -> list[Any]:
-    """Return the list in a list method's result, wrapped in a mapping or not."""
+def list_of(result: Any) -> list[Any] | None:
+    """Return the list in a list method's result, wrapped in a mapping or not; None when it holds none."""
     if isinstance(result, list):
         return result
-    if isinstance(result, Mapping):
-        lists = [value for value in result.values() if isinstance(value, list)]
-        # PHP writes a list with gaps as an object of numbers.
-        return lists[0] if len(lists) == 1 else list(result.values()) if not lists else []
-    return []
+    if not isinstance(result, Mapping):
+        return None
+    if isinstance(result.get("items"), list):
+        items: list[Any] = result["items"]
+        return items
+    if _is_list_with_gaps(result):
+        return list(result.values())
+    lists = [
+        list_of(value) for value in result.values() if isinstance(value, list) or _is_list_with_gaps(value)
+    ]
+    return lists[0] if len(lists) == 1 else None
+
+
+def _is_list_with_gaps(value: Any) -> bool:
+    """Recognise what PHP writes for a list that lacks its beginning or has holes: an object of numbers."""
+    return isinstance(value, Mapping) and bool(value) and all(str(key).isdecimal() for key in value)
 
 
 def _is_overflow(failure: Failure) -> bool:

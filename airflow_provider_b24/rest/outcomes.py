@@ -32,7 +32,9 @@ from airflow_provider_b24.exceptions import Outcome
 from airflow_provider_b24.rest.transport import HttpReply, NoReply
 
 #: Checked before the method is run, whatever the status.
-_NOT_EXECUTED = frozenset({"query_limit_exceeded", "operation_time_limit", "expired_token", "overload_limit"})
+NOT_EXECUTED_CODES = frozenset(
+    {"query_limit_exceeded", "operation_time_limit", "expired_token", "overload_limit"}
+)
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 
@@ -145,7 +147,7 @@ def code_text(code: Any) -> str:
 
 
 def _outcome(status: int, code: str = "") -> Outcome:
-    if code.lower() in _NOT_EXECUTED or status == _TOO_MANY_REQUESTS:
+    if code.lower() in NOT_EXECUTED_CODES or status == _TOO_MANY_REQUESTS:
         return Outcome.NOT_EXECUTED
     return Outcome.UNKNOWN if status >= _SERVER_ERROR else Outcome.REFUSED
 
