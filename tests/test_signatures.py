@@ -1,0 +1,76 @@
+"""The signatures that users meet first: what is written once must go on working."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from airflow_provider_b24.chats.api import ChatsApi
+from airflow_provider_b24.open_lines.api import OpenLinesApi
+from airflow_provider_b24.polls.api import PollsApi
+
+NEEDED = inspect.Parameter.empty
+KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
+
+#: Keyword-only parameters with their defaults.
+KEYWORDS: list[tuple[Any, dict[str, Any]]] = [
+    (
+        PollsApi.send,
+        {
+            "chat_id": NEEDED,
+            "question": NEEDED,
+            "answers": NEEDED,
+            "multiple_choice": False,
+            "anonymous": False,
+            "allow_revote": False,
+            "template_id": None,
+        },
+    ),
+    (PollsApi.send_data, {"chat_id": NEEDED, "data": NEEDED, "template_id": None}),
+    (PollsApi.vote, {"answers": NEEDED}),
+    (OpenLinesApi.send, {"connector": NEEDED, "line": NEEDED, "messages": NEEDED}),
+    (OpenLinesApi.update, {"connector": NEEDED, "line": NEEDED, "messages": NEEDED}),
+    (OpenLinesApi.delete, {"connector": NEEDED, "line": NEEDED, "messages": NEEDED}),
+    (
+        OpenLinesApi.send_to_crm_chat,
+        {"entity_type": NEEDED, "entity_id": NEEDED, "user_id": NEEDED, "chat_id": None, "message": NEEDED},
+    ),
+    (ChatsApi.send, {"message": NEEDED, "chat_id": None, "user_id": None}),
+]
+
+#: What is passed by position.
+POSITIONS: list[tuple[Any, list[str]]] = [
+    (PollsApi.get, ["poll"]),
+    (PollsApi.get_many, ["polls"]),
+    (PollsApi.vote, ["poll"]),
+    (PollsApi.recall, ["poll"]),
+    (PollsApi.stop, ["poll"]),
+    (PollsApi.resume, ["poll"]),
+    (PollsApi.voters, ["poll"]),
+    (PollsApi.report, ["poll"]),
+    (ChatsApi.members, ["chat_id"]),
+    (ChatsApi.find, ["title"]),
+]
+
+
+def name_of(value: Any) -> str:
+    return getattr(value, "__qualname__", "")
+
+
+@pytest.mark.parametrize(("function", "wanted"), KEYWORDS, ids=name_of)
+def test_keywords_stay(function: Any, wanted: dict[str, Any]) -> None:
+    found = inspect.signature(function).parameters
+    for name, default in wanted.items():
+        assert (found[name].kind, found[name].default) == (KEYWORD_ONLY, default)
+    more = [item for item in found.values() if item.kind is KEYWORD_ONLY and item.name not in wanted]
+    assert [item.name for item in more if item.default is NEEDED] == []
+
+
+@pytest.mark.parametrize(("function", "wanted"), POSITIONS, ids=name_of)
+def test_positions_stay(function: Any, wanted: list[str]) -> None:
+    found = [
+        item for item in inspect.signature(function).parameters.values() if item.kind is not KEYWORD_ONLY
+    ]
+    assert [item.name for item in found] == ["self", *wanted]
