@@ -91,4 +91,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make clients insist as often as ever, with pauses of a few milliseconds."""
     from airflow_provider_b24.rest.retry import RetryPolicy
 
-    monkeypatch.setattr("airflow_provider_b24.rest.client.RetryPolicy", lambda: RetryPolicy(base=0.002))
+    monkeypatch.setattr(
+        "airflow_provider_b24.rest.client.RetryPolicy", lambda: RetryPolicy(base=0.002, longest=0.01)
+    )

@@ -28,6 +28,7 @@ class Bitrix24PollSensor(BaseSensorOperator):
 
     Deferrable, poke and reschedule mode all look once at the start. A portal that is down, slow or
     limited is waited for until the timeout; a poll that is deleted or hidden fails the task at once.
+    With ``soft_fail`` or ``never_fail`` the task is skipped wherever it would fail.
 
     Method: ``vote.AttachedVote.get``
     (https://apidocs.bitrix24.com/api-reference/vote/vote.attachedvote.get.html).
@@ -36,12 +37,15 @@ class Bitrix24PollSensor(BaseSensorOperator):
         ``signed_attach_id`` or ``post_id``, or the send operator's output (templated).
     :param rule: when the poll is decided: ``"stopped"``, ``"first_vote"`` or ``{"quorum": k}``
         (templated). A poll that is stopped before the rule is met fails the task.
-    :param poll_interval: seconds between two looks; ``poke_interval`` wins when it is given.
+    :param poll_interval: seconds between two looks.
+    :param poke_interval: Airflow's word for the same; it wins when it is given.
     :param deferrable: wait in the triggerer instead of on a worker; default: Airflow's
         ``[operators] default_deferrable``.
     :param bitrix24_conn_id: the Airflow connection (templated).
     :returns: the poll as ``Poll.to_dict()`` gives it.
-    :raises AirflowSensorTimeout: when ``timeout`` passes; ``soft_fail`` skips instead.
+    :raises AirflowSensorTimeout: when ``timeout`` passes; it is not retried.
+    :raises Bitrix24PollNotFoundError: when the poll is deleted.
+    :raises Bitrix24PollUndecidedError: when the poll is stopped before the rule is met.
     """
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "rule")
@@ -52,12 +56,12 @@ class Bitrix24PollSensor(BaseSensorOperator):
         poll: Any,
         rule: Any = "stopped",
         poll_interval: float = 10,
+        poke_interval: timedelta | float | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         bitrix24_conn_id: str = Bitrix24Hook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("poke_interval", poll_interval)
-        super().__init__(**kwargs)
+        super().__init__(poke_interval=poll_interval if poke_interval is None else poke_interval, **kwargs)
         self.poll = poll
         self.rule = rule
         self.deferrable = deferrable
@@ -76,13 +80,13 @@ class Bitrix24PollSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait for the poll."""
-        if not self.deferrable:
-            return super().execute(context)
-        deadline = time.time() + float(self.timeout)
-        first = self._first_look(context)
-        if first.is_done:
-            return first.xcom_value
-        return self._defer(deadline)
+        try:
+            return self._look_and_defer(context) if self.deferrable else super().execute(context)
+        except (Bitrix24Error, AirflowSensorTimeout) as error:
+            # After a deferral Airflow does the same for every error, in its own loop for some only.
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(f"Skipped instead of failed: {error}") from error
+            raise
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Return the poll that the trigger saw, or raise what it met."""
@@ -94,14 +98,12 @@ class Bitrix24PollSensor(BaseSensorOperator):
             f"The poll was not decided within {self.timeout:.0f} s (rule: {self.rule})"
         )
 
-    def _first_look(self, context: Context) -> PokeReturnValue:
-        try:
-            return self.poke(context)
-        except Bitrix24Error as error:
-            # Airflow honours these two only in its own loop and after a deferral.
-            if self.soft_fail or self.never_fail:
-                raise AirflowSkipException(f"Skipped instead of failed: {error}") from error
-            raise
+    def _look_and_defer(self, context: Context) -> Any:
+        deadline = time.time() + float(self.timeout)
+        first = self.poke(context)
+        if not first.is_done:
+            self._defer(deadline)
+        return first.xcom_value
 
     def _defer(self, deadline: float) -> None:
         from airflow_provider_b24.polls.reference import parse_reference

@@ -63,11 +63,11 @@ class Bitrix24PollTrigger(BaseTrigger):
         """Look at the poll every so often and yield one event."""
         hook = Bitrix24Hook(self.bitrix24_conn_id)
         while (event := await asyncio.to_thread(self._look, hook)) is None:
-            pause = self._pause()
-            if pause <= 0:
+            left = float("inf") if self.deadline is None else self.deadline - time.time()
+            if left <= 0:
                 event = {"status": "timeout"}
                 break
-            await asyncio.sleep(pause)
+            await asyncio.sleep(min(self.poll_interval, left))
         yield TriggerEvent(event)
 
     def _look(self, hook: Bitrix24Hook) -> dict[str, Any] | None:
@@ -81,8 +81,3 @@ class Bitrix24PollTrigger(BaseTrigger):
         except Bitrix24Error as error:
             return {"status": "error", "error": error.to_dict()}
         return {"status": "success", "poll": poll.to_dict()} if poll is not None else None
-
-    def _pause(self) -> float:
-        if self.deadline is None:
-            return self.poll_interval
-        return min(self.poll_interval, self.deadline - time.time())
