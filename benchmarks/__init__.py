@@ -1,0 +1,1 @@
+"""What this provider and its peers do to one emulated portal; see docs/benchmarks.md."""

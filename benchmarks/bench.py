@@ -1,0 +1,45 @@
+"""What every row is given: sizes, a time limit, portals, and an Airflow home of its own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from benchmarks.certificate import Certificate, make_certificate
+from benchmarks.portal import Portal
+from benchmarks.table import Row
+
+
+@dataclass
+class Bench:
+    """One run of the table.
+
+    :param quick: whether sizes are small; then no goal is judged that depends on them.
+    :param limit: seconds that one contender has for one row.
+    """
+
+    quick: bool = False
+    limit: float = 300.0
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="bitrix24-bench-")))
+
+    def __post_init__(self) -> None:
+        # Before anything imports Airflow; and what its processes share stays in this run's folder.
+        os.environ["AIRFLOW_HOME"] = str(self.folder / "airflow")
+        os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+        self.certificate: Certificate = make_certificate(self.folder)
+        self.certificate.trust()
+
+    def portal(self, plan: str = "standard") -> Portal:
+        """Return a fresh portal, with TLS, which one of the peers insists on."""
+        return Portal(plan=plan, certificate=self.certificate)
+
+    def size(self, full: int, quick: int) -> int:
+        """Return how much of a thing this run does."""
+        return quick if self.quick else full
+
+
+RowFunction: TypeAlias = Callable[[Bench], Row]

@@ -1,0 +1,60 @@
+"""``python -m benchmarks.calls``: calls that meet limits and faults, as one table."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from benchmarks import limits
+from benchmarks.bench import Bench
+from benchmarks.contenders import CONTENDERS, PEERS
+from benchmarks.table import Row, markdown
+
+if TYPE_CHECKING:
+    from benchmarks.bench import RowFunction
+
+ROWS: dict[str, RowFunction] = {
+    "single": limits.single_calls,
+    "batch": limits.many_messages,
+    "strangers": limits.messages_among_strangers,
+}
+
+
+def main() -> int:
+    """Measure the rows and print them."""
+    options = _options()
+    bench = Bench(quick=options.quick, limit=options.limit)
+    logging.disable(logging.WARNING)
+    for contender in CONTENDERS:
+        contender.load()
+    try:
+        rows = [_measure(bench, name) for name in options.only or ROWS]
+    finally:
+        shutil.rmtree(bench.folder, ignore_errors=True)
+    print(markdown(rows, PEERS))
+    if bench.quick:
+        print("\nSmall sizes: no goal is judged.")
+    return 0
+
+
+def _measure(bench: Bench, name: str) -> Row:
+    began = time.monotonic()
+    row = ROWS[name](bench)
+    sys.stderr.write(f"{name}: {time.monotonic() - began:.0f} s\n")
+    return row
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.calls", description=__doc__)
+    parser.add_argument("--only", action="append", choices=list(ROWS), help="a row; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it works")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds for a contender in a row")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
