@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 BOB = 3
 
 
-@pytest.fixture(params=["webhook", "oauth"])
-def client(request: pytest.FixtureRequest, portal: Emulator) -> Bitrix24Client:
-    """A client of the service account, once over a webhook and once over an application."""
-    return client_of(portal, auth=request.param)
+@pytest.fixture
+def client(portal: Emulator) -> Bitrix24Client:
+    """A client of the service account, over its webhook."""
+    return client_of(portal)
 
 
 @pytest.fixture
 def polls(client: Bitrix24Client) -> PollsApi:
-    """The portal's polls, over a webhook and over an application."""
+    """The portal's polls, as the service account sees them."""
     return PollsApi(client, sleep=lambda _: None)
 
 
