@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+import os
+import time
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
 from airflow_provider_b24.exceptions import (
@@ -16,12 +17,17 @@ from airflow_provider_b24.exceptions import (
 from airflow_provider_b24.rest.outcomes import Answer, Failure, classify
 from airflow_provider_b24.rest.secrets import REGISTRY, Secret, protect
 from airflow_provider_b24.rest.state import locked, state_file
-from airflow_provider_b24.rest.tokens import TokenPair, TokenStore
+from airflow_provider_b24.rest.tokens import TokenPair, TokenStore, fingerprint
 from airflow_provider_b24.rest.transport import HttpReply, HttpRequest, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Portals in these zones are served by Bitrix24's second OAuth server.
 _SECOND_ZONES = frozenset({"ru", "am", "az", "ge", "kz", "kg", "uz", "by"})
 _ASKS_TWICE = 2
+#: Seconds after which the store is read again for what another host may be writing just now.
+_REREADS = (0.0, 1.0, 3.0)
 
 
 class Credentials(Protocol):
@@ -75,6 +81,7 @@ class OAuthCredentials:
     :param start: the pair in the connection, which starts the chain.
     :param store: where the newest pair lives.
     :param conn_id: names the lock, and the connection in errors.
+    :param sleep: waits for seconds.
     """
 
     def __init__(
@@ -86,6 +93,7 @@ class OAuthCredentials:
         store: TokenStore,
         transport: Transport,
         conn_id: str,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.portal = portal
         self._application = application
@@ -93,7 +101,7 @@ class OAuthCredentials:
         self._store = store
         self._transport = transport
         self._conn_id = conn_id
-        self._lock = threading.Lock()
+        self._sleep = sleep
         self._pair: TokenPair | None = None
         protect(application.client_secret, start.access, start.refresh)
 
@@ -123,20 +131,13 @@ class OAuthCredentials:
         return stored if stored is not None and stored.seed == self._start.seed else self._start
 
     def _renew(self, refused: Secret | None) -> TokenPair:
-        with self._lock, locked(state_file("oauth", self._conn_id)):
+        with locked(state_file("oauth", self._conn_id)) as file:
             pair = self._newest()
             if pair.access is not None and pair.access != refused:
                 return pair
-            renewed = self._refresh(pair)
-            if renewed is None:
-                # Another host may have used the same refresh token a moment ago.
-                newest = self._newest()
-                if newest == pair:
-                    raise self._refresh_error("invalid_grant", "the refresh token is spent or revoked")
-                renewed = newest
-            return renewed
+            return self._refresh(pair, file) or self._pair_of_another_host(pair, file)
 
-    def _refresh(self, pair: TokenPair) -> TokenPair | None:
+    def _refresh(self, pair: TokenPair, file: int) -> TokenPair | None:
         """Return the new pair, stored; None when the server says that the refresh token is spent."""
         if pair.refresh is None:
             raise Bitrix24ConfigurationError(
@@ -145,7 +146,7 @@ class OAuthCredentials:
                 conn_id=self._conn_id,
                 advice="Put the application's refresh_token in the connection's extra.",
             )
-        outcome = self._ask(pair.refresh)
+        outcome = self._ask(pair.refresh, file)
         if isinstance(outcome, Failure):
             if outcome.code.lower() == "invalid_grant":
                 return None
@@ -154,10 +155,35 @@ class OAuthCredentials:
         if renewed is None:
             raise self._refresh_error("", "the OAuth server's answer has no tokens")
         protect(renewed.access, renewed.refresh)
-        self._store.save(renewed)
+        self._keep(renewed)
+        _mark(file, "")
         return renewed
 
-    def _ask(self, refresh: Secret) -> Answer | Failure:
+    def _keep(self, pair: TokenPair) -> None:
+        try:
+            self._store.save(pair)
+        except Exception as error:  # noqa: BLE001 - whatever a secrets backend raises, the tokens are lost
+            why = f"{type(error).__name__}: {error}"
+        else:
+            return
+        # Raised out here, because the error itself may hold what could not be stored.
+        raise self._refresh_error("", f"the new tokens could not be stored ({why})")
+
+    def _pair_of_another_host(self, spent: TokenPair, file: int) -> TokenPair:
+        """Return the pair that another host has put in place of the spent one, a moment ago or just now."""
+        for seconds in _REREADS:
+            self._sleep(seconds)
+            newest = self._newest()
+            if newest != spent:
+                return newest
+        if spent.refresh is not None and _marked(file) == fingerprint(spent.refresh.reveal()):
+            raise self._refresh_error(
+                "invalid_grant",
+                "an earlier refresh spent the refresh token, and its answer was lost before it was stored",
+            )
+        raise self._refresh_error("invalid_grant", "the refresh token is spent or revoked")
+
+    def _ask(self, refresh: Secret, file: int) -> Answer | Failure:
         form = {
             "grant_type": "refresh_token",
             "client_id": self._application.client_id,
@@ -168,17 +194,32 @@ class OAuthCredentials:
             # In the body, not in the address, where proxies and servers would log it.
             Secret(f"{self._application.oauth_server}/oauth/token/"),
             urlencode(form).encode(),
+            # Asked once an hour: a connection kept since then would break.
+            headers={"Connection": Secret("close")},
             content_type="application/x-www-form-urlencoded",
         )
+        spending = fingerprint(refresh.reveal())
+        perhaps_spent = spending if _marked(file) == spending else ""
         for _ in range(_ASKS_TWICE):
+            _mark(file, spending)
             outcome = _classify_tokens(self._transport.send(request))
-            if not (isinstance(outcome, Failure) and outcome.outcome is not Outcome.REFUSED):
+            if not isinstance(outcome, Failure):
+                break
+            if outcome.outcome is Outcome.UNKNOWN:
+                perhaps_spent = spending
+            _mark(file, perhaps_spent)
+            if outcome.outcome is Outcome.REFUSED:
                 break
         return outcome
 
     def _failure(self, failure: Failure) -> Bitrix24NoAnswerError | Bitrix24TokenRefreshError:
         if failure.outcome is Outcome.REFUSED:
-            return self._refresh_error(failure.code, failure.description, failure.status)
+            error = self._refresh_error(failure.code, failure.description, failure.status)
+            error.advice = (
+                "Check login (client_id) and password (client_secret) of the connection, and that the "
+                "application is still installed on the portal."
+            )
+            return error
         return Bitrix24NoAnswerError(
             f"The OAuth server gave no usable answer: {REGISTRY.shown(failure.description)}",
             method="oauth/token",
@@ -225,6 +266,16 @@ def _classify_tokens(reply: Any) -> Answer | Failure:
     if isinstance(reply, HttpReply) and reply.status == 200 and b'"access_token"' in reply.body:
         reply = HttpReply(200, b'{"result":' + reply.body + b"}")
     return classify(reply)
+
+
+def _mark(file: int, spending: str) -> None:
+    """Write into the lock's own file which refresh token is being spent, for whoever comes after a crash."""
+    os.ftruncate(file, 0)
+    os.pwrite(file, spending.encode(), 0)
+
+
+def _marked(file: int) -> str:
+    return os.pread(file, 64, 0).decode("ascii", "replace")
 
 
 def _new_pair(result: Any, *, seed: str) -> TokenPair | None:

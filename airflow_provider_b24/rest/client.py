@@ -224,6 +224,8 @@ def list_of(result: Any) -> list[Any] | None:
         return result
     if not isinstance(result, Mapping):
         return None
+    if not result:
+        return []
     if isinstance(result.get("items"), list):
         items: list[Any] = result["items"]
         return items

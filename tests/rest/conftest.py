@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
+import os
+import signal
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -53,14 +56,14 @@ class ScriptedServer:
         self._replies = list(replies)
         self._keep_alive = keep_alive
         self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            # Closing alone would let a waiting accept take one more connection.
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def _serve(self) -> None:
@@ -102,13 +105,26 @@ def _read_request(connection: socket.socket) -> bytes:
 
 
 def reply_bytes(
-    body: bytes, *, status: str = "200 OK", content_type: str = "application/json", headers: str = ""
+    body: bytes,
+    *,
+    status: str = "200 OK",
+    content_type: str = "application/json",
+    headers: str = "Connection: close\r\n",
 ) -> bytes:
     """Return an HTTP reply as it goes over the wire."""
-    head = (
-        f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
-    )
-    return head.encode() + body
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}{headers}\r\n".encode() + body
+
+
+def forked(work: Callable[[], object]) -> int:
+    """Run work in a child and return the child's id; a child that hangs is ended by its own alarm."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        with contextlib.suppress(BaseException):
+            work()
+        os._exit(0)
+    return child
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import struct
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,11 +25,12 @@ from airflow_provider_b24.rest.limits import (
 )
 from airflow_provider_b24.rest.state import locked, state_file
 
+from .conftest import forked
+
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable
 
-    from tests.rest.conftest import Time
+    from .conftest import Time
 
 PORTAL = "https://acme.bitrix24.com"
 PLAN = Plan(drain=2.0, burst=50)
@@ -250,16 +252,6 @@ def test_a_broken_file_neither_stops_the_host_nor_lifts_the_limit(
     assert sum(time.sleeps) < 1
 
 
-def forked(work: Callable[[], None]) -> int:
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-        finally:
-            os._exit(0)
-    return pid
-
-
 def test_many_processes_share_one_bucket_exactly(tmp_path: pathlib.Path) -> None:
     """The clock stands still, so that the reserved times alone are counted."""
 
@@ -271,7 +263,7 @@ def test_many_processes_share_one_bucket_exactly(tmp_path: pathlib.Path) -> None
         waits = [0.0] * (100 - len(waits)) + waits
         (tmp_path / f"waits-{number}").write_text(" ".join(map(str, waits)))
 
-    for child in [forked(lambda number=number: fill(number)) for number in range(6)]:  # type: ignore[misc]
+    for child in [forked(partial(fill, number)) for number in range(6)]:
         os.waitpid(child, 0)
     times = sorted(float(wait) for path in tmp_path.glob("waits-*") for wait in path.read_text().split())
 

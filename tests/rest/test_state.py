@@ -13,22 +13,13 @@ import pytest
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
 from airflow_provider_b24.rest.state import locked, state_directory, state_file
 
+from .conftest import forked
+
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable
 
 # Python warns of forks in processes with threads; the children here touch no thread.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-
-
-def forked(work: Callable[[], object]) -> int:
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-        finally:
-            os._exit(0)
-    return pid
 
 
 def is_free(path: pathlib.Path) -> bool:

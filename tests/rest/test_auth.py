@@ -1,0 +1,561 @@
+"""Who calls, and one refresh for any number of threads and processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_b24.exceptions import (
+    Bitrix24AuthError,
+    Bitrix24ConfigurationError,
+    Bitrix24ExpiredTokenError,
+    Bitrix24NoAnswerError,
+    Bitrix24TokenRefreshError,
+    Outcome,
+)
+from airflow_provider_b24.rest.auth import (
+    Application,
+    OAuthCredentials,
+    TokenCredentials,
+    WebhookCredentials,
+    default_oauth_server,
+)
+from airflow_provider_b24.rest.client import Bitrix24Client
+from airflow_provider_b24.rest.secrets import Secret
+from airflow_provider_b24.rest.tokens import MemoryTokenStore, TokenPair, TokenStore
+from airflow_provider_b24.rest.transport import RequestsTransport
+
+from .conftest import forked, reply_bytes
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Callable
+
+    from airflow_provider_b24.emulator import Emulator
+
+    from .conftest import Time
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+
+class FileTokenStore:
+    """A store that processes share, as they share Airflow's Variables."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+
+    def load(self) -> TokenPair | None:
+        if not self.path.exists():
+            return None
+        access, refresh, seed = json.loads(self.path.read_text())
+        return TokenPair(Secret(access), Secret(refresh), seed)
+
+    def save(self, pair: TokenPair) -> None:
+        assert pair.access is not None
+        assert pair.refresh is not None
+        fresh = self.path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+        fresh.write_text(json.dumps([pair.access.reveal(), pair.refresh.reveal(), pair.seed]))
+        fresh.replace(self.path)
+
+
+@pytest.fixture
+def store() -> MemoryTokenStore:
+    return MemoryTokenStore()
+
+
+@pytest.fixture
+def make_credentials(
+    portal: Emulator, store: MemoryTokenStore, transport: RequestsTransport, time: Time
+) -> Callable[..., OAuthCredentials]:
+    """Make the credentials of the emulator's application, with the tokens it has now."""
+    application = portal.application
+    start = TokenPair.from_connection(
+        access_token=application.access_token, refresh_token=application.refresh_token
+    )
+
+    def make(**options: Any) -> OAuthCredentials:
+        given = {
+            "portal": portal.url,
+            "application": Application(application.client_id, Secret(application.client_secret), portal.url),
+            "start": start,
+            "store": store,
+            "transport": transport,
+            "conn_id": "test_app",
+            "sleep": time.sleep,
+        }
+        return OAuthCredentials(**{**given, **options})
+
+    return make
+
+
+@pytest.fixture
+def make_app(
+    make_client: Callable[..., Bitrix24Client], make_credentials: Callable[..., OAuthCredentials]
+) -> Callable[..., Bitrix24Client]:
+    def make(**options: Any) -> Bitrix24Client:
+        return make_client(credentials=make_credentials(**options))
+
+    return make
+
+
+def refreshes(portal: Emulator) -> int:
+    return portal.requests.count("oauth.token")
+
+
+def test_a_webhook_calls_with_its_code_in_the_address() -> None:
+    webhook = WebhookCredentials(portal="https://acme.bitrix24.com", user_id="7", code=Secret("the-code"))
+    request = webhook.request("user.get", b"{}")
+
+    assert request.url.reveal() == "https://acme.bitrix24.com/rest/7/the-code/user.get"
+    assert request.headers == {}
+    assert webhook.renew(request) is False
+
+
+def test_an_application_calls_with_its_token_in_a_header(
+    make_credentials: Callable[..., OAuthCredentials], portal: Emulator
+) -> None:
+    request = make_credentials().request("user.get", b"{}")
+
+    assert request.url.reveal() == f"{portal.url}/rest/user.get"
+    assert request.headers["Authorization"].reveal() == f"Bearer {portal.application.access_token}"
+
+
+def test_a_token_that_lasts_is_not_refreshed(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    app = make_app()
+    for _ in range(3):
+        app.call("user.current")
+
+    assert refreshes(portal) == 0
+
+
+def test_an_expired_token_is_renewed_and_the_call_repeated(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator, store: MemoryTokenStore, time: Time
+) -> None:
+    portal.expire_access_token()
+
+    assert make_app().ask("user.current").attempts == 2
+    assert refreshes(portal) == 1
+    stored = store.load()
+    assert stored is not None
+    assert stored.access == Secret(portal.application.access_token)
+    assert stored.refresh == Secret(portal.application.refresh_token)
+    assert time.sleeps == []
+
+
+def test_an_unsafe_method_is_repeated_after_a_renewal(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    portal.expire_access_token()
+    chat = next(iter(portal.portal.chats)).id
+    make_app().call("im.message.add", {"DIALOG_ID": f"chat{chat}", "MESSAGE": "hello"})
+
+    assert [message.text for message in portal.messages(chat)].count("hello") == 1
+
+
+def test_a_batch_is_repeated_after_a_renewal(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    portal.expire_access_token()
+
+    assert len(make_app().call_batch({"a": "user.current", "b": "scope"}).results) == 2
+
+
+def test_without_an_access_token_the_first_call_fetches_one(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    start = TokenPair.from_connection(access_token="", refresh_token=portal.application.refresh_token)
+    app = make_app(start=start)
+    app.call("user.current")
+    app.call("user.current")
+
+    assert refreshes(portal) == 1
+
+
+def test_without_a_refresh_token_an_expired_one_is_an_error(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    start = TokenPair.from_connection(access_token=portal.application.access_token, refresh_token="")
+    app = make_app(start=start)
+    app.call("user.current")
+    portal.expire_access_token()
+
+    with pytest.raises(Bitrix24ExpiredTokenError, match="refresh_token"):
+        app.call("user.current")
+
+
+def test_with_no_token_at_all_the_field_is_named(make_app: Callable[..., Bitrix24Client]) -> None:
+    app = make_app(start=TokenPair.from_connection(access_token="", refresh_token=""))
+    with pytest.raises(Bitrix24ConfigurationError) as caught:
+        app.call("user.current")
+
+    assert caught.value.field == "extra.refresh_token"
+
+
+def test_a_token_that_is_refused_even_when_new_is_not_renewed_for_ever(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    portal.faults.add("expired_token", method="user.current", times=None)
+    with pytest.raises(Bitrix24ExpiredTokenError) as caught:
+        make_app().call("user.current")
+
+    assert refreshes(portal) == 1
+    assert caught.value.attempts == 2
+
+
+def test_the_secrets_of_a_refresh_travel_in_the_body(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    portal.expire_access_token()
+    make_app().call("user.current")
+    (request,) = [request for request in portal.requests if request.method == "oauth.token"]
+
+    assert (request.verb, request.status) == ("POST", 200)
+
+
+def test_a_refresh_leaves_nothing_in_the_address(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator, serve: Callable[..., Any]
+) -> None:
+    server = serve()
+    application = Application("local.1.2", Secret("client-secret-1"), server.url)
+    start = TokenPair.from_connection(access_token="", refresh_token="refresh-token-1")
+    with pytest.raises(Bitrix24NoAnswerError):
+        make_app(application=application, start=start).call("user.current")
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+
+    assert head.startswith(b"POST /oauth/token/ HTTP/1.1\r\n")
+    assert b"client-secret-1" not in head
+    assert b"refresh-token-1" not in head
+    assert b"grant_type=refresh_token&client_id=local.1.2&client_secret=client-secret-1" in body
+    assert b"\r\nConnection: close" in head
+
+
+# One refresh for all
+
+
+def test_a_pair_that_somebody_else_stored_is_used_without_a_refresh(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator, store: MemoryTokenStore
+) -> None:
+    first, second = make_app(), make_app()
+    first.call("user.current")
+    second.call("user.current")
+    portal.expire_access_token()
+    first.call("user.current")
+    second.call("user.current")
+
+    assert refreshes(portal) == 1
+
+
+@pytest.mark.parametrize("code", ["invalid_token", "expired_token"])
+def test_a_token_that_another_host_has_replaced_is_read_anew(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator, store: MemoryTokenStore, code: str
+) -> None:
+    """A portal may forget the old token as soon as there is a new one."""
+    app = make_app()
+    app.call("user.current")
+    old = portal.application.access_token
+    seed = TokenPair.from_connection(access_token="", refresh_token=portal.application.refresh_token).seed
+    portal.portal.credentials.issue()
+    store.save(TokenPair(Secret(portal.application.access_token), Secret("not asked for"), seed))
+    if code == "invalid_token":
+        del portal.portal.credentials._tokens[old]
+    else:
+        portal.faults.add("expired_token", method="user.current")
+
+    assert app.call("user.current")["ID"] == "1"
+    assert refreshes(portal) == 0
+
+
+def test_twenty_threads_refresh_once(make_app: Callable[..., Bitrix24Client], portal: Emulator) -> None:
+    app = make_app()
+    portal.expire_access_token()
+    results: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(app.call("user.current")["ID"])) for _ in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert results == ["1"] * 20
+    assert refreshes(portal) == 1
+
+
+def test_four_processes_of_five_threads_refresh_once(
+    make_credentials: Callable[..., OAuthCredentials], portal: Emulator, tmp_path: pathlib.Path
+) -> None:
+    store = FileTokenStore(tmp_path / "tokens")
+
+    def call_in_threads(number: int) -> None:
+        transport = RequestsTransport()
+        client = Bitrix24Client(
+            credentials=make_credentials(store=store, transport=transport), transport=transport
+        )
+        threads = [threading.Thread(target=lambda: client.call("user.current")) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert client.call("user.current")["ID"] == "1"
+        (tmp_path / f"done-{number}").touch()
+
+    portal.expire_access_token()
+    for child in [forked(partial(call_in_threads, number)) for number in range(4)]:
+        os.waitpid(child, 0)
+
+    assert len(list(tmp_path.glob("done-*"))) == 4
+    assert refreshes(portal) == 1
+
+
+# The way through failures
+
+
+class Failing(MemoryTokenStore):
+    def save(self, pair: TokenPair) -> None:
+        raise RuntimeError(f"no database for {pair.access and pair.access.reveal()}")
+
+
+def test_a_new_pair_is_stored_before_it_is_used(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    class Noting(MemoryTokenStore):
+        calls_before: int
+
+        def save(self, pair: TokenPair) -> None:
+            self.calls_before = portal.requests.count("user.current")
+            super().save(pair)
+
+    store = Noting()
+    portal.expire_access_token()
+    make_app(store=store).call("user.current")
+
+    assert store.calls_before == 1
+    assert portal.requests.count("user.current") == 2
+
+
+def test_a_pair_that_cannot_be_stored_is_not_used_and_not_shown(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    portal.expire_access_token()
+    with pytest.raises(Bitrix24TokenRefreshError, match=r"could not be stored \(RuntimeError") as caught:
+        make_app(store=Failing()).call("user.current")
+
+    assert portal.application.access_token not in str(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    assert portal.requests.count("user.current") == 1
+
+
+def test_after_a_crash_between_refresh_and_store_the_error_says_so(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    class Dying(MemoryTokenStore):
+        def save(self, pair: TokenPair) -> None:
+            raise KeyboardInterrupt
+
+    portal.expire_access_token()
+    with pytest.raises(KeyboardInterrupt):
+        make_app(store=Dying()).call("user.current")
+    with pytest.raises(Bitrix24TokenRefreshError) as caught:
+        make_app().call("user.current")
+
+    assert "an earlier refresh spent the refresh token" in str(caught.value)
+    assert "put the new refresh_token in the connection" in str(caught.value)
+    assert (caught.value.code, caught.value.conn_id) == ("invalid_grant", "test_app")
+
+
+def test_the_way_back_is_a_new_refresh_token_in_the_connection(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator, store: MemoryTokenStore
+) -> None:
+    portal.expire_access_token()
+    make_app().call("user.current")
+    portal.expire_access_token()
+    portal.portal.credentials.use_refresh_token(portal.application.refresh_token)
+    with pytest.raises(Bitrix24TokenRefreshError):
+        make_app().call("user.current")
+
+    portal.portal.credentials.issue()
+    start = TokenPair.from_connection(access_token="", refresh_token=portal.application.refresh_token)
+    assert make_app(start=start).call("user.current")["ID"] == "1"
+    stored = store.load()
+    assert stored is not None
+    assert stored.seed == start.seed
+
+
+def test_an_old_chain_is_not_taken_up_by_a_new_connection(
+    make_credentials: Callable[..., OAuthCredentials], store: MemoryTokenStore
+) -> None:
+    store.save(TokenPair(Secret("old-access"), Secret("old-refresh"), "another seed"))
+    request = make_credentials().request("user.get", b"")
+
+    assert request.headers["Authorization"].reveal() != "Bearer old-access"
+
+
+def test_a_lost_answer_to_a_refresh_is_asked_for_once_more(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    portal.expire_access_token()
+    portal.faults.add("drop_before", method="oauth.token")
+
+    assert make_app().call("user.current")["ID"] == "1"
+    assert refreshes(portal) == 2
+
+
+def test_a_lost_answer_that_had_spent_the_token_is_named(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    portal.expire_access_token()
+    portal.faults.add("drop_after", method="oauth.token")
+    with pytest.raises(Bitrix24TokenRefreshError, match="its answer was lost"):
+        make_app().call("user.current")
+
+
+def test_a_server_within_its_grace_answers_the_second_time(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    portal.quirks.refresh_grace = 60.0
+    portal.expire_access_token()
+    portal.faults.add("drop_after", method="oauth.token")
+
+    assert make_app().call("user.current")["ID"] == "1"
+
+
+def test_a_revoked_token_is_not_called_lost(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    portal.expire_access_token()
+    portal.portal.credentials.use_refresh_token(portal.application.refresh_token)
+    for _ in range(2):
+        with pytest.raises(Bitrix24TokenRefreshError, match="is spent or revoked"):
+            make_app().call("user.current")
+
+
+@pytest.mark.parametrize("kind", ["status_502", "html", "drop_before"])
+def test_an_authorisation_server_that_is_down_spends_nothing(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator, kind: str
+) -> None:
+    portal.expire_access_token()
+    portal.faults.add(kind, method="oauth.token", times=2)
+    with pytest.raises(Bitrix24NoAnswerError, match="OAuth server") as caught:
+        make_app().call("user.current")
+
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert make_app().call("user.current")["ID"] == "1"
+
+
+def test_another_host_that_was_faster_is_waited_for(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator, time: Time
+) -> None:
+    """It has spent the refresh token, and stores its new pair a second later."""
+    seed = TokenPair.from_connection(access_token="", refresh_token=portal.application.refresh_token).seed
+    portal.portal.credentials.use_refresh_token(portal.application.refresh_token)
+    portal.expire_access_token()
+    portal.portal.credentials.issue()
+    renewed = TokenPair(Secret(portal.application.access_token), Secret("theirs"), seed)
+
+    class Late(MemoryTokenStore):
+        def load(self) -> TokenPair | None:
+            return renewed if sum(time.sleeps) >= 1.0 else None
+
+    assert make_app(store=Late()).call("user.current")["ID"] == "1"
+    assert refreshes(portal) == 1
+
+
+@pytest.mark.parametrize(
+    ("client_id", "secret", "code"),
+    [
+        ("local.wrong.id", None, "invalid_client"),
+        (None, "another-secret-1", "invalid_client"),
+        ("x", None, "wrong_client"),
+    ],
+)
+def test_an_application_that_is_not_accepted_is_told_apart_from_a_spent_token(
+    make_app: Callable[..., Bitrix24Client],
+    portal: Emulator,
+    client_id: str | None,
+    secret: str | None,
+    code: str,
+) -> None:
+    portal.expire_access_token()
+    application = Application(
+        client_id or portal.application.client_id,
+        Secret(secret or portal.application.client_secret),
+        portal.url,
+    )
+    with pytest.raises(Bitrix24TokenRefreshError, match="client_secret") as caught:
+        make_app(application=application).call("user.current")
+
+    assert caught.value.code == code
+    assert make_app().call("user.current")["ID"] == "1"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"access_token":"a"}', b'{"access_token":"","refresh_token":""}', b'{"access_token":1'],
+)
+def test_an_answer_without_a_pair_stores_nothing(
+    make_app: Callable[..., Bitrix24Client],
+    portal: Emulator,
+    serve: Callable[..., Any],
+    store: MemoryTokenStore,
+    body: bytes,
+) -> None:
+    portal.expire_access_token()
+    server = serve(*[reply_bytes(body)] * 2)
+    application = Application("local.1.2", Secret("client-secret"), server.url)
+    with pytest.raises((Bitrix24TokenRefreshError, Bitrix24NoAnswerError)):
+        make_app(application=application).call("user.current")
+
+    assert store.load() is None
+
+
+def test_a_connection_test_never_spends_a_refresh_token(
+    make_client: Callable[..., Bitrix24Client],
+    make_credentials: Callable[..., OAuthCredentials],
+    portal: Emulator,
+) -> None:
+    credentials = make_credentials().without_renewal()
+    assert isinstance(credentials, TokenCredentials)
+    portal.expire_access_token()
+    with pytest.raises(Bitrix24AuthError):
+        make_client(credentials=credentials).call("user.current")
+
+    assert refreshes(portal) == 0
+
+
+def test_before_the_first_refresh_there_may_be_no_token_to_test_with(
+    make_credentials: Callable[..., OAuthCredentials],
+) -> None:
+    start = TokenPair.from_connection(access_token="", refresh_token="some-token")
+
+    assert make_credentials(start=start).without_renewal() is None
+
+
+@pytest.mark.parametrize(
+    ("portal_url", "server"),
+    [
+        ("https://acme.bitrix24.com", "https://oauth.bitrix.info"),
+        ("https://acme.bitrix24.de", "https://oauth.bitrix.info"),
+        ("https://acme.bitrix24.ru", "https://oauth.bitrix24.tech"),
+        ("https://ACME.BITRIX24.KZ:443", "https://oauth.bitrix24.tech"),
+        ("https://acme.bitrix24.by/", "https://oauth.bitrix24.tech"),
+        ("https://ru.example.com", "https://oauth.bitrix.info"),
+    ],
+)
+def test_the_authorisation_server_is_the_regions(portal_url: str, server: str) -> None:
+    assert default_oauth_server(portal_url) == server
+
+
+def test_stores_keep_the_protocol(store: MemoryTokenStore, tmp_path: pathlib.Path) -> None:
+    stores: list[TokenStore] = [store, FileTokenStore(tmp_path / "tokens")]
+    pair = TokenPair(Secret("a-token"), Secret("r-token"), "seed")
+    for one in stores:
+        assert one.load() is None
+        one.save(pair)
+        assert one.load() == pair

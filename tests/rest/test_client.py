@@ -1,0 +1,469 @@
+"""One call: what is repeated, how long, and what the error says when it ends."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_b24.exceptions import (
+    Bitrix24AccessDeniedError,
+    Bitrix24AuthError,
+    Bitrix24Error,
+    Bitrix24LimitError,
+    Bitrix24MethodNotFoundError,
+    Bitrix24NoAnswerError,
+    Bitrix24OperatingLimitError,
+    Bitrix24OutcomeUnknownError,
+    Bitrix24PortalMovedError,
+    Bitrix24RateLimitError,
+    Bitrix24ServerError,
+    Bitrix24UnreachableError,
+    Bitrix24ValidationError,
+    Outcome,
+)
+from airflow_provider_b24.rest.auth import WebhookCredentials
+from airflow_provider_b24.rest.client import list_of
+from airflow_provider_b24.rest.limits import NoLimit
+from airflow_provider_b24.rest.retry import RetryPolicy
+from airflow_provider_b24.rest.secrets import Secret
+
+from .conftest import reply_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_b24.emulator import Emulator
+    from airflow_provider_b24.rest.client import Bitrix24Client
+
+    from .conftest import Time
+
+LOST = ["drop_before", "drop_after", "status_502", "status_504", "html", "empty", "truncated"]
+
+
+def post(portal: Emulator) -> tuple[str, dict[str, Any]]:
+    chat = next(iter(portal.portal.chats)).id
+    return "im.message.add", {"DIALOG_ID": f"chat{chat}", "MESSAGE": "hello"}
+
+
+def hellos(portal: Emulator) -> int:
+    chat = next(iter(portal.portal.chats)).id
+    return sum(message.text == "hello" for message in portal.messages(chat))
+
+
+class CountingLimiter(NoLimit):
+    def __init__(self) -> None:
+        self.waits = 0
+        self.refusals = 0
+
+    def wait(self) -> None:
+        self.waits += 1
+
+    def refused(self) -> None:
+        self.refusals += 1
+
+
+def test_a_call_returns_the_result(client: Bitrix24Client) -> None:
+    assert client.call("user.current")["ID"] == "1"
+
+
+def test_an_answer_tells_how_many_attempts_it_took(client: Bitrix24Client, portal: Emulator) -> None:
+    portal.faults.add("status_503_limit", times=2)
+
+    assert client.ask("user.current").attempts == 3
+
+
+@pytest.mark.parametrize("kind", LOST)
+def test_a_lost_reply_of_a_safe_method_is_repeated(
+    client: Bitrix24Client, portal: Emulator, time: Time, kind: str
+) -> None:
+    portal.faults.add(kind, times=3)
+
+    assert client.call("user.current")["ID"] == "1"
+    assert portal.requests.count("user.current") == 4
+    assert len(time.sleeps) == 3
+
+
+@pytest.mark.parametrize("kind", LOST)
+def test_a_lost_reply_of_an_unsafe_method_is_never_repeated(
+    client: Bitrix24Client, portal: Emulator, time: Time, kind: str
+) -> None:
+    portal.faults.add(kind, times=None)
+    with pytest.raises(Bitrix24OutcomeUnknownError) as caught:
+        client.call(*post(portal))
+
+    assert portal.requests.count("im.message.add") == 1
+    assert time.sleeps == []
+    error = caught.value
+    assert (error.method, error.conn_id, error.attempts) == ("im.message.add", "test_portal", 1)
+    assert error.outcome is Outcome.UNKNOWN
+    assert "Look in Bitrix24 whether it took effect" in str(error)
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_a_caller_may_know_better_whether_a_call_is_safe(
+    client: Bitrix24Client, portal: Emulator, repeatable: bool
+) -> None:
+    portal.faults.add("drop_after")
+    if repeatable:
+        client.call(*post(portal), repeatable=True)
+        assert hellos(portal) == 2
+    else:
+        with pytest.raises(Bitrix24OutcomeUnknownError):
+            client.call("user.current", repeatable=False)
+
+
+@pytest.mark.parametrize("kind", LOST)
+def test_a_safe_method_without_an_answer_in_the_end_says_that_a_repeat_is_safe(
+    client: Bitrix24Client, portal: Emulator, kind: str
+) -> None:
+    portal.faults.add(kind, times=None)
+    with pytest.raises(Bitrix24NoAnswerError, match="safe to repeat") as caught:
+        client.call("user.current")
+
+    assert type(caught.value) is Bitrix24NoAnswerError
+    assert caught.value.attempts == RetryPolicy().attempts
+
+
+def test_what_was_not_executed_is_repeated_for_any_method(client: Bitrix24Client, portal: Emulator) -> None:
+    portal.faults.add("status_503_limit", times=3)
+    client.call(*post(portal))
+
+    assert hellos(portal) == 1
+
+
+def test_an_unreachable_portal_is_named_as_such(
+    make_client: Callable[..., Bitrix24Client], time: Time, serve: Callable[..., Any]
+) -> None:
+    server = serve()
+    server.close()
+    webhook = WebhookCredentials(portal=server.url, user_id="1", code=Secret("some-code"))
+    with pytest.raises(Bitrix24UnreachableError, match="Nothing was executed") as caught:
+        make_client(credentials=webhook).call("im.message.add", {"MESSAGE": "x"})
+
+    assert caught.value.outcome is Outcome.NOT_EXECUTED
+    assert len(time.sleeps) == 3
+
+
+def test_after_a_lost_reply_a_refused_connection_is_still_unknown(
+    make_client: Callable[..., Bitrix24Client], serve: Callable[..., Any]
+) -> None:
+    """The first attempt may have been executed, whatever became of the last."""
+
+    class Falling(NoLimit):
+        def wait(self) -> None:
+            if server.requests:
+                server.close()
+
+    server = serve(None)
+    webhook = WebhookCredentials(portal=server.url, user_id="1", code=Secret("some-code"))
+    with pytest.raises(Bitrix24NoAnswerError) as caught:
+        make_client(credentials=webhook, limiter=Falling()).call("user.current")
+
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+# Refusals
+
+
+def test_a_refusal_is_raised_at_once_with_the_portals_code_and_words(
+    client: Bitrix24Client, portal: Emulator, time: Time
+) -> None:
+    with pytest.raises(Bitrix24MethodNotFoundError) as caught:
+        client.call("no.such.method")
+
+    error = caught.value
+    assert (error.code, error.description, error.status) == (
+        "ERROR_METHOD_NOT_FOUND",
+        "Method not found!",
+        404,
+    )
+    assert (error.method, error.conn_id, error.attempts) == ("no.such.method", "test_portal", 1)
+    assert error.outcome is Outcome.REFUSED
+    assert time.sleeps == []
+
+
+def test_the_parameter_that_the_portal_names_is_in_the_error(
+    make_client: Callable[..., Bitrix24Client], serve: Callable[..., Any]
+) -> None:
+    body = b'{"error":"ERROR_ARGUMENT","error_description":"is null","argument":"CRM_ENTITY"}'
+    server = serve(reply_bytes(body, status="400 Bad Request"))
+    webhook = WebhookCredentials(portal=server.url, user_id="1", code=Secret("some-code"))
+    with pytest.raises(Bitrix24Error, match=r"is null \(parameter CRM_ENTITY\)"):
+        make_client(credentials=webhook).call("imopenlines.crm.message.add")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("403 Forbidden", Bitrix24AccessDeniedError),
+        ("401 Unauthorized", Bitrix24AuthError),
+        ("400 Bad Request", Bitrix24Error),
+    ],
+)
+@pytest.mark.parametrize("body", [b"<html>no</html>", b""])
+def test_a_refusal_without_json_has_a_type_and_words(
+    make_client: Callable[..., Bitrix24Client],
+    serve: Callable[..., Any],
+    status: str,
+    kind: type[Bitrix24Error],
+    body: bytes,
+) -> None:
+    server = serve(reply_bytes(body, status=status, content_type="text/html"))
+    webhook = WebhookCredentials(portal=server.url, user_id="1", code=Secret("some-code"))
+    with pytest.raises(kind, match=r"the reply is (an HTML page|empty)"):
+        make_client(credentials=webhook).call("im.message.add")
+
+
+def test_an_error_in_a_500_is_the_servers_and_keeps_its_code(
+    make_client: Callable[..., Bitrix24Client], serve: Callable[..., Any]
+) -> None:
+    reply = reply_bytes(b'{"error":"INTERNAL_SERVER_ERROR"}', status="500 Oops")
+    server = serve(*[reply] * 9)
+    webhook = WebhookCredentials(portal=server.url, user_id="1", code=Secret("some-code"))
+    broken = make_client(credentials=webhook)
+
+    with pytest.raises(Bitrix24ServerError) as safe:
+        broken.call("user.current")
+    with pytest.raises(Bitrix24OutcomeUnknownError) as unsafe:
+        broken.call("im.message.add")
+    assert (safe.value.code, unsafe.value.code) == ("INTERNAL_SERVER_ERROR", "INTERNAL_SERVER_ERROR")
+    assert (safe.value.attempts, unsafe.value.attempts) == (4, 1)
+
+
+def test_a_moved_portal_is_named_and_never_followed(client: Bitrix24Client, portal: Emulator) -> None:
+    portal.faults.add("redirect", location="https://new.bitrix24.com")
+    with pytest.raises(Bitrix24PortalMovedError) as caught:
+        client.call("user.current")
+
+    assert caught.value.location == "https://new.bitrix24.com"
+    assert "https://new.bitrix24.com" in str(caught.value)
+    assert portal.requests.count() == 1
+
+
+# Limits
+
+
+def test_every_request_takes_a_place_in_the_bucket(
+    make_client: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    limiter = CountingLimiter()
+    portal.faults.add("drop_after", times=2)
+    make_client(limiter=limiter).call("user.current")
+
+    assert (limiter.waits, limiter.refusals) == (3, 0)
+
+
+@pytest.mark.parametrize("body", [b'{"error":"QUERY_LIMIT_EXCEEDED"}', b"<html>503</html>"])
+def test_every_503_slows_the_host(
+    make_client: Callable[..., Bitrix24Client], serve: Callable[..., Any], body: bytes
+) -> None:
+    limiter = CountingLimiter()
+    server = serve(reply_bytes(body, status="503 Service Unavailable"), reply_bytes(b'{"result":1}'))
+    webhook = WebhookCredentials(portal=server.url, user_id="1", code=Secret("some-code"))
+    make_client(credentials=webhook, limiter=limiter).call("user.current")
+
+    assert limiter.refusals == 1
+
+
+def test_a_rate_limit_is_insisted_on_and_then_raised(client: Bitrix24Client, portal: Emulator) -> None:
+    portal.faults.add("status_503_limit", times=None)
+    with pytest.raises(Bitrix24RateLimitError) as caught:
+        client.call(*post(portal))
+
+    assert caught.value.attempts == RetryPolicy().limit_attempts
+    assert caught.value.outcome is Outcome.NOT_EXECUTED
+
+
+def test_a_queue_that_is_too_long_names_method_and_connection(
+    make_client: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    class Full(NoLimit):
+        def wait(self) -> None:
+            raise Bitrix24RateLimitError("The queue is long", outcome=Outcome.NOT_EXECUTED)
+
+    with pytest.raises(Bitrix24RateLimitError) as caught:
+        make_client(limiter=Full()).call("user.current")
+
+    assert (caught.value.method, caught.value.conn_id) == ("user.current", "test_portal")
+    assert portal.requests.count() == 0
+
+
+def test_a_429_from_a_proxy_is_a_limit_too(
+    make_client: Callable[..., Bitrix24Client], serve: Callable[..., Any]
+) -> None:
+    server = serve(*[reply_bytes(b"<html></html>", status="429 Too Many Requests")] * 9)
+    webhook = WebhookCredentials(portal=server.url, user_id="1", code=Secret("some-code"))
+    with pytest.raises(Bitrix24LimitError) as caught:
+        make_client(credentials=webhook).call("im.message.add")
+
+    assert (caught.value.attempts, caught.value.outcome) == (4, Outcome.NOT_EXECUTED)
+
+
+def told(client: Bitrix24Client, portal: Emulator, time: Time, seconds: float) -> None:
+    """Let the portal name a reset, so many seconds from now."""
+    client.call("user.current")
+    reset_at = client.operating.reset_at("user.current")
+    assert reset_at is not None
+    time.now = reset_at - seconds
+
+
+def test_operating_time_is_waited_for_when_its_reset_is_near(
+    client: Bitrix24Client, portal: Emulator, time: Time
+) -> None:
+    told(client, portal, time, 40.0)
+    portal.faults.add("operating_limit")
+
+    assert client.ask("user.current").attempts == 2
+    assert time.sleeps == [pytest.approx(40.5)]
+
+
+def test_operating_time_fails_with_the_time_when_its_reset_is_far(
+    client: Bitrix24Client, portal: Emulator, time: Time
+) -> None:
+    told(client, portal, time, 500.0)
+    portal.faults.add("operating_limit", times=None)
+    with pytest.raises(Bitrix24OperatingLimitError) as caught:
+        client.call("User.Current")
+
+    assert caught.value.reset_at == time.now + 500
+    assert f"allowed again at {time.now + 500:.0f}" in str(caught.value)
+    assert time.sleeps == []
+
+
+def test_operating_time_without_a_known_reset_fails_at_once(client: Bitrix24Client, portal: Emulator) -> None:
+    portal.faults.add("operating_limit", times=None)
+    with pytest.raises(Bitrix24OperatingLimitError, match="after ten minutes") as caught:
+        client.call("user.current")
+
+    assert caught.value.reset_at is None
+    assert caught.value.attempts == 1
+
+
+def test_a_method_that_nears_its_operating_time_is_warned_of(
+    client: Bitrix24Client, portal: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    portal.limits.operating.enabled = True
+    portal.faults.add("duration", method="user.current", seconds=400.0, times=1)
+    client.call("user.current")
+    client.call("user.current")
+
+    assert len([message for message in caplog.messages if "user.current has run for 400 s" in message]) == 1
+
+
+# Input, log, paging
+
+
+@pytest.mark.parametrize(
+    ("method", "params"), [("", {}), ("user get", {}), ("user.get", {"auth": "x"}), ("user.get", {"x": b""})]
+)
+def test_bad_input_is_refused_before_anything_is_sent(
+    client: Bitrix24Client, portal: Emulator, method: str, params: dict[str, Any]
+) -> None:
+    with pytest.raises(Bitrix24ValidationError) as caught:
+        client.call(method, params)
+
+    assert portal.requests.count() == 0
+    assert caught.value.outcome is None
+
+
+def test_a_repeat_is_told_in_the_log(
+    client: Bitrix24Client, portal: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    portal.faults.add("status_502")
+    client.call("user.current")
+
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert caplog.messages[0].startswith(
+        "user.current: attempt 1 got no answer (the reply is an HTML page, not Bitrix24's JSON); asking again"
+    )
+
+
+def test_errors_survive_a_process_border(client: Bitrix24Client) -> None:
+    with pytest.raises(Bitrix24MethodNotFoundError) as caught:
+        client.call("no.such.method")
+    copy = pickle.loads(pickle.dumps(caught.value))
+
+    assert (type(copy), str(copy)) == (type(caught.value), str(caught.value))
+
+
+def test_an_error_hangs_on_no_other_that_would_carry_the_address(
+    make_client: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    portal.faults.add("drop_after", times=None)
+    with pytest.raises(Bitrix24OutcomeUnknownError) as caught:
+        make_client().call(*post(portal))
+
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+@pytest.fixture
+def paged(
+    make_client: Callable[..., Bitrix24Client], serve: Callable[..., Any]
+) -> Callable[..., tuple[Bitrix24Client, Any]]:
+    def make(*pages: str) -> tuple[Bitrix24Client, Any]:
+        server = serve(*(reply_bytes(page.encode()) for page in pages))
+        webhook = WebhookCredentials(portal=server.url, user_id="1", code=Secret("some-code"))
+        return make_client(credentials=webhook), server
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("pages", "items"),
+    [
+        (['{"result":[1,2],"next":2,"total":3}', '{"result":[3],"total":3}'], [1, 2, 3]),
+        (['{"result":[1,2],"next":"2"}', '{"result":[3]}'], [1, 2, 3]),
+        (['{"result":{"items":[1]},"next":50}', '{"result":{"items":[]},"next":100}'], [1]),
+        (['{"result":{"items":[1],"users":[7]}}'], [1]),
+        (['{"result":{"tasks":[1],"count":1}}'], [1]),
+        (['{"result":{"1":"a","3":"b"}}'], ["a", "b"]),
+        (['{"result":{"tasks":{"1":"a","3":"b"}}}'], ["a", "b"]),
+        (['{"result":[]}'], []),
+        # A portal that names the same page again must not be followed for ever.
+        (['{"result":[1],"next":50}', '{"result":[2],"next":50}'], [1, 2]),
+        (['{"result":[1],"next":0}'], [1]),
+    ],
+)
+def test_all_pages_of_a_list_are_gone_through(
+    paged: Callable[..., tuple[Bitrix24Client, Any]], pages: list[str], items: list[Any]
+) -> None:
+    client, server = paged(*pages)
+
+    assert list(client.iterate("crm.deal.list", {"filter": {"A": 1}})) == items
+    assert len(server.requests) == len(pages)
+
+
+def test_each_page_asks_for_its_start_and_keeps_the_parameters(
+    paged: Callable[..., tuple[Bitrix24Client, Any]],
+) -> None:
+    client, server = paged('{"result":[1],"next":50}', '{"result":[2]}')
+    list(client.iterate("crm.deal.list", {"filter": {"A": 1}}))
+
+    assert server.requests[0].endswith(b'{"filter": {"A": 1}}')
+    assert server.requests[1].endswith(b'{"filter": {"A": 1}, "start": 50}')
+
+
+def test_a_page_is_asked_for_only_when_its_items_are_wanted(
+    paged: Callable[..., tuple[Bitrix24Client, Any]],
+) -> None:
+    client, server = paged('{"result":[1,2],"next":50}')
+    items = client.iterate("crm.deal.list")
+
+    assert (next(items), next(items), len(server.requests)) == (1, 2, 1)
+
+
+@pytest.mark.parametrize("result", ["5", "null", '"text"', "true", '{"a":1}', '{"messages":[1],"users":[2]}'])
+def test_a_result_without_one_list_is_an_error_and_not_an_empty_list(
+    paged: Callable[..., tuple[Bitrix24Client, Any]], result: str
+) -> None:
+    client, _ = paged(f'{{"result":{result}}}')
+    with pytest.raises(Bitrix24Error, match="no list, or with several"):
+        list(client.iterate("im.dialog.messages.get"))
+
+
+def test_nothing_is_an_empty_list() -> None:
+    assert list_of([]) == []
+    assert list_of({}) == []
