@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 from urllib.parse import quote
 
 #: Shorter values would blot out ordinary words, and Airflow does not mask them either.
 _SHORTEST = 5
 _MASK = "***"
 _LONGEST_TEXT = 300
-_URLLIB3 = ("connection", "connectionpool", "poolmanager", "response", "util.retry")
+_URLLIB3 = ("connection", "connectionpool", "poolmanager", "response", "util", "util.retry")
 
 
 class Secret:
@@ -73,11 +74,15 @@ class SecretRegistry(logging.Filter):
         return self.clean(text)[:_LONGEST_TEXT]
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Mask a log record's message; the record itself is always kept."""
+        """Mask a log record's message and traceback; the record itself is always kept."""
         message = record.getMessage()
         cleaned = self.clean(message)
         if cleaned != message:
             record.msg, record.args = cleaned, None
+        if record.exc_info and record.exc_info[0] is not None:
+            # urllib3 logs headers that it can't parse, and they may repeat ours.
+            trace = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            record.exc_info, record.exc_text = None, self.clean(trace)
         return True
 
 
