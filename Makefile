@@ -4,7 +4,7 @@ DEMO := .venv/demo
 TEST := .venv/test
 PIP_QUIET := --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-ui test lint format bench clean
+.PHONY: help demo demo-ui test lint format versions clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ lint: $(TEST)/.ready ## Check style, types and layers
 format: $(TEST)/.ready ## Put the code into its form
 	$(TEST)/bin/ruff check --fix .
 	$(TEST)/bin/ruff format .
+
+versions: $(TEST)/.ready ## Run a DAG on older versions of Airflow, each in its own environment
+	$(TEST)/bin/python -m pip install $(PIP_QUIET) uv
+	for pair in 2.11.2:2026-04-01 3.0.6:2025-09-05 3.1.8:2026-04-01 3.2.2:2026-07-01; do \
+		UV=$(TEST)/bin/uv tests/versions/run $${pair%:*} $${pair#*:} || exit 1; \
+	done
 
 clean: ## Remove what the commands above have made
 	rm -rf .venv .demo dist
