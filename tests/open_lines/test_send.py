@@ -140,6 +140,22 @@ def test_a_lost_reply_leaves_its_messages_unknown_and_is_not_repeated(shop: Shop
     assert len(shop.texts) == len(set(shop.texts))
 
 
+def test_a_portal_that_answers_now_and_then_is_asked_on(shop: Shop) -> None:
+    shop.portal.faults.add("drop_after", method=SEND)
+    shop.portal.faults.add("drop_after", method=SEND, after=1)
+    shop.portal.faults.add("drop_after", method=SEND, after=2)
+    report = shop.send([message(number) for number in range(6 * LARGEST_REQUEST)])
+    assert [request.fault for request in shop.portal.requests] == [
+        "drop_after",
+        "",
+        "drop_after",
+        "",
+        "drop_after",
+        "",
+    ]
+    assert (report.accepted, report.unknown) == (3 * LARGEST_REQUEST, 3 * LARGEST_REQUEST)
+
+
 def test_a_slow_reply_is_unknown(shop: Shop) -> None:
     shop.portal.faults.add("slow", method=SEND, seconds=0.05, executed=True)
     api = OpenLinesApi(client_of(shop.portal, auth="oauth", timeout=0.025), clock=lambda: NOW)

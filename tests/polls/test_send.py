@@ -248,6 +248,22 @@ def test_a_poll_that_is_sent_but_can_not_be_read_back_is_not_called_safe_to_repe
         send(polls, chat)
 
 
+def test_a_poll_that_is_sent_but_hidden_meanwhile_is_not_called_safe_to_repeat(
+    portal: Emulator, chat: int
+) -> None:
+    portal.faults.add("drop_after", method=SEND)
+    board = portal.add_chat("Board", members=[2])
+    client = client_of(portal)
+
+    def hide(_: float) -> None:
+        portal.polls()[0].chat_id = board
+
+    client._sleep = hide
+    with pytest.raises(Bitrix24OutcomeUnknownError) as caught:
+        send(PollsApi(client), chat)
+    assert caught.value.code == "ATTACH_READ_ACCESS_DENIED"
+
+
 def test_an_earlier_lost_try_is_not_forgotten_when_the_last_one_was_not_executed(
     portal: Emulator, polls: PollsApi, chat: int
 ) -> None:

@@ -250,11 +250,12 @@ def test_a_poll_that_is_stopped_between_look_and_vote(
         polls.vote(message, answers=["Yes"])
 
 
+@pytest.mark.parametrize("answer", ["Yes", "No"])
 def test_a_vote_that_somebody_casts_between_look_and_vote(
-    either_portal: Emulator, ask: Callable[..., int]
+    either_portal: Emulator, ask: Callable[..., int], answer: str
 ) -> None:
     message = ask()
-    polls = meanwhile(either_portal, lambda: either_portal.vote(message, user_id=1, answers=["No"]))
+    polls = meanwhile(either_portal, lambda: either_portal.vote(message, user_id=1, answers=[answer]))
     with pytest.raises(Bitrix24AlreadyVotedError):
         polls.vote(message, answers=["Yes"])
 
