@@ -78,6 +78,15 @@ class Bitrix24Error(AirflowException):
     """
 
     advice: str = ""
+    # An error that was written down by another version of this package may lack some of these.
+    message: str = ""
+    method: str | None = None
+    code: str | None = None
+    description: str | None = None
+    status: int | None = None
+    attempts: int | None = None
+    outcome: Outcome | None = None
+    conn_id: str | None = None
 
     def __init__(
         self,
@@ -304,6 +313,7 @@ class Bitrix24OperatingLimitError(Bitrix24LimitError):
     """
 
     advice = "Nothing was executed. Retry after the time given, or else after ten minutes."
+    reset_at: float | None = None
 
     def __init__(self, message: str = "", *, reset_at: float | None = None, **fields: Any) -> None:
         super().__init__(message, **fields)
