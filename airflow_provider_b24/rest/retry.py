@@ -25,16 +25,19 @@ class RetryPolicy:
     """How long to insist.
 
     :param attempts: requests for one call at most, waits for a limit not counted.
-    :param limit_attempts: requests for one call at most while the portal refuses for its rate.
+    :param limit_attempts: requests for one call at most while the portal refuses for its rate: more,
+        because each has a fair chance where others use the same address up, and nothing is executed.
     :param base: seconds that the first pause may last; it doubles each time.
     :param longest: seconds that a pause may last.
+    :param limit_longest: the same while the portal refuses for its rate; the bucket slows down by itself.
     :param reset_within: seconds to wait for a method's operating time to be reset; longer fails.
     """
 
     attempts: int = 4
-    limit_attempts: int = 12
+    limit_attempts: int = 30
     base: float = 0.5
     longest: float = 20.0
+    limit_longest: float = 5.0
     reset_within: float = 120.0
 
 
@@ -82,10 +85,10 @@ def next_step(
     if code == "query_limit_exceeded":
         # With status 401 the portal has banned the integration, and waiting does not help.
         banned = failure.status == _UNAUTHORIZED or attempt >= policy.limit_attempts
-        return GiveUp() if banned else Wait(_pause(attempt, policy, random_))
+        return GiveUp() if banned else Wait(_pause(attempt, policy.base, policy.limit_longest, random_))
     if failure.outcome is Outcome.UNKNOWN and not repeatable:
         return GiveUp()
-    return GiveUp() if attempt >= policy.attempts else Wait(_pause(attempt, policy, random_))
+    return _pause_or_end(attempt, policy, random_)
 
 
 def _after_reset(reset_in: float | None, attempt: int, policy: RetryPolicy) -> Wait | GiveUp:
@@ -94,7 +97,13 @@ def _after_reset(reset_in: float | None, attempt: int, policy: RetryPolicy) -> W
     return Wait(max(reset_in, 0.0) + policy.base)
 
 
-def _pause(attempt: int, policy: RetryPolicy, random_: Callable[[], float]) -> float:
-    longest: float = min(policy.base * 2 ** (attempt - 1), policy.longest)
+def _pause_or_end(attempt: int, policy: RetryPolicy, random_: Callable[[], float]) -> Wait | GiveUp:
+    if attempt >= policy.attempts:
+        return GiveUp()
+    return Wait(_pause(attempt, policy.base, policy.longest, random_))
+
+
+def _pause(attempt: int, base: float, longest: float, random_: Callable[[], float]) -> float:
+    longest = min(base * 2 ** (attempt - 1), longest)
     # At least half of it: a pause near zero would not be one.
     return longest * (0.5 + random_() / 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from airflow_provider_b24.exceptions import Outcome
 from airflow_provider_b24.rest.outcomes import Failure
 from airflow_provider_b24.rest.retry import GiveUp, Renew, RetryPolicy, Wait, next_step
 
-POLICY = RetryPolicy(attempts=4, limit_attempts=12, base=0.5, longest=20.0, reset_within=120.0)
+POLICY = RetryPolicy(attempts=4, limit_attempts=12, base=0.5, longest=20.0, limit_longest=5.0)
 NOT_EXECUTED, REFUSED, UNKNOWN = Outcome.NOT_EXECUTED, Outcome.REFUSED, Outcome.UNKNOWN
 
 LIMIT = Failure(NOT_EXECUTED, code="QUERY_LIMIT_EXCEEDED", status=503)
@@ -87,12 +89,14 @@ def test_operating_time_is_not_waited_for_for_ever() -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(1, 11), st.floats(0, 1, exclude_max=True))
+@given(st.integers(1, 11), st.floats(0, 1, exclude_max=True), st.sampled_from([5.0, 20.0]))
 def test_a_pause_grows_with_each_attempt_up_to_a_bound_and_is_never_near_zero(
-    attempt: int, luck: float
+    attempt: int, luck: float, bound: float
 ) -> None:
-    step = next_step(LIMIT, attempt=attempt, repeatable=True, policy=POLICY, random_=lambda: luck)
-    full = min(0.5 * 2 ** (attempt - 1), 20.0)
+    failure = LIMIT if bound == 5.0 else Failure(UNKNOWN)
+    policy = replace(POLICY, attempts=12)
+    step = next_step(failure, attempt=attempt, repeatable=True, policy=policy, random_=lambda: luck)
+    full = min(0.5 * 2 ** (attempt - 1), bound)
 
     assert isinstance(step, Wait)
     assert full / 2 <= step.seconds <= full
