@@ -92,5 +92,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow_provider_b24.rest.retry import RetryPolicy
 
     monkeypatch.setattr(
-        "airflow_provider_b24.rest.client.RetryPolicy", lambda: RetryPolicy(base=0.002, longest=0.01)
+        "airflow_provider_b24.rest.client.RetryPolicy",
+        lambda: RetryPolicy(base=0.002, longest=0.01, limit_longest=0.01),
     )
