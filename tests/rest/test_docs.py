@@ -1,0 +1,63 @@
+"""The page on limits, run, and held to the code."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from snippets import run_snippets
+
+from airflow_provider_b24 import exceptions
+from airflow_provider_b24.rest import methods
+from airflow_provider_b24.rest.batch import LARGEST_BATCH, SIDE_BY_SIDE
+from airflow_provider_b24.rest.limits import PLANS
+from airflow_provider_b24.rest.methods import is_repeatable
+from airflow_provider_b24.rest.outcomes import NOT_EXECUTED_CODES
+from airflow_provider_b24.rest.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_b24.emulator import Emulator
+
+PAGE = pathlib.Path(__file__).parents[2].joinpath("docs", "limits.md").read_text(encoding="utf-8")
+
+
+def test_the_page_s_snippets_run(
+    portal: Emulator, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(
+        "airflow_provider_b24.retry_policy",
+        reason="retry policies came with Airflow 3.3",
+        exc_type=ImportError,
+    )
+    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
+    left = run_snippets("limits.md")
+
+    assert len(left["done"]) == 200
+    assert left["names"]
+    assert is_repeatable("crm.deal.update", {})
+    assert run_dag(left["dag"]).state == "success"
+
+
+def test_the_page_names_real_errors() -> None:
+    names = set(re.findall(r"Bitrix24\w+Error", PAGE))
+
+    assert names
+    assert [name for name in names if not hasattr(exceptions, name)] == []
+
+
+def test_the_page_s_figures_are_the_code_s() -> None:
+    policy = RetryPolicy()
+
+    assert f"up to {policy.attempts - 1} times" in PAGE
+    assert (
+        f"up to {policy.limit_attempts - 1} times with pauses of {policy.limit_longest:.0f} seconds" in PAGE
+    )
+    assert policy.reset_within == 120
+    assert "within two minutes" in PAGE
+    assert (LARGEST_BATCH, SIDE_BY_SIDE) == (50, 4)
+    assert all(f"`{name}`" in PAGE for name in PLANS)
+    assert all(re.search(f"`{code}`", PAGE, re.IGNORECASE) for code in NOT_EXECUTED_CODES)
