@@ -115,10 +115,11 @@ class OAuthCredentials:
 
     def renew(self, refused: HttpRequest) -> bool:
         """Renew the token that a request was refused for, unless somebody else has done it."""
-        refused_token = refused.headers["Authorization"].reveal().removeprefix("Bearer ")
+        # Wrapped at once: tracebacks may show a frame's variables.
+        refused_token = Secret(refused.headers["Authorization"].reveal().removeprefix("Bearer "))
         if self._newest().refresh is None:
             return False
-        self._pair = self._renew(Secret(refused_token))
+        self._pair = self._renew(refused_token)
         return True
 
     def without_renewal(self) -> TokenCredentials | None:
