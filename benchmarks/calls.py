@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks import limits
+from benchmarks import canary, faults, limits, overhead, tokens
 from benchmarks.bench import Bench
 from benchmarks.contenders import CONTENDERS, PEERS
 from benchmarks.table import Row, markdown
@@ -21,6 +21,11 @@ ROWS: dict[str, RowFunction] = {
     "single": limits.single_calls,
     "batch": limits.many_messages,
     "strangers": limits.messages_among_strangers,
+    "polls": faults.polls_once,
+    "bad-command": faults.one_bad_command,
+    "tokens": tokens.one_refresh,
+    "overhead": overhead.overhead,
+    "secrets": canary.canary,
 }
 
 

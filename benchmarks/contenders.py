@@ -230,7 +230,7 @@ class FastClient:
         """Send a poll and return its message id."""
         known = {} if template_id is None else {"templateId": template_id}
         params = {"chatId": chat_id, "IM_MESSAGE_VOTE_DATA": vote_data(question), **known}
-        return int(self._client.call("vote.Integration.Im.send", params)["messageId"])
+        return int(self.call("vote.Integration.Im.send", params)["messageId"])
 
 
 def lead(host: str, port: int) -> None:
