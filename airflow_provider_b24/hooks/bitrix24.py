@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from airflow_provider_b24.rest.auth import Credentials
     from airflow_provider_b24.rest.batch import BatchResult
     from airflow_provider_b24.rest.client import Bitrix24Client
-    from airflow_provider_b24.rest.transport import Transport
+    from airflow_provider_b24.rest.limits import HostBucket, Limiter, NoLimit
+    from airflow_provider_b24.rest.retry import RetryPolicy
+    from airflow_provider_b24.rest.transport import RequestsTransport, Transport
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +131,22 @@ class Bitrix24Hook(BaseHook):
         return self._client_for(credentials) if credentials is not None else None
 
     @cached_property
-    def _transport(self) -> Transport:
+    def limiter(self) -> HostBucket | NoLimit:
+        """The portal's bucket, which all processes of this host share."""
+        from airflow_provider_b24.rest.limits import HostBucket, NoLimit
+
+        plan = self.settings.plan
+        return NoLimit() if plan is None else HostBucket(portal=self.settings.portal, plan=plan)
+
+    def client_with(
+        self, *, transport: Transport, limiter: Limiter, policy: RetryPolicy | None = None
+    ) -> Bitrix24Client:
+        """Return a client for the connection's portal that travels and waits in ways of its own."""
+        return self._client_for(self._credentials, transport, limiter, policy)
+
+    @cached_property
+    def transport(self) -> RequestsTransport:
+        """How requests travel to the portal."""
         from airflow_provider_b24.rest.transport import RequestsTransport
 
         if self.settings.transport.verify is False:
@@ -142,19 +159,24 @@ class Bitrix24Hook(BaseHook):
 
         settings = self.settings
         if settings.is_application:
-            return _application_credentials(settings, self._transport, self.bitrix24_conn_id)
+            return _application_credentials(settings, self.transport, self.bitrix24_conn_id)
         return WebhookCredentials(portal=settings.portal, user_id=settings.user, code=settings.secret)
 
-    def _client_for(self, credentials: Credentials) -> Bitrix24Client:
+    def _client_for(
+        self,
+        credentials: Credentials,
+        transport: Transport | None = None,
+        limiter: Limiter | None = None,
+        policy: RetryPolicy | None = None,
+    ) -> Bitrix24Client:
         from airflow_provider_b24.rest.client import Bitrix24Client
-        from airflow_provider_b24.rest.limits import HostBucket, NoLimit
 
-        portal, plan = self.settings.portal, self.settings.plan
         return Bitrix24Client(
             credentials=credentials,
-            transport=self._transport,
-            limiter=NoLimit() if plan is None else HostBucket(portal=portal, plan=plan),
+            transport=transport or self.transport,
+            limiter=limiter or self.limiter,
             conn_id=self.bitrix24_conn_id,
+            policy=policy,
         )
 
     def test_connection(self) -> tuple[bool, str]:

@@ -33,7 +33,7 @@ def _read_lists(client: Bitrix24Client, references: list[PollReference]) -> dict
     lists = dict(enumerate(_lists(references)))
     if not lists:
         return {}
-    replies = client.call_batch({number: _command(part) for number, part in lists.items()})
+    replies = client.call_batch({number: list_command(part) for number, part in lists.items()})
     found: dict[PollReference, Any] = {}
     for number, part in lists.items():
         found |= _match(client, part, replies.results.get(number))
@@ -47,7 +47,8 @@ def _lists(references: Iterable[PollReference]) -> Iterator[list[PollReference]]
             yield same[start : start + LARGEST_LIST]
 
 
-def _command(part: list[PollReference]) -> tuple[str, dict[str, Any]]:
+def list_command(part: list[PollReference]) -> tuple[str, dict[str, Any]]:
+    """Return the call that reads polls of one kind."""
     ids = [reference.value for reference in part]
     return "vote.AttachedVote.getMany", {**entity_params(part[0].kind), "entityIds": ids}
 

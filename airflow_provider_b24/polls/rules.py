@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,11 @@ def decide(poll: Poll, rule: Rule) -> Verdict:
     if poll.is_finished:
         return Impossible(f"the poll was stopped with {poll.voters} of {rule.people} votes")
     return Pending()
+
+
+def least_voters(rule: Rule) -> float:
+    """Return how many people must have voted before the rule can decide a poll that is not stopped."""
+    return math.inf if isinstance(rule, Stopped) else rule.people
 
 
 def _people(value: Any) -> int:

@@ -18,6 +18,8 @@ from airflow_provider_b24.polls.rules import Decided, Impossible, decide, parse_
 if TYPE_CHECKING:
     from airflow_provider_b24.polls.api import PollsApi
     from airflow_provider_b24.polls.poll import Poll
+    from airflow_provider_b24.polls.reference import PollReference
+    from airflow_provider_b24.polls.rules import Rule
 
 #: Troubles that pass: who waits for people can wait for the portal, too.
 PASSING = (
@@ -35,12 +37,19 @@ def look(polls: PollsApi, poll: Any, rule: Any) -> Poll | None:
     """
     parsed = parse_rule(rule)
     reference = parse_reference(poll)
-    current = polls.get(reference)
-    verdict = decide(current, parsed)
+    return judge(polls.get(reference), reference, parsed)
+
+
+def judge(poll: Poll, reference: PollReference, rule: Rule) -> Poll | None:
+    """Return the poll if the rule is met, None if it is still open.
+
+    :raises Bitrix24PollUndecidedError: when the rule can't be met any more.
+    """
+    verdict = decide(poll, rule)
     if isinstance(verdict, Impossible):
         raise Bitrix24PollUndecidedError(
-            f"The poll ({reference}) can't be decided by the rule {parsed}: {verdict.reason}",
+            f"The poll ({reference}) can't be decided by the rule {rule}: {verdict.reason}",
             method="vote.AttachedVote.get",
             outcome=Outcome.REFUSED,
         )
-    return current if isinstance(verdict, Decided) else None
+    return poll if isinstance(verdict, Decided) else None

@@ -131,6 +131,10 @@ class NoLimit:
     def wait(self) -> None:
         """Return at once."""
 
+    def reserve(self) -> float:
+        """Return 0: nobody has to wait."""
+        return 0.0
+
     def refused(self) -> None:
         """Do nothing."""
 
@@ -163,17 +167,15 @@ class HostBucket:
 
         :raises Bitrix24RateLimitError: when the queue is longer than ``longest_wait``; nothing is reserved.
         """
-        seconds = self._reserve()
+        seconds = self.reserve()
         if seconds > 0:
             self._sleep(seconds)
 
-    def refused(self) -> None:
-        """Slow the whole host down, and a little unevenly, so that hosts don't return in step."""
-        with locked(self._path) as file:
-            later = random.uniform(0.0, self._plan.interval)
-            _write(file, slow_down(_read(file), self._plan, self._clock(), later=later))
+    def reserve(self) -> float:
+        """Reserve a place and return how many seconds to wait before it may be used.
 
-    def _reserve(self) -> float:
+        :raises Bitrix24RateLimitError: when the queue is longer than ``longest_wait``; nothing is reserved.
+        """
         with locked(self._path) as file:
             level, seconds = reserve(_read(file), self._plan, self._clock())
             if seconds <= self._longest_wait:
@@ -184,6 +186,12 @@ class HostBucket:
             f"and a call waits {self._longest_wait:.0f} s at most",
             outcome=Outcome.NOT_EXECUTED,
         )
+
+    def refused(self) -> None:
+        """Slow the whole host down, and a little unevenly, so that hosts don't return in step."""
+        with locked(self._path) as file:
+            later = random.uniform(0.0, self._plan.interval)
+            _write(file, slow_down(_read(file), self._plan, self._clock(), later=later))
 
 
 def _read(file: int) -> Level:

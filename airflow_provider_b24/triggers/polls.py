@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_b24.exceptions import Bitrix24Error
-from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +20,8 @@ class Bitrix24PollTrigger(BaseTrigger):
 
     The event is ``{"status": "success", "poll": {…}}``, ``{"status": "timeout"}``, or
     ``{"status": "error", "error": {…}}`` with the fields of the error's type. A portal that is down,
-    slow or limited is waited for.
+    slow or limited is waited for, and so are refused credentials, for ten minutes. All polls that one
+    triggerer waits for through one connection are read together, 2,500 a request.
 
     :param bitrix24_conn_id: the Airflow connection.
     :param poll: any way to name a poll.
@@ -60,24 +58,18 @@ class Bitrix24PollTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look at the poll every so often and yield one event."""
-        hook = Bitrix24Hook(self.bitrix24_conn_id)
-        while (event := await asyncio.to_thread(self._look, hook)) is None:
-            left = float("inf") if self.deadline is None else self.deadline - time.time()
-            if left <= 0:
-                event = {"status": "timeout"}
-                break
-            await asyncio.sleep(min(self.poll_interval, left))
-        yield TriggerEvent(event)
+        """Wait, together with the other polls of this triggerer, and yield one event."""
+        yield TriggerEvent(await self._event())
 
-    def _look(self, hook: Bitrix24Hook) -> dict[str, Any] | None:
-        from airflow_provider_b24.polls.watch import PASSING, look
+    async def _event(self) -> dict[str, Any]:
+        from airflow_provider_b24.polls.reference import parse_reference
+        from airflow_provider_b24.polls.rules import parse_rule
+        from airflow_provider_b24.triggers.feed import feed_of
 
         try:
-            poll = look(hook.polls, self.poll, self.rule)
-        except PASSING as error:
-            log.warning("Still waiting: %s", error)
-            return None
+            reference, rule = parse_reference(self.poll), parse_rule(self.rule)
         except Bitrix24Error as error:
             return {"status": "error", "error": error.to_dict()}
-        return {"status": "success", "poll": poll.to_dict()} if poll is not None else None
+        log.info("Waiting for the poll (%s) by the rule %s", reference, rule)
+        feed = feed_of(self.bitrix24_conn_id)
+        return await feed.wait(reference, rule, interval=self.poll_interval, deadline=self.deadline)

@@ -61,6 +61,12 @@ def vote(portal: Emulator, message_id: int, *people: int, answer: str = "Yes") -
         portal.vote(message_id, user_id=person, answers=[answer])
 
 
+def looks_at(portal: Emulator) -> int:
+    """Return how often the poll was looked at, from a worker or from a triggerer."""
+    from_triggerer = portal.requests.count_commands("vote.AttachedVote.getMany")
+    return portal.requests.count("vote.AttachedVote.get") + from_triggerer
+
+
 def wait_dag(name: str, poll: Any, **options: Any) -> DAG:
     given = {"poll_interval": 0.02, "timeout": 20, "retries": 2, "retry_delay": timedelta(0)} | options
     with DAG(name, schedule=None) as dag:
@@ -75,10 +81,10 @@ def after_looks(portal: Emulator) -> Iterator[Callable[..., None]]:
     ended = threading.Event()
 
     def arrange(looks: int, act: Callable[[], Any]) -> None:
-        begin = portal.requests.count("vote.AttachedVote.get")
+        begin = looks_at(portal)
 
         def work() -> None:
-            while portal.requests.count("vote.AttachedVote.get") < begin + looks and not ended.is_set():
+            while looks_at(portal) < begin + looks and not ended.is_set():
                 time.sleep(0.002)
             act()
 
