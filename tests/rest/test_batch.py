@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_b24.exceptions import (
+    Bitrix24AccessDeniedError,
     Bitrix24ApiError,
     Bitrix24AuthError,
     Bitrix24BatchError,
@@ -477,6 +479,23 @@ def test_side_by_side_too_what_is_done_is_kept(
     assert (len(done.results), len(done.errors)) == (100, 400)
     assert portal.requests.count("batch") <= 2 + SIDE_BY_SIDE
     assert {error.outcome for error in done.errors.values()} == {Outcome.REFUSED, Outcome.NOT_EXECUTED}
+
+
+def test_after_a_refusal_no_thread_starts_another_request(
+    canned: Callable[..., tuple[Bitrix24Client, Canned]],
+) -> None:
+    refusal = HttpReply(403, b'{"error":"ACCESS_DENIED"}')
+    client, portal = canned(*[refusal] * 100)
+    interval = sys.getswitchinterval()
+    # Threads keep running as long as they can, so that one could go through the whole queue.
+    sys.setswitchinterval(5.0)
+    try:
+        with pytest.raises(Bitrix24AccessDeniedError):
+            client.call_batch(dict.fromkeys(range(5000), READ))
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert len(portal.sent) <= SIDE_BY_SIDE
 
 
 def test_side_by_side_too_an_interrupt_ends_the_run(

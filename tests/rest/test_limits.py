@@ -6,6 +6,7 @@ import os
 import signal
 import struct
 from functools import partial
+from time import sleep
 from typing import TYPE_CHECKING
 
 import pytest
@@ -255,9 +256,14 @@ def test_a_broken_file_neither_stops_the_host_nor_lifts_the_limit(
 def test_many_processes_share_one_bucket_exactly(tmp_path: pathlib.Path) -> None:
     """The clock stands still, so that the reserved times alone are counted."""
 
+    def slow_clock() -> float:
+        # It is read while the lock is held: long enough for others to come between, were there none.
+        sleep(0.0001)
+        return NOW
+
     def fill(number: int) -> None:
         waits: list[float] = []
-        bucket = HostBucket(portal=PORTAL, plan=PLAN, clock=lambda: NOW, sleep=waits.append)
+        bucket = HostBucket(portal=PORTAL, plan=PLAN, clock=slow_clock, sleep=waits.append)
         for _ in range(100):
             bucket.wait()
         waits = [0.0] * (100 - len(waits)) + waits
