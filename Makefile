@@ -2,9 +2,10 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 DEMO := .venv/demo
 TEST := .venv/test
+BENCH := .venv/bench
 PIP_QUIET := --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-ui test lint format versions clean
+.PHONY: help demo demo-ui test lint format versions bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +35,9 @@ versions: $(TEST)/.ready ## Run a DAG on older versions of Airflow, each in its 
 		UV=$(TEST)/bin/uv tests/versions/run $${pair%:*} $${pair#*:} || exit 1; \
 	done
 
+bench: $(BENCH)/.ready ## Measure the provider and its peers against one emulated portal, and print the table
+	$(BENCH)/bin/python -m benchmarks.calls
+
 clean: ## Remove what the commands above have made
 	rm -rf .venv .demo dist
 
@@ -46,4 +50,10 @@ $(TEST)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(TEST)
 	$(TEST)/bin/python -m pip install $(PIP_QUIET) --constraint constraints.txt --upgrade pip
 	$(TEST)/bin/python -m pip install $(PIP_QUIET) --constraint constraints.txt --editable . --group dev
+	touch $@
+
+$(BENCH)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install $(PIP_QUIET) --constraint constraints.txt --upgrade pip
+	$(BENCH)/bin/python -m pip install $(PIP_QUIET) --constraint constraints.txt --editable . --group bench
 	touch $@
