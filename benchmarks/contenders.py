@@ -242,7 +242,7 @@ def lead(host: str, port: int) -> None:
             return real("127.0.0.1", port, *args, **kwargs)
         return real(name, service, *args, **kwargs)
 
-    socket.getaddrinfo = getaddrinfo
+    socket.getaddrinfo = getaddrinfo  # type: ignore[assignment]
 
 
 CONTENDERS: tuple[Contender, ...] = (Ours(), B24PySdk(), FastBitrix24())

@@ -25,6 +25,8 @@ LANES = 8
 TRIES = 10
 _KILLED = 0.25
 _KILL_WITHIN = 0.15
+#: Seconds after which a try that has not answered is killed, too.
+_TRY_LIMIT = 90.0
 #: Each strikes this share of all requests.
 _SHARE = 0.03
 _FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -173,6 +175,8 @@ class _Lane:
                 self.killed += 1
                 return None
         message_id = _receive(receiver)
+        # Has ended by now, or never will.
+        process.kill()
         process.join()
         return message_id
 
@@ -190,7 +194,7 @@ class _Lane:
 def _receive(pipe: Connection) -> int | None:
     with pipe:
         try:
-            answer = pipe.recv()
+            answer = pipe.recv() if pipe.poll(_TRY_LIMIT) else None
         except EOFError:
             return None
     return answer if isinstance(answer, int) else None

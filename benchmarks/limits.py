@@ -23,6 +23,8 @@ STRANGERS = 4
 #: What the standard plan's bucket holds, and how many leave it a second.
 _BURST, _DRAIN = 50, 2.0
 _SLACK = 1.05
+#: Seconds for the strangers to fill the bucket.
+_PATIENCE = 30.0
 
 
 def physical_limit(requests: int) -> float:
@@ -172,7 +174,10 @@ def be_a_stranger(portal: Portal) -> None:
 
 
 def _wait_until_full(portal: Portal) -> None:
+    until = time.monotonic() + _PATIENCE
     while not refused(portal.requests("profile")):
+        if time.monotonic() > until:
+            raise RuntimeError("the strangers do not fill the bucket")
         time.sleep(0.1)
 
 

@@ -71,7 +71,7 @@ def one_refresh(bench: Bench) -> Row:
 
 def _one_refresh(bench: Bench, worker: Callable[[Portal, Callable[[], None]], int]) -> Figure:
     with bench.portal("none") as portal:
-        expired = FORK.Barrier(PROCESSES + 1)
+        expired = FORK.Barrier(PROCESSES + 1, timeout=_LIMIT)
 
         def work(number: int, begin: Callable[[], None]) -> int:  # noqa: ARG001
             def until_expired() -> None:
