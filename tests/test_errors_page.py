@@ -1,0 +1,79 @@
+"""The page on errors, run, and held to the code."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from snippets import run_snippets
+
+from airflow_provider_b24 import exceptions
+from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollNotFoundError
+from airflow_provider_b24.polls.watch import PASSING
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.emulator import Emulator
+    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+
+PAGE = pathlib.Path(__file__).parents[1].joinpath("docs", "errors.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| ((?:– )*)`(Bitrix24\w*Error)` \|(.*)\|(.*)\|(.*)\|$", PAGE, re.MULTILINE)
+
+
+def tree(root: type[Bitrix24Error], depth: int = 0) -> list[tuple[int, str]]:
+    below = [row for child in root.__subclasses__() for row in tree(child, depth + 1)]
+    return [(depth, root.__name__), *below]
+
+
+def test_the_pages_tree_is_the_codes() -> None:
+    drawn = [(indent.count("–"), name) for indent, name, *_ in ROWS]
+
+    assert drawn == [row for row in tree(Bitrix24Error) if hasattr(exceptions, row[1])]
+
+
+def test_the_page_says_never_where_airflow_does_not_retry_and_nowhere_else() -> None:
+    never = {name for _, name, *_, retry in ROWS if retry.strip() == "never"}
+    kinds = {name for _, name, *_ in ROWS if issubclass(getattr(exceptions, name), AirflowFailException)}
+
+    assert never == kinds
+
+
+def test_what_the_sensor_waits_through_is_worth_a_retry_by_the_page() -> None:
+    retried = {name for _, name, *_, retry in ROWS if retry.strip().startswith("yes")}
+
+    assert {kind.__name__ for kind in PASSING} <= retried
+
+
+def test_the_page_agrees_with_the_retry_policy() -> None:
+    policy = pytest.importorskip("airflow_provider_b24.retry_policy", exc_type=ImportError)
+    helpless = {name for _, name, *_, retry in ROWS if retry.strip() == "no"}
+
+    assert {kind.__name__ for kind in policy._LASTING} <= helpless
+
+
+def test_every_row_says_when_and_whether_to_retry() -> None:
+    for _, name, when, _, retry in ROWS[1:]:
+        assert when.strip(), name
+        assert retry.strip(), name
+
+
+def test_the_example_is_what_the_code_says(hook: Bitrix24Hook) -> None:
+    example = re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)
+    assert example is not None
+
+    with pytest.raises(Bitrix24PollNotFoundError) as error:
+        hook.polls.get(987654)
+    assert str(error.value) == " ".join(example[1].split())
+
+
+def test_the_snippet_catches_what_it_names(
+    portal: Emulator, hook: Bitrix24Hook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left: dict[str, Any] = run_snippets("errors.md")
+    sent = hook.polls.send(chat_id=portal.add_chat("Team"), question="Deploy?", answers=["Yes", "No"])
+
+    votes = [left["vote_if_still_possible"](sent["message_id"], "Yes") for _ in range(2)]
+    assert votes == [True, False]
+    assert "Too late" in capsys.readouterr().out
