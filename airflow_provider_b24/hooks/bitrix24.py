@@ -65,13 +65,16 @@ class Bitrix24Hook(BaseHook):
         """
         return self.client.call(method, params, repeatable=repeatable)
 
-    def call_batch(self, commands: Mapping[Any, Sequence[Any] | str]) -> BatchResult:
+    def call_batch(
+        self, commands: Mapping[Any, Sequence[Any] | str], *, repeatable: bool | None = None
+    ) -> BatchResult:
         """Call many methods, fifty a request; one that fails hides no other.
 
         :param commands: a key of your own to ``(method, params)``, or to a method without parameters.
+        :param repeatable: the same as for :meth:`call`, for all of them.
         :returns: ``.results[key]`` and ``.errors[key]``.
         """
-        return self.client.call_batch(commands)
+        return self.client.call_batch(commands, repeatable=repeatable)
 
     def iterate(self, method: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Yield every item of a list method, page by page."""

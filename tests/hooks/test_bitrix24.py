@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_b24.exceptions import Bitrix24ConfigurationError, Bitrix24ExpiredTokenError
+from airflow_provider_b24.exceptions import (
+    Bitrix24ConfigurationError,
+    Bitrix24ExpiredTokenError,
+    Bitrix24OutcomeUnknownError,
+)
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.rest.limits import PLANS, HostBucket, NoLimit
 
@@ -38,6 +42,13 @@ def test_call_batch_returns_a_result_or_an_error_for_each_key(hook: Bitrix24Hook
 
     assert set(done.results) == {"me"}
     assert set(done.errors) == {7}
+
+
+def test_a_caller_may_say_that_no_command_of_a_batch_is_safe(hook: Bitrix24Hook, portal: Emulator) -> None:
+    portal.faults.add("drop_after", method="batch")
+    done = hook.call_batch({"me": "profile"}, repeatable=False)
+
+    assert type(done.errors["me"]) is Bitrix24OutcomeUnknownError
 
 
 def test_iterate_reads_all_pages(hook: Bitrix24Hook, portal: Emulator) -> None:
