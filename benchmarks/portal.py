@@ -117,10 +117,25 @@ class Portal:
 
     def expire_token(self) -> None:
         """End the application's access token."""
+        self._tell("expire")
+
+    def make_polls(self, count: int) -> list[int]:
+        """Post polls without a request; return their message ids."""
+        return [int(number) for number in self._tell(f"polls {count}")]
+
+    def delete(self, message_id: int) -> None:
+        """Delete a message, and its poll with it, without a request."""
+        self._tell(f"delete {message_id}")
+
+    def counts(self) -> dict[str, int]:
+        """Return how many requests arrived, how many were refused, and how polls were read in batches."""
+        return dict(self._tell("counts"))
+
+    def _tell(self, command: str) -> Any:
         stdin = self._pipe(self._process.stdin)
-        stdin.write("expire\n")
+        stdin.write(f"{command}\n")
         stdin.flush()
-        self._hear()
+        return json.loads(self._hear())
 
     def _tls(self) -> list[str]:
         if self.certificate is None:

@@ -26,14 +26,45 @@ def main() -> int:
     with emulator:
         _say(_whereabouts(emulator))
         for line in sys.stdin:
-            _obey(emulator, line.strip())
-            _say("done")
+            _say(_obey(emulator, *line.split()))
     return 0
 
 
-def _obey(emulator: Emulator, command: str) -> None:
+def _obey(emulator: Emulator, command: str, number: str = "0") -> Any:
     if command == "expire":
         emulator.expire_access_token()
+    elif command == "polls":
+        return _make_polls(emulator, int(number))
+    elif command == "delete":
+        emulator.portal.chats.delete(emulator.portal.chats.message(int(number)))
+    elif command == "counts":
+        return _counts(emulator)
+    return "done"
+
+
+def _make_polls(emulator: Emulator, count: int) -> list[int]:
+    """Post polls without a request; return their message ids."""
+    portal = emulator.portal
+    chat = emulator.chat(emulator.add_chat("Waiting", members=[1, 2, 3]))
+    made = []
+    for number in range(count):
+        text = f"Shall we deploy number {number}?"
+        question = portal.polls.new_question(text, [("Yes, today", ""), ("No", ""), ("Next week", "")])
+        poll = portal.polls.save(1, [question])
+        message = portal.chats.post(chat, author_id=1, text=text)
+        portal.polls.attach(poll, message.id, chat_id=chat.id)
+        made.append(message.id)
+    return made
+
+
+def _counts(emulator: Emulator) -> dict[str, int]:
+    """Return the requests so far: the journal itself would be large."""
+    return {
+        "requests": emulator.requests.count(),
+        "refused": sum(request.status == 503 for request in emulator.requests),
+        "lists": emulator.requests.count_commands("vote.AttachedVote.getMany"),
+        "singles": emulator.requests.count_commands("vote.AttachedVote.get"),
+    }
 
 
 def _whereabouts(emulator: Emulator) -> dict[str, Any]:

@@ -63,6 +63,7 @@ def _decode(text: str, at: int, path: tuple[str, ...], shrink: Callable[[Any], A
     found: dict[str, Any] = {}
     at = _skip(text, at + 1)
     while text[at] != "}":
+        _past(text, at, '"')
         key, at = _DECODER.raw_decode(text, at)
         at = _skip(text, _past(text, _skip(text, at), ":"))
         if path and key == path[0]:

@@ -1,0 +1,111 @@
+"""A process that waits for polls as Airflow's triggerer does: one event loop, a task for each trigger.
+
+It is started by ``benchmarks.waiting`` with its orders as JSON on the first line of its input, says what
+it sees in lines of JSON, and ends with its input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+#: What this process says; Airflow logs to its standard output, which is therefore led elsewhere.
+_OUT = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+#: Airflow's watchdog looks so often.
+_BEAT = 0.1
+
+
+class Idle(BaseTrigger):
+    """What a trigger costs Airflow when it does nothing."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__()
+        self.given = given
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return "", {}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        yield TriggerEvent(await asyncio.get_running_loop().create_future())
+
+
+class Triggerer:
+    """Runs triggers and measures what they cost.
+
+    :param orders: ``kind`` of trigger, ``polls``, ``interval``, ``rule``.
+    """
+
+    def __init__(self, orders: dict[str, Any]) -> None:
+        self._orders = orders
+        self._blocked = 0.0
+        self._process = psutil.Process()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        watchdog = asyncio.create_task(self._watch())
+        self._report_on_request(loop, ended)
+        gc.collect()
+        before = self._process.memory_info().rss
+        tasks = [asyncio.create_task(self._wait(poll)) for poll in self._orders["polls"]]
+        _say({"started": len(tasks), "rss_before": before})
+        await ended.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        watchdog.cancel()
+
+    async def _wait(self, poll: int) -> None:
+        given = {"poll": {"message_id": poll}, "poll_interval": self._orders["interval"]}
+        trigger = self._trigger(rule=self._orders["rule"], **given)
+        async for event in trigger.run():
+            _say({"poll": poll, "at": time.time(), "status": event.payload["status"]})
+            return
+
+    def _trigger(self, **given: Any) -> BaseTrigger:
+        if self._orders["kind"] == "idle":
+            return Idle(bitrix24_conn_id="bitrix24_default", **given)
+        from airflow_provider_b24.triggers.polls import Bitrix24PollTrigger
+
+        return Bitrix24PollTrigger(bitrix24_conn_id="bitrix24_default", **given)
+
+    async def _watch(self) -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(_BEAT)
+            self._blocked = max(self._blocked, time.monotonic() - began - _BEAT)
+
+    def _report_on_request(self, loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+        def listen() -> None:
+            for _ in sys.stdin:
+                _say(self._state())
+                self._blocked = 0.0
+            loop.call_soon_threadsafe(ended.set)
+
+        threading.Thread(target=listen, daemon=True).start()
+
+    def _state(self) -> dict[str, Any]:
+        rss = self._process.memory_info().rss
+        return {"cpu": time.process_time(), "rss": rss, "blocked": self._blocked, "clock": time.monotonic()}
+
+
+def _say(what: dict[str, Any]) -> None:
+    _OUT.write(json.dumps(what) + "\n")
+    _OUT.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(Triggerer(json.loads(sys.stdin.readline())).run())
