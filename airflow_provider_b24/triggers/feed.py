@@ -18,10 +18,13 @@ import contextvars
 import logging
 import threading
 import time
+from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
+
+from asgiref.sync import sync_to_async
 
 from airflow_provider_b24.exceptions import (
     Bitrix24Error,
@@ -157,6 +160,7 @@ class Feed:
         if self._task is None:
             # In a context of its own, or its logs would land in the log of the first task that waits.
             self._task = asyncio.get_running_loop().create_task(self._run(), context=contextvars.Context())
+            self._task.add_done_callback(self._ended)
         self._wake.set()
 
     def _leave(self, reference: PollReference, waiter: _Waiter) -> None:
@@ -212,6 +216,13 @@ class Feed:
             waiter.wake(_TIMEOUT)
         else:
             waiter.timer = asyncio.get_running_loop().call_later(_GRACE, waiter.wake, _TIMEOUT)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Fail those who would wait for ever for a feed that broke."""
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            log.error("The feed of connection %r broke", self._conn_id, exc_info=error)
+            self._fail_all(_unexpected(error))
 
     async def _run(self) -> None:
         while True:
@@ -380,24 +391,27 @@ def _options() -> FeedOptions:
 async def _aside(work: Callable[..., T], *args: Any) -> T:
     """Do blocking work in a thread.
 
-    The thread is a daemon, unlike those of an executor: a request under way does not keep a triggerer
-    that was told to stop from ending.
+    asgiref starts it, because before Airflow 3.2 a triggerer answers a thread (which asks for the
+    connection or for a stored token) only if asgiref knows the thread's event loop; a question from any
+    other thread brings the whole triggerer down.
     """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
+    threads: Any = _DaemonThreads()
+    return await sync_to_async(work, thread_sensitive=False, executor=threads)(*args)
 
-    def settle(set_: Callable[[Any], None], value: Any) -> None:
-        if not future.done():
-            set_(value)
 
-    def run() -> None:
-        try:
-            outcome: tuple[Callable[[Any], None], Any] = (future.set_result, work(*args))
-        except Exception as error:  # noqa: BLE001
-            outcome = (future.set_exception, error)
-        # The loop may be closed by now.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, *outcome)
+class _DaemonThreads(Executor):
+    """A thread for each piece of work, which does not keep a triggerer that was told to stop from ending."""
 
-    threading.Thread(target=run, name="bitrix24-feed", daemon=True).start()
-    return await future
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Start the work."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001
+                future.set_exception(error)
+
+        future.set_running_or_notify_cancel()
+        threading.Thread(target=run, name="bitrix24-feed", daemon=True).start()
+        return future
