@@ -11,36 +11,25 @@ from airflow_provider_b24.exceptions import (
     Bitrix24AlreadyVotedError,
     Bitrix24BallotRejectedError,
     Bitrix24Error,
-    Bitrix24OutcomeUnknownError,
     Bitrix24PollError,
     Bitrix24PollFinishedError,
     Bitrix24PollNotFoundError,
     Bitrix24RecallNotAllowedError,
-    Bitrix24ServerError,
     Outcome,
 )
-from airflow_provider_b24.ids import parse_chat_id
 from airflow_provider_b24.polls.ballot import make_ballot, same_choice
 from airflow_provider_b24.polls.draft import PollDraft, check_payload
 from airflow_provider_b24.polls.many import read_many
 from airflow_provider_b24.polls.poll import Poll
 from airflow_provider_b24.polls.reference import parse_reference
-from airflow_provider_b24.polls.template_id import check_template_id, fresh_template_id
+from airflow_provider_b24.polls.sending import PollSending
 from airflow_provider_b24.polls.voters import read_voters
 
 if TYPE_CHECKING:
     from airflow_provider_b24.polls.reference import PollReference
     from airflow_provider_b24.rest.client import Bitrix24Client
-    from airflow_provider_b24.rest.outcomes import Answer
 
-#: Pauses in seconds while the portal is still busy with an earlier copy of the same poll.
-_TWIN_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 _AUTHOR_ONLY = "Only the user who sent the poll may stop or resume it: use the connection that sent it."
-_STILL_BUSY = (
-    "Either an earlier copy of the poll is still under way (the portal forgets a broken one after an hour), "
-    "or the connection's user may not post polls in the chat."
-)
-_SEND = "vote.Integration.Im.send"
 _VOTE = "vote.AttachedVote.vote"
 _RECALL = "vote.AttachedVote.recall"
 
@@ -54,7 +43,7 @@ class PollsApi:
 
     def __init__(self, client: Bitrix24Client, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
-        self._sleep = sleep
+        self._sending = PollSending(client, read_vote_id=lambda sent: self.get(sent).vote_id, sleep=sleep)
 
     def send(
         self,
@@ -90,7 +79,7 @@ class PollsApi:
             error names the one to repeat it with.
         """
         draft = PollDraft(question, answers, multiple_choice, anonymous, allow_revote)
-        return self._send(chat_id, draft.payload(), template_id, may_have_sent)
+        return self._sending.send(chat_id, draft.payload(), template_id, may_have_sent)
 
     def send_data(
         self,
@@ -101,7 +90,7 @@ class PollsApi:
         may_have_sent: bool | None = None,
     ) -> dict[str, int]:
         """Send a poll that is written as Bitrix24's page shows it (``IM_MESSAGE_VOTE_DATA``)."""
-        return self._send(chat_id, check_payload(data), template_id, may_have_sent)
+        return self._sending.send(chat_id, check_payload(data), template_id, may_have_sent)
 
     def get(self, poll: Any) -> Poll:
         """Read one poll (``vote.AttachedVote.get``).
@@ -178,58 +167,6 @@ class PollsApi:
             raise self._refusal(Bitrix24PollError, method, "the portal sent no file")
         return answer.raw
 
-    def _send(
-        self, chat_id: int | str, data: dict[str, Any], template_id: str | None, may_have_sent: bool | None
-    ) -> dict[str, int]:
-        chat = parse_chat_id(chat_id)
-        known = check_template_id(template_id) if template_id else None
-        repeated = known is not None if may_have_sent is None else may_have_sent
-        template = known or fresh_template_id()
-        params = {"chatId": chat, "IM_MESSAGE_VOTE_DATA": data, "templateId": template}
-        try:
-            return self._send_once(params, repeated=repeated)
-        except Bitrix24Error as error:
-            if known is None and (error.outcome is Outcome.UNKNOWN or error.method != _SEND):
-                raise _perhaps_sent(error, template) from error
-            raise
-
-    def _send_once(self, params: dict[str, Any], *, repeated: bool) -> dict[str, int]:
-        answer, repeated = self._send_past_twin(params, repeated=repeated)
-        sent = self._sent(answer, params["chatId"])
-        if repeated:
-            # A repeated send names the first message but a vote that hangs on nothing.
-            sent["vote_id"] = self.get(sent["message_id"]).vote_id
-        return sent
-
-    def _send_past_twin(self, params: dict[str, Any], *, repeated: bool) -> tuple[Answer, bool]:
-        """Send; while an earlier copy may still be under way, take a refusal for a reason to wait.
-
-        :returns: the answer, and whether the poll may have been sent before.
-        """
-        pauses = list(_TWIN_PAUSES)
-        while True:
-            try:
-                answer = self._client.ask(_SEND, params)
-            except Bitrix24PollError as error:
-                repeated = repeated or (error.attempts or 1) > 1
-                if not repeated:
-                    raise
-                if not pauses:
-                    error.outcome, error.advice = Outcome.UNKNOWN, _STILL_BUSY
-                    raise
-                self._sleep(pauses.pop(0))
-            else:
-                return answer, repeated or answer.attempts > 1
-
-    def _sent(self, answer: Answer, chat: int) -> dict[str, int]:
-        result = answer.result
-        if not isinstance(result, Mapping) or not result.get("messageId"):
-            error = self._refusal(Bitrix24ServerError, _SEND, "the reply has no messageId")
-            error.outcome = Outcome.UNKNOWN
-            raise error
-        vote_id = int(result.get("voteId") or 0)
-        return {"message_id": int(result["messageId"]), "vote_id": vote_id, "chat_id": chat}
-
     def _vote(self, reference: PollReference, ballot: dict[str, list[int]]) -> Poll:
         try:
             # The ballot was checked against a fresh read, so casting it twice ends as casting it once.
@@ -292,18 +229,3 @@ class PollsApi:
 def _attach(result: Any) -> Mapping[str, Any] | None:
     attach = result.get("attach") if isinstance(result, Mapping) else None
     return attach if isinstance(attach, Mapping) else None
-
-
-def _perhaps_sent(error: Bitrix24Error, template_id: str) -> Bitrix24OutcomeUnknownError:
-    """Return the error for a poll that a repeat would double, since a repeat takes another template id."""
-    return Bitrix24OutcomeUnknownError(
-        method=_SEND,
-        code=error.code,
-        description=error.description,
-        status=error.status,
-        attempts=error.attempts,
-        outcome=Outcome.UNKNOWN,
-        conn_id=error.conn_id,
-        advice=f"Look whether the poll is in the chat, or send it with template_id={template_id!r}: "
-        "the portal then returns the poll that exists.",
-    )

@@ -104,8 +104,8 @@ def test_fresh_ids_are_honoured_and_differ() -> None:
 @pytest.mark.parametrize(
     "template_id",
     [
-        str(uuid.uuid4()).upper(),
-        uuid.uuid4().hex,
+        "D6F023B9-FB04-4AAA-83D2-B99D109FB34D",
+        "0de3c28f70794e409b1a6845664da707",
         str(uuid.uuid5(uuid.NAMESPACE_DNS, "acme")),
         "0c3c5ad6-a1b8-1d4d-9234-f137ef862a77",
         "0c3c5ad6-a1b8-4d4d-7234-f137ef862a77",
