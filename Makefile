@@ -17,7 +17,7 @@ demo-ui: $(DEMO)/.ready ## The same, with Airflow's web UI and the portal's page
 	$(DEMO)/bin/python demo --ui
 
 test: lint ## Check the code and run all tests
-	$(TEST)/bin/python -m pytest
+	$(TEST)/bin/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(TEST)/.ready ## Check style, types and layers
 	$(TEST)/bin/ruff check .
