@@ -29,7 +29,6 @@ from asgiref.sync import sync_to_async
 from airflow_provider_b24.exceptions import (
     Bitrix24Error,
     Bitrix24NoAnswerError,
-    Bitrix24OperatingLimitError,
     Bitrix24UnreachableError,
 )
 from airflow_provider_b24.polls.rules import Rule, least_voters
@@ -57,7 +56,6 @@ _GRACE = 5.0
 _BREAKS = 3
 #: Waiters that are served before the event loop gets a turn.
 _AT_ONCE = 200
-_LONGEST_HOLD = 600.0
 
 T = TypeVar("T")
 Event = dict[str, Any]
@@ -221,6 +219,7 @@ class Feed:
         """Fail those who would wait for ever for a feed that broke."""
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):
+            self._task = None
             log.error("The feed of connection %r broke", self._conn_id, exc_info=error)
             self._fail_all(_unexpected(error))
 
@@ -309,7 +308,7 @@ class Feed:
         now = self._now()
         typed = error if isinstance(error, Bitrix24Error) else _unexpected(error)
         pause = self._trouble.failed(now, lasting=not isinstance(typed, PASSING))
-        self._schedule.hold(now + max(pause, self._reset_in(typed)))
+        self._schedule.hold(now + pause)
         self._reader.doubt()
         if _asked_too_much(typed):
             self._schedule.shrink()
@@ -341,11 +340,6 @@ class Feed:
         for waiters in self._waiters.values():
             for waiter in waiters:
                 waiter.wake(_failed(error))
-
-    def _reset_in(self, error: Bitrix24Error) -> float:
-        if not isinstance(error, Bitrix24OperatingLimitError) or error.reset_at is None:
-            return 0.0
-        return min(error.reset_at - self._wall_clock(), _LONGEST_HOLD)
 
     @staticmethod
     def _now() -> float:

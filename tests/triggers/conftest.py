@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_b24.emulator import Emulator
-    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 
 #: As always, but a thousand times faster, and with the portal's limit to itself.
 HASTY = FeedOptions(share=1.0, base=0.002, longest=0.01, patience=0.05)
@@ -26,16 +25,19 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def send(portal: Emulator, hook: Bitrix24Hook) -> Callable[..., list[int]]:
-    """Send polls and return their message ids; the portal forgets these requests."""
-    chat = portal.add_chat("Team", members=[1, 2, 3, 4])
+def send(portal: Emulator) -> Callable[..., list[int]]:
+    """Post polls without a request and return their message ids."""
+    chat = portal.chat(portal.add_chat("Team", members=[1, 2, 3, 4]))
+    world = portal.portal
 
     def make(count: int = 1) -> list[int]:
-        sent = [
-            hook.polls.send(chat_id=chat, question=f"Deploy {n}?", answers=["Yes", "No"])["message_id"]
-            for n in range(count)
-        ]
-        portal.requests.clear()
+        sent = []
+        for number in range(count):
+            question = world.polls.new_question(f"Deploy {number}?", [("Yes", ""), ("No", "")])
+            poll = world.polls.save(1, [question])
+            message = world.chats.post(chat, author_id=1, text=question.text)
+            world.polls.attach(poll, message.id, chat_id=chat.id)
+            sent.append(message.id)
         return sent
 
     return make
