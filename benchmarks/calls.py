@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import shutil
 import sys
@@ -36,6 +37,9 @@ def main() -> int:
     logging.disable(logging.WARNING)
     for contender in CONTENDERS:
         contender.load()
+    # Else the first collection in each forked worker copies all that was imported.
+    gc.collect()
+    gc.freeze()
     try:
         rows = [_measure(bench, name) for name in options.only or ROWS]
     finally:
