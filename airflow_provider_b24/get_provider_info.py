@@ -44,7 +44,27 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "sensors": [{"integration-name": "Bitrix24", "python-modules": [f"{package}.sensors.polls"]}],
+        "config": {"bitrix24": _options()},
         "triggers": [{"integration-name": "Bitrix24", "python-modules": [f"{package}.triggers.polls"]}],
+    }
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "description": "How the provider behaves in this Airflow.",
+        "options": {
+            "feed_share": {
+                "description": (
+                    "The part of a portal's request limit that a triggerer may take to read the polls that "
+                    "deferred tasks wait for, above 0 and at most 1. Triggerers that reach the portal from "
+                    "one address share its limit: divide by their number."
+                ),
+                "version_added": "0.1.0",
+                "type": "float",
+                "example": "0.1",
+                "default": "0.25",
+            }
+        },
     }
 
 
