@@ -1,0 +1,78 @@
+"""The README says what is so: its snippets run, its links lead somewhere, its commands exist."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from snippets import run_snippets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_b24.emulator import Emulator
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.fixture
+def readme(portal: Emulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the README's snippets leave, run against an emulated portal."""
+    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_APP", json.dumps(portal.connection(auth="oauth")))
+    return run_snippets("../README.md")
+
+
+def test_the_polls_dag_asks_waits_and_branches(
+    readme: dict[str, Any], portal: Emulator, run_dag: Callable[..., Any]
+) -> None:
+    dag = readme["ask_before_release"]()
+    dag.get_task("ask").on_success_callback = [lambda context: votes(portal, context)]
+    run = run_dag(dag)
+    states = {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
+    assert (states["release"], states["wait"]) == ("success", "skipped")
+
+
+def votes(portal: Emulator, context: Any) -> None:
+    """Let three people say yes."""
+    message_id = context["ti"].xcom_pull(task_ids="ask")["message_id"]
+    for user_id in (2, 3, 4):
+        portal.vote(message_id, user_id=user_id, answers=["Yes"])
+
+
+def test_the_push_delivers(readme: dict[str, Any], portal: Emulator, run_dag: Callable[..., Any]) -> None:
+    from datetime import datetime
+
+    from airflow.sdk import DAG
+
+    line = portal.lines.add("Shop")
+    portal.lines.install_connector("shop", line)
+    dag = DAG("push", schedule=None, start_date=datetime(2026, 1, 1))
+    dag.add_task(readme["push"])
+    readme["push"].line = line
+    assert run_dag(dag).state == "success"
+    assert [message.text for message in portal.lines.messages(line)] == ["Where is my parcel?"]
+
+
+def test_the_batch_takes_four_requests_and_names_each_outcome(
+    readme: dict[str, Any], portal: Emulator
+) -> None:
+    assert portal.requests.count("batch") == 4
+    assert len(readme["done"]) == 200
+    assert readme["done"].results[1][0]["ID"] == "1"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_that_exist(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_make_knows_the_commands() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    named = set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert {"demo", "test"} <= named
+    assert [target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
