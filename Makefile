@@ -35,8 +35,8 @@ versions: $(TEST)/.ready ## Run a DAG on older versions of Airflow, each in its 
 		UV=$(TEST)/bin/uv tests/versions/run $${pair%:*} $${pair#*:} || exit 1; \
 	done
 
-bench: $(BENCH)/.ready ## Measure the provider and its peers against one emulated portal, and print the table
-	$(BENCH)/bin/python -m benchmarks.calls
+bench: $(BENCH)/.ready ## Measure the provider and its peers against one emulated portal, and print the tables
+	$(BENCH)/bin/python -m benchmarks
 
 clean: ## Remove what the commands above have made
 	rm -rf .venv .demo dist

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib.metadata
 import logging
+import os
 import shutil
 import sys
 import time
@@ -44,10 +46,11 @@ def main() -> int:
         rows = [_measure(bench, name) for name in options.only or ROWS]
     finally:
         shutil.rmtree(bench.folder, ignore_errors=True)
-    print(markdown(rows, PEERS))
+    print(f"\n{markdown(rows, PEERS)}\n")
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, {', '.join(_versions())}")
     if bench.quick:
-        print("\nSmall sizes: no goal is judged.")
-    return 0
+        print("\nSmall sizes: goals that depend on them are not judged.")
+    return 1 if any(row.met is False for row in rows) else 0
 
 
 def _measure(bench: Bench, name: str) -> Row:
@@ -55,6 +58,11 @@ def _measure(bench: Bench, name: str) -> Row:
     row = ROWS[name](bench)
     sys.stderr.write(f"{name}: {time.monotonic() - began:.0f} s\n")
     return row
+
+
+def _versions() -> list[str]:
+    names = ("apache-airflow", "b24pysdk", "fast-bitrix24", "requests")
+    return [f"{name} {importlib.metadata.version(name)}" for name in names]
 
 
 def _options() -> argparse.Namespace:
