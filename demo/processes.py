@@ -45,6 +45,13 @@ class Processes:
         if self._running.pop(name).wait() != 0:
             raise RuntimeError(f"{name} failed:\n{self.tail(name)}")
 
+    def kill(self, name: str) -> int:
+        """Kill a process and its children at once, as a lost machine would; return its pid."""
+        process = self._running.pop(name)
+        _signal(process, signal.SIGKILL)
+        process.wait()
+        return process.pid
+
     def check(self) -> None:
         """Raise when a process has ended by itself.
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from demo.processes import Processes
 
 _HEALTHY_WITHIN = 120.0
+_PAGE = 50
 _COMPONENTS = {
     "api-server": ("api-server",),
     "scheduler": ("scheduler", "--skip-serve-logs"),
@@ -76,11 +77,16 @@ class Airflow:
         """Make the tables, start the components, and wait until they are healthy."""
         command = str(Path(sys.executable).with_name("airflow"))
         self._processes.run("migrate", command, "db", "migrate")
-        for name, arguments in _COMPONENTS.items():
-            self._processes.start(name, command, *arguments)
+        for name in _COMPONENTS:
+            self.start_component(name)
         self._wait_until_healthy()
         token = self._session.get(f"{self.url}/auth/token", timeout=10).json()["access_token"]
         self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def start_component(self, name: str) -> None:
+        """Start one of the four components."""
+        command = str(Path(sys.executable).with_name("airflow"))
+        self._processes.start(name, command, *_COMPONENTS[name])
 
     def wait_for_dag(self, dag_id: str) -> None:
         """Wait until the dag processor has read a DAG."""
@@ -101,6 +107,16 @@ class Airflow:
         """Return how each task of a run is doing."""
         rows = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances").json()["task_instances"]
         return {row["task_id"]: str(row["state"]) for row in rows}
+
+    def mapped_tasks(self, dag_id: str, run_id: str, task_id: str) -> list[dict[str, Any]]:
+        """Return all instances of a mapped task."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/listMapped"
+        rows: list[dict[str, Any]] = []
+        while True:
+            page = self._get(f"{path}?limit={_PAGE}&offset={len(rows)}").json()
+            rows += page["task_instances"]
+            if len(rows) >= page["total_entries"]:
+                return rows
 
     def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
         """Return what a task returned, or None."""

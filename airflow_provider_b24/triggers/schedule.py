@@ -195,10 +195,10 @@ class Schedule:
         heapq.heappush(self._ripe, (ripe, poll.stamp, poll))
 
     def _known(self, references: Iterable[PollReference]) -> Iterator[_Poll]:
-        """Yield the polls that somebody still waits for and that have no place yet."""
+        """Yield the polls that somebody still waits for."""
         for reference in references:
             poll = self._polls.get(reference)
-            if poll is not None and not poll.stamp:
+            if poll is not None:
                 yield poll
 
     def _first_due(self) -> float | None:

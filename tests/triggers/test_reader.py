@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_b24.emulator import Emulator
+from airflow_provider_b24.emulator import Emulator, ballots
 from airflow_provider_b24.exceptions import (
     Bitrix24ConfigurationError,
     Bitrix24NoAnswerError,
@@ -114,16 +114,20 @@ def test_an_attachment_with_the_number_of_a_message_does_not_hide_it(
     assert isinstance(reading.answers[same_number], Bitrix24PollNotFoundError)
 
 
-def test_a_post_with_the_number_of_a_message_does_not_hide_it(portal: Emulator, reader: Reader) -> None:
-    post = portal.add_feed_post({"Lunch?": ["Yes", "No"]})
-    message = PollReference(ReferenceKind.MESSAGE, post)
-    reference = PollReference(ReferenceKind.POST, post)
-    poll = next(iter(portal.polls()))
-    poll.date_end = 0
+@pytest.mark.parametrize("post_first", [False, True])
+def test_a_post_with_the_number_of_a_message_does_not_hide_it(
+    portal: Emulator, reader: Reader, post_first: bool
+) -> None:
+    number = portal.add_feed_post({"Lunch?": ["Yes", "No"]})
+    message, post = PollReference(ReferenceKind.MESSAGE, number), PollReference(ReferenceKind.POST, number)
+    (question,) = portal.polls()[-1].questions.values()
+    ballot = {str(question.id): [next(iter(question.answers))]}
+    ballots.cast(portal.portal, portal.polls()[-1], user_id=2, ballot=ballot)
+    least = {post: 1, message: INFINITE} if post_first else {message: INFINITE, post: 1}
 
-    reading = reader.read(Request([[message], [reference]], []), {message: INFINITE, reference: INFINITE})
+    reading = reader.read(Request([[message], [post]], []), least)
 
-    assert isinstance(reading.answers[reference], Poll)
+    assert isinstance(reading.answers[post], Poll)
     assert reading.suspects == [message]
 
 

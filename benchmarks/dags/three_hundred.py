@@ -1,0 +1,33 @@
+"""Many sensors that wait for a poll each, in the triggerer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, get_current_context, task
+
+from airflow_provider_b24.sensors.polls import Bitrix24PollSensor
+
+with DAG("three_hundred", schedule=None, tags=["bitrix24"]):
+
+    @task
+    def polls() -> list[int]:
+        """Return the polls to wait for."""
+        return list(get_current_context()["dag_run"].conf["polls"])
+
+    @task
+    def summary(decided: Any, asked: list[int]) -> dict[str, Any]:
+        """Compare what the sensors returned with what was asked."""
+        found = list(decided)
+        return {
+            "decided": len(found),
+            "right": sum(poll["message_id"] == number for poll, number in zip(found, asked, strict=True)),
+            "finished": sum(poll["is_finished"] for poll in found),
+        }
+
+    asked = polls()
+    wait = Bitrix24PollSensor.partial(
+        task_id="wait", deferrable=True, poll_interval=5, timeout=timedelta(hours=1).total_seconds()
+    ).expand(poll=asked)
+    summary(wait.output, asked)
