@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollNotFoundError, Outcome
+from airflow_provider_b24.exceptions import (
+    Bitrix24AuthError,
+    Bitrix24BatchError,
+    Bitrix24Error,
+    Bitrix24LimitError,
+    Bitrix24MethodNotFoundError,
+    Bitrix24NoAnswerError,
+    Bitrix24PollNotFoundError,
+    Bitrix24PortalError,
+    Bitrix24ScopeError,
+    Outcome,
+)
 from airflow_provider_b24.polls.poll import Poll
 from airflow_provider_b24.polls.reference import PollReference, ReferenceKind, entity_params, is_entity
 
@@ -18,6 +29,16 @@ if TYPE_CHECKING:
 
 #: Polls that one ``getMany`` takes.
 LARGEST_LIST = 50
+#: No poll's fault: whoever asked would get the same answer, so asking for each alone would not help.
+NOBODYS_FAULT = (
+    Bitrix24AuthError,
+    Bitrix24BatchError,
+    Bitrix24LimitError,
+    Bitrix24MethodNotFoundError,
+    Bitrix24NoAnswerError,
+    Bitrix24PortalError,
+    Bitrix24ScopeError,
+)
 
 
 def read_many(client: Bitrix24Client, references: list[PollReference]) -> list[Poll | Bitrix24Error]:
@@ -36,7 +57,11 @@ def _read_lists(client: Bitrix24Client, references: list[PollReference]) -> dict
     replies = client.call_batch({number: list_command(part) for number, part in lists.items()})
     found: dict[PollReference, Any] = {}
     for number, part in lists.items():
-        found |= _match(client, part, replies.results.get(number))
+        error = replies.errors.get(number)
+        if isinstance(error, NOBODYS_FAULT):
+            found |= dict.fromkeys(part, error)
+        else:
+            found |= _match(client, part, replies.results.get(number))
     return found
 
 

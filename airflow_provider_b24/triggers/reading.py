@@ -12,18 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import (
-    Bitrix24AuthError,
-    Bitrix24BatchError,
     Bitrix24Error,
-    Bitrix24LimitError,
-    Bitrix24MethodNotFoundError,
-    Bitrix24NoAnswerError,
     Bitrix24PollNotFoundError,
-    Bitrix24PortalError,
-    Bitrix24ScopeError,
     Bitrix24ServerError,
     Outcome,
 )
+from airflow_provider_b24.polls.many import NOBODYS_FAULT
 
 if TYPE_CHECKING:
     from airflow_provider_b24.polls.poll import Poll
@@ -31,17 +25,6 @@ if TYPE_CHECKING:
     from airflow_provider_b24.triggers.schedule import Request
 
 GET = "vote.AttachedVote.get"
-#: No poll's fault: whoever asked would get the same answer.
-_NOBODYS_FAULT = (
-    Bitrix24AuthError,
-    Bitrix24BatchError,
-    Bitrix24LimitError,
-    Bitrix24MethodNotFoundError,
-    Bitrix24NoAnswerError,
-    Bitrix24PortalError,
-    Bitrix24ScopeError,
-)
-
 Build = Callable[[Mapping[str, Any], "PollReference"], "Poll | None"]
 
 
@@ -90,7 +73,7 @@ class _Sorting:
         return self._reading
 
     def _sort_list(self, part: list[PollReference], reply: Any) -> None:
-        if isinstance(reply, _NOBODYS_FAULT):
+        if isinstance(reply, NOBODYS_FAULT):
             self._leave(part, reply)
         elif isinstance(reply, Bitrix24ServerError):
             self._broken_lists.append(part)
@@ -109,7 +92,7 @@ class _Sorting:
                 self._reading.answers[reference] = self._poll(attach, reference)
 
     def _sort_single(self, reference: PollReference, reply: Any) -> None:
-        if isinstance(reply, _NOBODYS_FAULT):
+        if isinstance(reply, NOBODYS_FAULT):
             self._leave([reference], reply)
         elif isinstance(reply, Bitrix24ServerError):
             self._reading.broken[reference] = reply

@@ -11,6 +11,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24AccessDeniedError,
     Bitrix24Error,
     Bitrix24NoAnswerError,
+    Bitrix24OperatingLimitError,
     Bitrix24PollNotFoundError,
 )
 from airflow_provider_b24.polls.api import PollsApi
@@ -380,3 +381,17 @@ def test_a_portal_that_is_down_is_no_poll_s_own_error(portal: Emulator, ask: Cal
     portal.faults.add("status_502", method="batch", times=None)
     with pytest.raises(Bitrix24NoAnswerError):
         PollsApi(client_of(portal)).get_many([message])
+
+
+def test_a_list_that_is_nobodys_fault_is_not_read_again_poll_by_poll(
+    portal: Emulator, polls: PollsApi, ask: Callable[..., int]
+) -> None:
+    messages = [ask() for _ in range(3)]
+    portal.faults.add("duration", method=GET_MANY, seconds=1_000.0)
+    polls.get_many(messages)
+    portal.requests.clear()
+
+    found = polls.get_many(messages)
+
+    assert [type(error) for error in found] == [Bitrix24OperatingLimitError] * 3
+    assert portal.requests.count_commands(GET) == 0

@@ -230,6 +230,21 @@ async def test_a_portal_that_can_not_be_reached_is_waited_for(
     assert await ended(task) == ["success"]
 
 
+async def test_used_up_running_time_is_waited_for_and_makes_no_suspects(
+    portal: Emulator, feed: Feed, send: Callable[..., list[int]]
+) -> None:
+    sent = send(60)
+    portal.faults.add("duration", method=LIST, seconds=1_000.0)
+    tasks = [wait(feed, message) for message in sent]
+    await rounds(portal, 5)
+    for message in sent:
+        portal.stop_poll(message)
+    portal.limits.operating.clear()
+
+    assert await ended(*tasks) == ["success"] * 60
+    assert portal.requests.count_commands(SINGLE) == 0
+
+
 async def test_a_hanging_request_delays_no_timeout(
     portal: Emulator, feed: Feed, send: Callable[..., list[int]]
 ) -> None:
