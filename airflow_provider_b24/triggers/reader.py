@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.polls.many import list_command
 from airflow_provider_b24.polls.poll import Poll
-from airflow_provider_b24.polls.reference import is_entity
 from airflow_provider_b24.rest.retry import RetryPolicy
 from airflow_provider_b24.triggers.reading import GET, sort_answers
 from airflow_provider_b24.triggers.slim import SlimTransport
@@ -98,7 +97,7 @@ class _Portal:
 
     def read(self, request: Request, least: Mapping[PollReference, float]) -> Reading:
         self._least = least
-        self._glances.least = _by_entity(least)
+        self._glances.least = _by_number(least)
         commands: dict[Any, tuple[str, dict[str, Any]]] = {
             reference: (GET, reference.params()) for reference in request.singles
         }
@@ -151,11 +150,10 @@ def _is_decidable(attach: Mapping[str, Any], least: float) -> bool:
     return bool(attach.get("isFinished")) or int(attach.get("COUNTER") or 0) >= least
 
 
-def _by_entity(least: Mapping[PollReference, float]) -> dict[str, float]:
+def _by_number(least: Mapping[PollReference, float]) -> dict[str, float]:
     """Return the numbers by what the polls hang on; a message and a post of one number share the smaller."""
     found: dict[str, float] = {}
     for reference, people in least.items():
-        if is_entity(reference.kind):
-            number = str(reference.value)
-            found[number] = min(people, found.get(number, people))
+        number = str(reference.value)
+        found[number] = min(people, found.get(number, people))
     return found

@@ -81,6 +81,14 @@ def test_a_new_poll_is_looked_at_at_once_and_then_every_interval(play: Play) -> 
     assert [round(at, 2) for at, _ in play.sent] == [GATHER, GATHER + 10, GATHER + 20, GATHER + 30]
 
 
+def test_the_time_that_the_portal_takes_is_part_of_the_interval() -> None:
+    play = Play(Schedule(), latency=3.0)
+    play.add(messages(1), interval=10.0)
+    play.until(35.0)
+
+    assert [round(at, 2) for at, _ in play.sent] == [GATHER, GATHER + 10, GATHER + 20, GATHER + 30]
+
+
 @pytest.mark.parametrize(
     ("count", "requests"), [(1, 1), (50, 1), (51, 1), (2_500, 1), (2_501, 2), (10_000, 4), (10_001, 5)]
 )
@@ -167,12 +175,12 @@ def test_who_leaves_is_not_asked_for_any_more_and_leaves_nothing_behind(play: Pl
     play.until(1.0)
     for reference in everybody[1:]:
         play.schedule.remove(reference)
+    assert len(play.schedule) == 1
+    assert len(play.schedule._due) + len(play.schedule._ripe) < 200
     before = len(play.sent)
     play.until(30.0)
 
     assert [list(request) for _, request in play.sent[before:]] == [everybody[:1]] * 2
-    assert len(play.schedule) == 1
-    assert len(play.schedule._due) + len(play.schedule._ripe) < 200
 
 
 def test_who_leaves_while_the_request_is_under_way_stays_forgotten(play: Play) -> None:
