@@ -157,8 +157,11 @@ async def test_a_deleted_poll_fails_its_own_waiter_costs_a_request_and_is_not_as
     assert error.code == "ATTACH_NOT_FOUND"
     assert error.conn_id == "bitrix24_default"
     alone = [request.commands.count(SINGLE) for request in answered(portal)]
-    assert [count for count in alone if count] == [50]
-    assert sent[7] in asked(portal, alone.index(50))
+    singly = {number: count for number, count in enumerate(alone) if count}
+    # Polls that are due at the same moment may take a place or two of the same request.
+    assert sum(singly.values()) == 50
+    assert len(singly) <= 2
+    assert any(sent[7] in asked(portal, number) for number in singly)
     assert asked(portal) == set(sent) - {sent[7]}
     assert not any(task.done() for task in tasks.values())
     for message in tasks:
