@@ -16,15 +16,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import threading
 import time
-from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
-
-from asgiref.sync import sync_to_async
 
 from airflow_provider_b24.exceptions import (
     Bitrix24Error,
@@ -32,8 +28,10 @@ from airflow_provider_b24.exceptions import (
     Bitrix24UnreachableError,
 )
 from airflow_provider_b24.polls.rules import Rule, least_voters
-from airflow_provider_b24.polls.watch import PASSING, judge
+from airflow_provider_b24.polls.watch import PASSING
 from airflow_provider_b24.rest.secrets import REGISTRY
+from airflow_provider_b24.triggers.aside import aside
+from airflow_provider_b24.triggers.events import TIMEOUT, Event, event_of, failed
 from airflow_provider_b24.triggers.reader import Reader
 from airflow_provider_b24.triggers.schedule import Schedule
 from airflow_provider_b24.triggers.trouble import Trouble
@@ -56,10 +54,6 @@ _GRACE = 5.0
 _BREAKS = 3
 #: Waiters that are served before the event loop gets a turn.
 _AT_ONCE = 200
-
-T = TypeVar("T")
-Event = dict[str, Any]
-_TIMEOUT: Event = {"status": "timeout"}
 
 
 @dataclass(frozen=True)
@@ -211,9 +205,9 @@ class Feed:
 
     def _time_out(self, waiter: _Waiter) -> None:
         if waiter.looked:
-            waiter.wake(_TIMEOUT)
+            waiter.wake(TIMEOUT)
         else:
-            waiter.timer = asyncio.get_running_loop().call_later(_GRACE, waiter.wake, _TIMEOUT)
+            waiter.timer = asyncio.get_running_loop().call_later(_GRACE, waiter.wake, TIMEOUT)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Fail those who would wait for ever for a feed that broke."""
@@ -239,13 +233,13 @@ class Feed:
         """Send one request and tell what it says."""
         request: Request | None = None
         try:
-            seconds = await _aside(self._reader.prepare)
+            seconds = await aside(self._reader.prepare)
             self._schedule.pace(self._reader.plan, self._options.share)
             await asyncio.sleep(seconds)
             request = self._schedule.take(self._now())
             if not len(request):
                 return
-            reading = await _aside(self._reader.read, request, self._least(request))
+            reading = await aside(self._reader.read, request, self._least(request))
         except Exception as error:  # noqa: BLE001
             # Whatever it is: nobody's wait may end in silence.
             self._schedule.put_back(request or (), self._now())
@@ -292,9 +286,9 @@ class Feed:
             answer.conn_id = answer.conn_id or self._conn_id
         for waiter in self._waiters.get(reference, ()):
             waiter.looked = True
-            event = _event(answer, reference, waiter.rule)
+            event = event_of(answer, reference, waiter.rule)
             if event is None and waiter.deadline is not None and waiter.deadline <= now:
-                event = _TIMEOUT
+                event = TIMEOUT
             if event is not None:
                 waiter.wake(event)
 
@@ -339,28 +333,11 @@ class Feed:
     def _fail_all(self, error: Bitrix24Error) -> None:
         for waiters in self._waiters.values():
             for waiter in waiters:
-                waiter.wake(_failed(error))
+                waiter.wake(failed(error))
 
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def _event(answer: Poll | Bitrix24Error | None, reference: PollReference, rule: Rule) -> Event | None:
-    """Return what one waiter is told, None if it waits on."""
-    if answer is None:
-        return None
-    try:
-        if isinstance(answer, Bitrix24Error):
-            raise answer
-        poll = judge(answer, reference, rule)
-    except Bitrix24Error as error:
-        return _failed(error)
-    return {"status": "success", "poll": poll.to_dict()} if poll is not None else None
-
-
-def _failed(error: Bitrix24Error) -> Event:
-    return {"status": "error", "error": error.to_dict()}
 
 
 def _unexpected(error: Exception) -> Bitrix24Error:
@@ -380,32 +357,3 @@ def _options() -> FeedOptions:
         return FeedOptions(share=share)
     log.warning("[bitrix24] feed_share must be above 0 and at most 1, not %s; it is left at 0.25", share)
     return FeedOptions()
-
-
-async def _aside(work: Callable[..., T], *args: Any) -> T:
-    """Do blocking work in a thread.
-
-    asgiref starts it, because before Airflow 3.2 a triggerer answers a thread (which asks for the
-    connection or for a stored token) only if asgiref knows the thread's event loop; a question from any
-    other thread brings the whole triggerer down.
-    """
-    threads: Any = _DaemonThreads()
-    return await sync_to_async(work, thread_sensitive=False, executor=threads)(*args)
-
-
-class _DaemonThreads(Executor):
-    """A thread for each piece of work, which does not keep a triggerer that was told to stop from ending."""
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Start the work."""
-        future: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(fn(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001
-                future.set_exception(error)
-
-        future.set_running_or_notify_cancel()
-        threading.Thread(target=run, name="bitrix24-feed", daemon=True).start()
-        return future

@@ -261,7 +261,7 @@ async def test_its_threads_reach_airflow_through_the_triggerers_own_loop() -> No
     """Before Airflow 3.2 a triggerer breaks when a thread asks it for a connection in any other way."""
     from asgiref.sync import async_to_sync
 
-    from airflow_provider_b24.triggers.feed import _aside
+    from airflow_provider_b24.triggers.aside import aside
 
     async def loop_that_answers() -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
@@ -269,17 +269,17 @@ async def test_its_threads_reach_airflow_through_the_triggerers_own_loop() -> No
     def ask() -> asyncio.AbstractEventLoop:
         return async_to_sync(loop_that_answers)()
 
-    assert await _aside(ask) is asyncio.get_running_loop()
+    assert await aside(ask) is asyncio.get_running_loop()
 
 
 async def test_its_threads_raise_what_the_work_raises_and_keep_no_process_alive() -> None:
     import threading
 
-    from airflow_provider_b24.triggers.feed import _aside
+    from airflow_provider_b24.triggers.aside import aside
 
     def fail() -> None:
         raise LookupError("nothing there")
 
     with pytest.raises(LookupError, match="nothing there"):
-        await _aside(fail)
-    assert (await _aside(threading.current_thread)).daemon
+        await aside(fail)
+    assert (await aside(threading.current_thread)).daemon
