@@ -10,7 +10,7 @@ from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.polls.many import list_command
 from airflow_provider_b24.polls.poll import Poll
 from airflow_provider_b24.rest.retry import RetryPolicy
-from airflow_provider_b24.triggers.reading import GET, sort_answers
+from airflow_provider_b24.triggers.reading import GET, UNDECIDED, sort_answers
 from airflow_provider_b24.triggers.slim import SlimTransport
 
 if TYPE_CHECKING:
@@ -112,23 +112,26 @@ class _Portal:
 
 
 class _Glances:
-    """Makes lists small: of a poll that nobody can find decided, a glance is all that is kept."""
+    """Makes lists small: of polls that nobody can find decided yet, no more than their numbers are kept."""
 
     def __init__(self) -> None:
         self.least: Mapping[str, float] = {}
 
     def shrink(self, result: Any) -> Any:
-        """Return a ``getMany``'s result with whole polls only where they may be decided."""
+        """Return a ``getMany``'s result with the numbers of undecided polls under ``UNDECIDED``."""
         items = result.get("items") if isinstance(result, Mapping) else None
-        return {"items": [self._glance(item) for item in items]} if isinstance(items, list) else result
+        if not isinstance(items, list):
+            return result
+        # Numbers and not objects: thousands of objects a second make the garbage collector stop the
+        # whole triggerer, again and again, to go through all that it holds.
+        undecided = [item["entityId"] for item in items if self._is_undecided(item)]
+        return {"items": [item for item in items if not self._is_undecided(item)], UNDECIDED: undecided}
 
-    def _glance(self, item: Any) -> Any:
+    def _is_undecided(self, item: Any) -> bool:
         try:
-            if _is_decidable(item, self.least.get(str(item.get("entityId")), 0)):
-                return item
-            return {name: item.get(name) for name in ("entityId", "COUNTER", "isFinished")}
-        except (AttributeError, TypeError, ValueError):
-            return item
+            return not _is_decidable(item, self.least.get(str(item["entityId"]), 0))
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return False
 
 
 class _Reserved:

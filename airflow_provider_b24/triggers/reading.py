@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_b24.triggers.schedule import Request
 
 GET = "vote.AttachedVote.get"
+#: Where a reply that was made small keeps the numbers of polls that nobody can find decided yet.
+UNDECIDED = "undecided"
 Build = Callable[[Mapping[str, Any], "PollReference"], "Poll | None"]
 
 
@@ -82,14 +84,18 @@ class _Sorting:
             self._match(part, reply)
 
     def _match(self, part: list[PollReference], reply: Any) -> None:
-        items = reply.get("items") if isinstance(reply, Mapping) else None
+        fields = reply if isinstance(reply, Mapping) else {}
+        items = fields.get("items")
         rows = {str(item.get("entityId")): item for item in items or [] if isinstance(item, Mapping)}
+        undecided = set(map(str, fields.get(UNDECIDED) or []))
         for reference in part:
-            attach = rows.get(str(reference.value))
-            if attach is None:
-                self._reading.suspects.append(reference)
+            number = str(reference.value)
+            if number in undecided:
+                self._reading.answers[reference] = None
+            elif number in rows:
+                self._reading.answers[reference] = self._poll(rows[number], reference)
             else:
-                self._reading.answers[reference] = self._poll(attach, reference)
+                self._reading.suspects.append(reference)
 
     def _sort_single(self, reference: PollReference, reply: Any) -> None:
         if isinstance(reply, NOBODYS_FAULT):

@@ -66,7 +66,9 @@ class _Poll:
     stamp: int = 0
 
 
-_Heap = list[tuple[float, int, _Poll]]
+#: Times and stamps. Nothing that the garbage collector keeps track of: thousands of such entries a second
+#: would make it stop the whole triggerer, again and again, to go through all that it holds.
+_Heap = list[tuple[float, int]]
 
 
 class Schedule:
@@ -76,6 +78,7 @@ class Schedule:
         self._polls: dict[PollReference, _Poll] = {}
         self._due: _Heap = []
         self._ripe: _Heap = []
+        self._places: dict[int, _Poll] = {}
         self._suspects: dict[PollReference, None] = {}
         self._stamps = count(1)
         self._plan: Plan | None = None
@@ -103,10 +106,10 @@ class Schedule:
         """Forget a poll."""
         poll = self._polls.pop(reference, None)
         if poll is not None:
-            poll.stamp = 0
+            self._displace(poll)
         self._suspects.pop(reference, None)
         if len(self._due) > 2 * len(self._polls) + LARGEST_LIST:
-            self._due, self._ripe = _cleared(self._due), _cleared(self._ripe)
+            self._due, self._ripe = self._cleared(self._due), self._cleared(self._ripe)
 
     def hurry(self, reference: PollReference, now: float) -> None:
         """Look at a poll before its interval is over."""
@@ -157,7 +160,7 @@ class Schedule:
     def suspect(self, references: Iterable[PollReference]) -> None:
         """Read these polls one by one: their list was spoilt by one of them."""
         for poll in self._known(references):
-            poll.stamp = 0
+            self._displace(poll)
             self._suspects[poll.reference] = None
 
     def put_back(self, references: Iterable[PollReference], now: float) -> None:
@@ -179,20 +182,27 @@ class Schedule:
 
     def _fill(self, request: Request, room: int, now: float) -> None:
         open_lists: dict[ReferenceKind, list[PollReference]] = {}
-        while (poll := _first(self._ripe)) is not None and self._ripe[0][0] <= now:
+        while (poll := self._first(self._ripe)) is not None and self._ripe[0][0] <= now:
             if not _add(request, open_lists, poll.reference, room):
                 return
             heapq.heappop(self._ripe)
-            poll.stamp, poll.taken_at = 0, now
+            self._displace(poll)
+            poll.taken_at = now
 
     def _put_after_interval(self, poll: _Poll, now: float) -> None:
         due = max(poll.taken_at + poll.interval, now)
         self._put(poll, due=due, ripe=due - poll.interval / 2)
 
     def _put(self, poll: _Poll, *, due: float, ripe: float) -> None:
+        self._displace(poll)
         poll.stamp = next(self._stamps)
-        heapq.heappush(self._due, (due, poll.stamp, poll))
-        heapq.heappush(self._ripe, (ripe, poll.stamp, poll))
+        self._places[poll.stamp] = poll
+        heapq.heappush(self._due, (due, poll.stamp))
+        heapq.heappush(self._ripe, (ripe, poll.stamp))
+
+    def _displace(self, poll: _Poll) -> None:
+        self._places.pop(poll.stamp, None)
+        poll.stamp = 0
 
     def _known(self, references: Iterable[PollReference]) -> Iterator[_Poll]:
         """Yield the polls that somebody still waits for."""
@@ -202,28 +212,26 @@ class Schedule:
                 yield poll
 
     def _first_due(self) -> float | None:
-        return self._due[0][0] if _first(self._due) is not None else None
+        return self._due[0][0] if self._first(self._due) is not None else None
 
     def _note_lateness(self, now: float) -> None:
-        poll = _first(self._due)
+        poll = self._first(self._due)
         if poll is None:
             return
         late = now - max(self._due[0][0], self._held_until)
         if late > max(poll.interval / 2, _LATE):
             self._late_until = now + _LATE_FOR
 
+    def _first(self, heap: _Heap) -> _Poll | None:
+        """Return the first poll whose place in the heap is valid."""
+        while heap and heap[0][1] not in self._places:
+            heapq.heappop(heap)
+        return self._places[heap[0][1]] if heap else None
 
-def _first(heap: _Heap) -> _Poll | None:
-    """Return the first poll whose place in the heap is valid."""
-    while heap and heap[0][1] != heap[0][2].stamp:
-        heapq.heappop(heap)
-    return heap[0][2] if heap else None
-
-
-def _cleared(heap: _Heap) -> _Heap:
-    kept = [entry for entry in heap if entry[1] == entry[2].stamp]
-    heapq.heapify(kept)
-    return kept
+    def _cleared(self, heap: _Heap) -> _Heap:
+        kept = [entry for entry in heap if entry[1] in self._places]
+        heapq.heapify(kept)
+        return kept
 
 
 def _add(

@@ -127,7 +127,9 @@ def test_a_post_with_the_number_of_a_message_does_not_hide_it(
 
     reading = reader.read(Request([[message], [post]], []), least)
 
-    assert isinstance(reading.answers[post], Poll)
+    answer = reading.answers[post]
+    assert isinstance(answer, Poll)
+    assert answer.questions
     assert reading.suspects == [message]
 
 

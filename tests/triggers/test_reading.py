@@ -19,7 +19,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24ServerError,
 )
 from airflow_provider_b24.polls.reference import PollReference, ReferenceKind
-from airflow_provider_b24.triggers.reading import Reading, sort_answers
+from airflow_provider_b24.triggers.reading import UNDECIDED, Reading, sort_answers
 from airflow_provider_b24.triggers.schedule import Request
 
 if TYPE_CHECKING:
@@ -62,6 +62,12 @@ def test_a_list_answers_for_each_of_its_polls_whatever_the_order() -> None:
     reading = sort({0: {"items": [row(2, 1), row(1)]}}, lists=[[FIRST, SECOND]])
 
     assert reading == Reading(answers={FIRST: None, SECOND: "poll 2"})  # type: ignore[dict-item]
+
+
+def test_a_list_that_was_made_small_names_those_who_wait_on_by_their_numbers() -> None:
+    reading = sort({0: {"items": [row(2, 1)], UNDECIDED: [1]}}, lists=[[FIRST, SECOND, THIRD]])
+
+    assert reading == Reading(answers={FIRST: None, SECOND: "poll 2"}, suspects=[THIRD])  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize(
