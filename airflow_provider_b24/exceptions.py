@@ -50,7 +50,7 @@ AirflowFailException: Airflow fails the task at once instead of posting a second
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
@@ -66,9 +66,9 @@ class Outcome(StrEnum):
 class Bitrix24Error(AirflowException):
     """Anything that went wrong between Airflow and Bitrix24.
 
-    :param message: what happened, in words; made from the other fields when empty.
+    :param message: what happened; made from the other fields when empty.
     :param method: the REST method, for example ``vote.AttachedVote.get``.
-    :param code: the portal's own error code, letter by letter.
+    :param code: the portal's own error code, verbatim.
     :param description: the portal's own text; it may be in the portal's language.
     :param status: the HTTP status.
     :param attempts: how many requests were made for the call.
@@ -78,6 +78,11 @@ class Bitrix24Error(AirflowException):
     """
 
     advice: str = ""
+    #: Whether the failure passes without a person: True when it does, False when a person must act first,
+    #: None when the outcome decides.
+    transient: ClassVar[bool | None] = None
+    #: Whether every call through the connection would fail in the same way now.
+    connection_wide: ClassVar[bool] = False
     # An error that was written down by another version of this package may lack some of these.
     message: str = ""
     method: str | None = None
@@ -121,8 +126,8 @@ class Bitrix24Error(AirflowException):
         return f"{head}{facts}.{advice}" if not head.endswith(".") else f"{head[:-1]}{facts}.{advice}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Keep every field when the error crosses a process border."""
-        return _revive, (type(self), dict(self.__dict__))
+        """Keep every field when the error is pickled for another process."""
+        return _restore, (type(self), dict(self.__dict__))
 
     def __repr__(self) -> str:
         """Show the type and the whole text."""
@@ -151,7 +156,7 @@ class Bitrix24Error(AirflowException):
         return facts
 
 
-def _revive(cls: type[Bitrix24Error], state: dict[str, Any]) -> Bitrix24Error:
+def _restore(cls: type[Bitrix24Error], state: dict[str, Any]) -> Bitrix24Error:
     error = cls.__new__(cls)
     error.args = (state.get("message", ""),)
     error.__dict__.update(state)
@@ -162,7 +167,7 @@ def error_from_dict(data: dict[str, Any]) -> Bitrix24Error:
     """Return the error that ``to_dict`` described, in its own type."""
     state = {name: value for name, value in data.items() if name != "type"}
     state["outcome"] = Outcome(state["outcome"]) if state.get("outcome") else None
-    return _revive(_subclasses(Bitrix24Error).get(str(data.get("type")), Bitrix24Error), state)
+    return _restore(_subclasses(Bitrix24Error).get(str(data.get("type")), Bitrix24Error), state)
 
 
 def _subclasses(cls: type[Bitrix24Error]) -> dict[str, type[Bitrix24Error]]:
@@ -179,6 +184,8 @@ class Bitrix24ValidationError(Bitrix24Error):
     :param rule: what it has to be, for example ``needs text or files``.
     """
 
+    transient = False
+
     def __init__(self, path: str, rule: str, **fields: Any) -> None:
         super().__init__(f"{path}: {rule}" if path else rule, **fields)
         self.path = path
@@ -188,8 +195,11 @@ class Bitrix24ValidationError(Bitrix24Error):
 class Bitrix24ConfigurationError(Bitrix24Error):
     """The Airflow connection can't be used as it is.
 
-    :param field: the connection's field to fill in or to mend.
+    :param field: the connection's field to fill in or to correct.
     """
+
+    transient = False
+    connection_wide = True
 
     def __init__(self, message: str, *, field: str | None = None, **fields: Any) -> None:
         super().__init__(message, **fields)
@@ -199,6 +209,8 @@ class Bitrix24ConfigurationError(Bitrix24Error):
 class Bitrix24NoAnswerError(Bitrix24Error):
     """No usable answer came, and asking again is safe."""
 
+    transient = True
+    connection_wide = True
     advice = (
         "The call is safe to repeat: let the task retry, and look at the portal and the network if it lasts."
     )
@@ -223,13 +235,15 @@ class Bitrix24ApiError(Bitrix24Error):
 class Bitrix24AuthError(Bitrix24ApiError):
     """The portal does not accept the credentials."""
 
+    transient = False
+    connection_wide = True
     advice = "Check login and password of the connection; the webhook may have been deleted or renewed."
 
 
 class Bitrix24ExpiredTokenError(Bitrix24AuthError):
-    """The access token has expired and could not be renewed."""
+    """The access token has expired and could not be refreshed."""
 
-    advice = "Put a refresh_token in the connection's extra, so that the provider can renew the token."
+    advice = "Put a refresh_token in the connection's extra, so that the provider can refresh the token."
 
 
 class Bitrix24TokenRefreshError(Bitrix24AuthError):
@@ -259,6 +273,7 @@ class Bitrix24AccessDeniedError(Bitrix24ApiError):
 class Bitrix24ScopeError(Bitrix24AccessDeniedError):
     """The webhook or the application lacks a scope."""
 
+    connection_wide = True
     advice = "Add the scope that the method needs (vote, im or imopenlines) to the webhook or application."
 
 
@@ -275,6 +290,7 @@ class Bitrix24NotFoundError(Bitrix24ApiError):
 class Bitrix24MethodNotFoundError(Bitrix24NotFoundError):
     """The portal has no such REST method."""
 
+    connection_wide = True
     advice = "Check the method's spelling, and that the module is installed on the portal."
 
 
@@ -299,10 +315,13 @@ class Bitrix24ArgumentError(Bitrix24ApiError):
 class Bitrix24LimitError(Bitrix24ApiError):
     """One of Bitrix24's limits stopped the call; nothing was executed."""
 
+    connection_wide = True
+
 
 class Bitrix24RateLimitError(Bitrix24LimitError):
     """The portal gets more requests from this address than it allows."""
 
+    transient = True
     advice = "Nothing was executed. Lower the number of parallel tasks, or use a batch."
 
 
@@ -312,6 +331,7 @@ class Bitrix24OperatingLimitError(Bitrix24LimitError):
     :param reset_at: when it may be called again, in Unix seconds; None when the portal did not say.
     """
 
+    transient = True
     advice = "Nothing was executed. Retry after the time given, or else after ten minutes."
     reset_at: float | None = None
 
@@ -327,17 +347,22 @@ class Bitrix24OperatingLimitError(Bitrix24LimitError):
 class Bitrix24OverloadError(Bitrix24LimitError):
     """The portal's REST API is blocked by hand."""
 
+    transient = False
     advice = "Only Bitrix24's support can lift this block."
 
 
 class Bitrix24ServerError(Bitrix24ApiError):
     """The portal broke while it answered."""
 
+    transient = True
     advice = "Try again later; write to Bitrix24's support if it lasts."
 
 
 class Bitrix24PortalError(Bitrix24ApiError):
     """The portal is deleted or closed."""
+
+    transient = False
+    connection_wide = True
 
 
 class Bitrix24PortalMovedError(Bitrix24PortalError):
@@ -353,6 +378,8 @@ class Bitrix24PortalMovedError(Bitrix24PortalError):
 
 class Bitrix24BatchError(Bitrix24ApiError):
     """The batch, or a command's place in it, is refused."""
+
+    connection_wide = True
 
 
 class Bitrix24BatchIncompleteError(Bitrix24BatchError, AirflowFailException):
@@ -427,7 +454,7 @@ class Bitrix24DeliveryError(Bitrix24OpenLineError, AirflowFailException):
     :param report: what became of each message, as ``DeliveryReport.to_dict()`` gives it.
     """
 
-    advice = "Mend what the report names and send those messages alone; the others are delivered."
+    advice = "Correct what the report names and send those messages alone; the others are delivered."
 
     def __init__(self, message: str, *, report: dict[str, Any], **fields: Any) -> None:
         super().__init__(message, **fields)

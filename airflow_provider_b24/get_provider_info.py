@@ -53,7 +53,7 @@ def _options() -> dict[str, Any]:
     return {
         "description": "How the provider behaves in this Airflow.",
         "options": {
-            "feed_share": {
+            "poll_watcher_share": {
                 "description": (
                     "The part of a portal's request limit that a triggerer may take to read the polls that "
                     "deferred tasks wait for, above 0 and at most 1. Triggerers that reach the portal from "

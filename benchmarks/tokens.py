@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_b24.rest.client import Bitrix24Client
-    from airflow_provider_b24.rest.tokens import TokenPair
+    from airflow_provider_b24.rest.token_store import TokenPair
     from benchmarks.bench import Bench
     from benchmarks.portal import Portal
 
@@ -37,8 +37,8 @@ class FileTokenStore:
 
     def load(self) -> TokenPair | None:
         """Return the newest pair."""
-        from airflow_provider_b24.rest.secrets import Secret
-        from airflow_provider_b24.rest.tokens import TokenPair
+        from airflow_provider_b24.rest.redaction import Secret
+        from airflow_provider_b24.rest.token_store import TokenPair
 
         try:
             access, refresh, seed = json.loads(self._path.read_text())
@@ -105,8 +105,8 @@ def our_application(portal: Portal) -> Bitrix24Client:
     """Return our client as the application; the hook's own differs only in where it keeps the pair."""
     from airflow_provider_b24.rest.auth import Application, OAuthCredentials
     from airflow_provider_b24.rest.client import Bitrix24Client
-    from airflow_provider_b24.rest.secrets import Secret
-    from airflow_provider_b24.rest.tokens import TokenPair
+    from airflow_provider_b24.rest.redaction import Secret
+    from airflow_provider_b24.rest.token_store import TokenPair
     from airflow_provider_b24.rest.transport import RequestsTransport, TransportOptions
 
     os.environ["BITRIX24_STATE_DIR"] = str(portal.state)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_b24.rest.auth import Application, OAuthCredentials, WebhookCredentials
 from airflow_provider_b24.rest.client import Bitrix24Client
-from airflow_provider_b24.rest.secrets import Secret
-from airflow_provider_b24.rest.tokens import MemoryTokenStore, TokenPair
+from airflow_provider_b24.rest.redaction import Secret
+from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair
 from airflow_provider_b24.rest.transport import RequestsTransport, TransportOptions
 
 if TYPE_CHECKING:

@@ -93,5 +93,5 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(
         "airflow_provider_b24.rest.client.RetryPolicy",
-        lambda: RetryPolicy(base=0.002, longest=0.01, limit_longest=0.01),
+        lambda: RetryPolicy(base=0.002, longest=0.01, max_rate_limit_delay=0.01),
     )

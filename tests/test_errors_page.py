@@ -12,7 +12,7 @@ from snippets import run_snippets
 
 from airflow_provider_b24 import exceptions
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollNotFoundError
-from airflow_provider_b24.polls.watch import PASSING
+from airflow_provider_b24.polls.decision import PASSING
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator

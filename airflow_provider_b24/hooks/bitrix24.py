@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.rest.auth import Credentials
     from airflow_provider_b24.rest.batch import BatchResult
     from airflow_provider_b24.rest.client import Bitrix24Client
-    from airflow_provider_b24.rest.limits import HostBucket, Limiter, NoLimit
+    from airflow_provider_b24.rest.rate_limit import HostBucket, Limiter, NoLimit
     from airflow_provider_b24.rest.retry import RetryPolicy
     from airflow_provider_b24.rest.transport import RequestsTransport, Transport
 
@@ -60,7 +60,7 @@ class Bitrix24Hook(BaseHook):
         :param method: the method's name as Bitrix24 documents it, for example ``user.get``.
         :param params: its parameters; dates, decimals and nested values are encoded.
         :param repeatable: whether the call may be sent again although the portal may have executed
-            it; None looks the method up in :mod:`airflow_provider_b24.rest.methods`.
+            it; None looks the method up in :mod:`airflow_provider_b24.rest.idempotency`.
         :raises Bitrix24Error: one of the types of :mod:`airflow_provider_b24.exceptions`.
         """
         return self.client.call(method, params, repeatable=repeatable)
@@ -124,19 +124,19 @@ class Bitrix24Hook(BaseHook):
         """The client for the connection's portal."""
         return self._client_for(self._credentials)
 
-    def client_without_renewal(self) -> Bitrix24Client | None:
+    def client_without_refresh(self) -> Bitrix24Client | None:
         """Return a client that never spends a refresh token; None when there is no access token yet."""
         from airflow_provider_b24.rest.auth import OAuthCredentials
 
         if not isinstance(self._credentials, OAuthCredentials):
             return self.client
-        credentials = self._credentials.without_renewal()
+        credentials = self._credentials.without_refresh()
         return self._client_for(credentials) if credentials is not None else None
 
     @cached_property
     def limiter(self) -> HostBucket | NoLimit:
         """The portal's bucket, which all processes of this host share."""
-        from airflow_provider_b24.rest.limits import HostBucket, NoLimit
+        from airflow_provider_b24.rest.rate_limit import HostBucket, NoLimit
 
         plan = self.settings.plan
         return NoLimit() if plan is None else HostBucket(portal=self.settings.portal, plan=plan)
@@ -229,7 +229,7 @@ def _tell(words: str) -> None:
 
 def _application_credentials(settings: ConnectionSettings, transport: Transport, conn_id: str) -> Credentials:
     from airflow_provider_b24.rest.auth import Application, OAuthCredentials, default_oauth_server
-    from airflow_provider_b24.rest.tokens import TokenPair, VariableTokenStore
+    from airflow_provider_b24.rest.token_store import TokenPair, VariableTokenStore
 
     server = settings.oauth_server or default_oauth_server(settings.portal)
     return OAuthCredentials(

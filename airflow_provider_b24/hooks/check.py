@@ -18,7 +18,7 @@ SCOPES = {"vote": "polls", "im": "chats", "imopenlines": "open lines"}
 def check_connection(hook: Bitrix24Hook) -> tuple[bool, str]:
     """Return whether the connection works, and in words what it reaches."""
     try:
-        client = hook.client_without_renewal()
+        client = hook.client_without_refresh()
         if client is None:
             return True, _untried(hook, "has no access token yet")
         return True, _describe(client)

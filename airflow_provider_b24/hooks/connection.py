@@ -24,8 +24,8 @@ from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
-from airflow_provider_b24.rest.limits import PLANS, Plan
-from airflow_provider_b24.rest.secrets import Secret
+from airflow_provider_b24.rest.rate_limit import PLANS, Plan
+from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.transport import TransportOptions
 
 _WEBHOOK_PATH = re.compile(r"^/rest/(?P<user>[^/]+)/(?P<code>[^/]+)/?(?P<method>[\w.]*)/?$")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Messages in one request: the portal may wait six seconds for each one's lock, and a request has sixty.
-LARGEST_REQUEST = 10
+MAX_REQUEST_MESSAGES = 10
 #: Requests in a row without an answer, after which no more are sent.
 _MOST_SILENCES = 2
 
@@ -119,7 +119,7 @@ class OpenLinesApi:
                 words = "not sent, because earlier requests had no answer"
                 report.items += _same_fate(rest, DeliveryStatus.REJECTED, words)
                 break
-            chunk = rest[:LARGEST_REQUEST]
+            chunk = rest[:MAX_REQUEST_MESSAGES]
             try:
                 result = self._client.call(method, {**target, "MESSAGES": chunk})
             except Bitrix24Error as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_id
-from airflow_provider_b24.schemas import check
+from airflow_provider_b24.schemas.validate import check
 
 
 def prepare_messages(messages: Any, *, now: float) -> list[dict[str, Any]]:

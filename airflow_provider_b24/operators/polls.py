@@ -213,7 +213,7 @@ class Bitrix24DownloadPollReportOperator(_PollOperator):
 
     def execute(self, context: Context) -> str:  # noqa: ARG002
         """Save the report and return its path."""
-        from airflow_provider_b24.operators.files import write_file
+        from airflow_provider_b24.utils.files import write_file
 
         write_file(self.path, self.hook.polls.report(self.poll))
         return self.path

@@ -18,8 +18,8 @@ from airflow_provider_b24.exceptions import (
     Outcome,
 )
 from airflow_provider_b24.polls.ballot import make_ballot, same_choice
+from airflow_provider_b24.polls.bulk import read_many
 from airflow_provider_b24.polls.draft import PollDraft, check_payload
-from airflow_provider_b24.polls.many import read_many
 from airflow_provider_b24.polls.poll import Poll
 from airflow_provider_b24.polls.reference import parse_reference
 from airflow_provider_b24.polls.sending import PollSending

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.schemas import check
+from airflow_provider_b24.schemas.validate import check
 
 if TYPE_CHECKING:
     from airflow_provider_b24.polls.poll import Answer, Poll, Question

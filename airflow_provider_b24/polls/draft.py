@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.schemas import check
+from airflow_provider_b24.schemas.validate import check
 
 #: What Bitrix24's own web and mobile clients send. The documentation says that 1 is anonymous, but
 #: the server stores 1 as public.

@@ -97,7 +97,7 @@ def decide(poll: Poll, rule: Rule) -> Verdict:
     return Pending()
 
 
-def least_voters(rule: Rule) -> float:
+def min_voters(rule: Rule) -> float:
     """Return how many people must have voted before the rule can decide a poll that is not stopped."""
     return math.inf if isinstance(rule, Stopped) else rule.people
 

@@ -17,7 +17,7 @@ from airflow_provider_b24.polls.template_id import check_template_id, fresh_temp
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Bitrix24Client
-    from airflow_provider_b24.rest.outcomes import Answer
+    from airflow_provider_b24.rest.response import Answer
 
 #: Pauses in seconds while the portal is still busy with an earlier copy of the same poll.
 _TWIN_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)

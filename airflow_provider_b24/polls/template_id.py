@@ -10,7 +10,7 @@ import uuid
 from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.rest.methods import TEMPLATE_ID
+from airflow_provider_b24.rest.idempotency import TEMPLATE_ID
 
 
 def fresh_template_id() -> str:

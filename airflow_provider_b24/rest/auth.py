@@ -14,10 +14,10 @@ from airflow_provider_b24.exceptions import (
     Bitrix24TokenRefreshError,
     Outcome,
 )
-from airflow_provider_b24.rest.outcomes import Answer, Failure, classify
-from airflow_provider_b24.rest.secrets import REGISTRY, Secret, protect
-from airflow_provider_b24.rest.state import locked, state_file
-from airflow_provider_b24.rest.tokens import TokenPair, TokenStore, fingerprint
+from airflow_provider_b24.rest.redaction import REGISTRY, Secret, protect
+from airflow_provider_b24.rest.response import Answer, Failure, classify
+from airflow_provider_b24.rest.shared_state import locked, state_file
+from airflow_provider_b24.rest.token_store import TokenPair, TokenStore, fingerprint
 from airflow_provider_b24.rest.transport import HttpReply, HttpRequest, Transport
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class OAuthCredentials:
         self._pair = self._renew(refused_token)
         return True
 
-    def without_renewal(self) -> TokenCredentials | None:
+    def without_refresh(self) -> TokenCredentials | None:
         """Return credentials with the newest access token alone; None when there is none yet."""
         access = self._newest().access
         return TokenCredentials(portal=self.portal, access=access) if access is not None else None
@@ -222,7 +222,7 @@ class OAuthCredentials:
             )
             return error
         return Bitrix24NoAnswerError(
-            f"The OAuth server gave no usable answer: {REGISTRY.shown(failure.description)}",
+            f"The OAuth server gave no usable answer: {REGISTRY.redact_and_truncate(failure.description)}",
             method="oauth/token",
             status=failure.status,
             outcome=failure.outcome,
@@ -232,8 +232,8 @@ class OAuthCredentials:
     def _refresh_error(self, code: str, text: str, status: int | None = None) -> Bitrix24TokenRefreshError:
         return Bitrix24TokenRefreshError(
             method="oauth/token",
-            code=REGISTRY.shown(code),
-            description=REGISTRY.shown(text),
+            code=REGISTRY.redact_and_truncate(code),
+            description=REGISTRY.redact_and_truncate(text),
             status=status,
             outcome=Outcome.REFUSED,
             conn_id=self._conn_id,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24ValidationError, Outcome
 from airflow_provider_b24.rest.batch_request import Command, for_command, run_request
 from airflow_provider_b24.rest.encoding import check_params, command
-from airflow_provider_b24.rest.methods import is_reading, is_repeatable
+from airflow_provider_b24.rest.idempotency import is_read_only, is_repeatable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Commands that one request may carry.
-LARGEST_BATCH = 50
+MAX_BATCH_COMMANDS = 50
 #: Requests that may be under way at a time when all commands read.
-SIDE_BY_SIDE = 4
+MAX_PARALLEL_REQUESTS = 4
 #: Requests after which the task log is told how far the batch is.
 _PROGRESS_EVERY = 10
 
@@ -78,7 +78,7 @@ def _prepare(key: Hashable, given: Any, repeatable: bool | None) -> Command:
         raise Bitrix24ValidationError(f"commands[{key!r}].{error.path}", error.rule, method=method) from None
     if repeatable is None:
         repeatable = is_repeatable(method, checked)
-    return Command(key, method, text, repeatable, is_reading(method))
+    return Command(key, method, text, repeatable, is_read_only(method))
 
 
 def _pair(key: Hashable, given: Any) -> tuple[str, Mapping[str, Any]]:
@@ -124,7 +124,7 @@ class _Run:
             self._report(number, len(chunks))
 
     def _send_side_by_side(self, chunks: list[list[Command]]) -> None:
-        pool = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="bitrix24-batch")
+        pool = ThreadPoolExecutor(MAX_PARALLEL_REQUESTS, thread_name_prefix="bitrix24-batch")
         try:
             futures = [pool.submit(self._send_beside, chunk) for chunk in chunks]
             for number, future in enumerate(as_completed(futures), start=1):
@@ -179,5 +179,5 @@ class _Run:
 
 
 def _chunks(commands: list[Command]) -> Iterator[list[Command]]:
-    for start in range(0, len(commands), LARGEST_BATCH):
-        yield commands[start : start + LARGEST_BATCH]
+    for start in range(0, len(commands), MAX_BATCH_COMMANDS):
+        yield commands[start : start + MAX_BATCH_COMMANDS]

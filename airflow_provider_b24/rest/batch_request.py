@@ -13,7 +13,7 @@ from airflow_provider_b24.exceptions import (
     Outcome,
     error_from_dict,
 )
-from airflow_provider_b24.rest.outcomes import (
+from airflow_provider_b24.rest.response import (
     NOT_EXECUTED_CODES,
     Failure,
     code_text,

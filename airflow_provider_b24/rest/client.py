@@ -18,14 +18,14 @@ from airflow_provider_b24.exceptions import (
     Bitrix24UnreachableError,
     Outcome,
 )
-from airflow_provider_b24.rest.codes import error_type
 from airflow_provider_b24.rest.encoding import check_params, encode_json
-from airflow_provider_b24.rest.limits import Limiter, NoLimit
-from airflow_provider_b24.rest.methods import BINARY_METHODS, is_repeatable
-from airflow_provider_b24.rest.operating import OperatingWatch
-from airflow_provider_b24.rest.outcomes import Answer, Failure, classify
+from airflow_provider_b24.rest.error_codes import error_type
+from airflow_provider_b24.rest.idempotency import BINARY_METHODS, is_repeatable
+from airflow_provider_b24.rest.operating_time import OperatingTimeTracker
+from airflow_provider_b24.rest.rate_limit import Limiter, NoLimit
+from airflow_provider_b24.rest.redaction import REGISTRY
+from airflow_provider_b24.rest.response import Answer, Failure, classify
 from airflow_provider_b24.rest.retry import Renew, RetryPolicy, Wait, next_step
-from airflow_provider_b24.rest.secrets import REGISTRY
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.auth import Credentials
@@ -68,7 +68,7 @@ class Bitrix24Client:
         self._policy = policy or RetryPolicy()
         self._clock = clock
         self._sleep = sleep
-        self.operating = OperatingWatch(clock)
+        self.operating = OperatingTimeTracker(clock)
 
     def call(
         self, method: str, params: Mapping[str, Any] | None = None, *, repeatable: bool | None = None
@@ -78,7 +78,7 @@ class Bitrix24Client:
         :param method: the method's name as Bitrix24 documents it, for example ``user.get``.
         :param params: its parameters; dates, decimals and nested values are encoded.
         :param repeatable: whether the call may be repeated although it may have been executed;
-            None looks the method up in :mod:`airflow_provider_b24.rest.methods`.
+            None looks the method up in :mod:`airflow_provider_b24.rest.idempotency`.
         :raises Bitrix24OutcomeUnknownError: when it may have been executed and must not be repeated.
         :raises Bitrix24Error: one of the types of :mod:`airflow_provider_b24.exceptions`.
         """
@@ -196,7 +196,7 @@ class Bitrix24Client:
             "%s: attempt %d got no answer (%s); asking again in %.1f s",
             method,
             attempt,
-            REGISTRY.shown(why),
+            REGISTRY.redact_and_truncate(why),
             seconds,
         )
         self._sleep(seconds)
@@ -208,8 +208,8 @@ class Bitrix24Client:
             description = f"{description} (parameter {failure.argument})"
         fields: dict[str, Any] = {
             "method": method,
-            "code": REGISTRY.shown(failure.code) or None,
-            "description": REGISTRY.shown(description),
+            "code": REGISTRY.redact_and_truncate(failure.code) or None,
+            "description": REGISTRY.redact_and_truncate(description),
             "status": failure.status,
             "attempts": attempts,
             "outcome": failure.outcome,

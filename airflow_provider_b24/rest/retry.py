@@ -11,7 +11,7 @@ from airflow_provider_b24.exceptions import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_b24.rest.outcomes import Failure
+    from airflow_provider_b24.rest.response import Failure
 
 #: Lifted by Bitrix24's support only, or by nobody.
 _HOPELESS = frozenset({"overload_limit"})
@@ -25,20 +25,20 @@ class RetryPolicy:
     """How long to insist.
 
     :param attempts: requests for one call at most, waits for a limit not counted.
-    :param limit_attempts: requests for one call at most while the portal refuses for its rate: more,
+    :param max_rate_limit_attempts: requests for one call at most while the portal refuses for its rate: more,
         because each has a fair chance where others use the same address up, and nothing is executed.
     :param base: seconds that the first pause may last; it doubles each time.
     :param longest: seconds that a pause may last.
-    :param limit_longest: the same while the portal refuses for its rate; the bucket slows down by itself.
-    :param reset_within: seconds to wait for a method's operating time to be reset; longer fails.
+    :param max_rate_limit_delay: the same while the portal refuses for its rate.
+    :param max_reset_wait: seconds to wait for a method's operating time to be reset; longer fails.
     """
 
     attempts: int = 4
-    limit_attempts: int = 30
+    max_rate_limit_attempts: int = 30
     base: float = 0.5
     longest: float = 20.0
-    limit_longest: float = 5.0
-    reset_within: float = 120.0
+    max_rate_limit_delay: float = 5.0
+    max_reset_wait: float = 120.0
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,17 @@ def next_step(
         return _after_reset(reset_in, attempt, policy)
     if code == "query_limit_exceeded":
         # With status 401 the portal has banned the integration, and waiting does not help.
-        banned = failure.status == _UNAUTHORIZED or attempt >= policy.limit_attempts
-        return GiveUp() if banned else Wait(_pause(attempt, policy.base, policy.limit_longest, random_))
+        banned = failure.status == _UNAUTHORIZED or attempt >= policy.max_rate_limit_attempts
+        return (
+            GiveUp() if banned else Wait(_pause(attempt, policy.base, policy.max_rate_limit_delay, random_))
+        )
     if failure.outcome is Outcome.UNKNOWN and not repeatable:
         return GiveUp()
     return _pause_or_end(attempt, policy, random_)
 
 
 def _after_reset(reset_in: float | None, attempt: int, policy: RetryPolicy) -> Wait | GiveUp:
-    if reset_in is None or reset_in > policy.reset_within or attempt >= policy.attempts:
+    if reset_in is None or reset_in > policy.max_reset_wait or attempt >= policy.attempts:
         return GiveUp()
     return Wait(max(reset_in, 0.0) + policy.base)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_b24.exceptions import Outcome
-from airflow_provider_b24.rest.secrets import Secret, guard_loggers
+from airflow_provider_b24.rest.redaction import Secret, guard_loggers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import requests
 
 #: A reply that is larger is not read to the end.
-LARGEST_REPLY = 32 * 1024 * 1024
+MAX_REPLY_BYTES = 32 * 1024 * 1024
 #: Servers close idle connections after 15 seconds or more; a request sent into that moment is lost
 #: with its outcome unknown, so an older connection is not used again.
 _IDLE_SECONDS = 10.0
@@ -177,7 +177,7 @@ def _read(response: requests.Response) -> HttpReply | NoReply:
     for chunk in response.iter_content(64 * 1024):
         chunks.append(chunk)
         size += len(chunk)
-        if size > LARGEST_REPLY:
+        if size > MAX_REPLY_BYTES:
             return NoReply(Outcome.UNKNOWN, "the reply is larger than 32 MB", repeatable=False)
     return HttpReply(
         status=response.status_code,

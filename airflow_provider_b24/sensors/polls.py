@@ -69,7 +69,7 @@ class Bitrix24PollSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
         """Look at the poll once."""
-        from airflow_provider_b24.polls.watch import PASSING, look
+        from airflow_provider_b24.polls.decision import PASSING, look
 
         try:
             poll = look(Bitrix24Hook(self.bitrix24_conn_id).polls, self.poll, self.rule)

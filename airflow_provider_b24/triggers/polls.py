@@ -64,12 +64,12 @@ class Bitrix24PollTrigger(BaseTrigger):
     async def _event(self) -> dict[str, Any]:
         from airflow_provider_b24.polls.reference import parse_reference
         from airflow_provider_b24.polls.rules import parse_rule
-        from airflow_provider_b24.triggers.feed import feed_of
+        from airflow_provider_b24.triggers.poll_watcher.watcher import watcher_of
 
         try:
             reference, rule = parse_reference(self.poll), parse_rule(self.rule)
         except Bitrix24Error as error:
             return {"status": "error", "error": error.to_dict()}
         log.info("Waiting for the poll (%s) by the rule %s", reference, rule)
-        feed = feed_of(self.bitrix24_conn_id)
+        feed = watcher_of(self.bitrix24_conn_id)
         return await feed.wait(reference, rule, interval=self.poll_interval, deadline=self.deadline)

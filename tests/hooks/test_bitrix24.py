@@ -14,7 +14,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24OutcomeUnknownError,
 )
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
-from airflow_provider_b24.rest.limits import PLANS, HostBucket, NoLimit
+from airflow_provider_b24.rest.rate_limit import PLANS, HostBucket, NoLimit
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
@@ -142,7 +142,7 @@ def test_an_application_calls_with_its_access_token(portal: Emulator, applicatio
 
 def test_a_client_without_renewal_never_spends_the_refresh_token(portal: Emulator, application: str) -> None:
     portal.expire_access_token()
-    client = Bitrix24Hook(application).client_without_renewal()
+    client = Bitrix24Hook(application).client_without_refresh()
 
     assert client is not None
     with pytest.raises(Bitrix24ExpiredTokenError):
@@ -151,7 +151,7 @@ def test_a_client_without_renewal_never_spends_the_refresh_token(portal: Emulato
 
 
 def test_a_webhook_needs_no_renewal(hook: Bitrix24Hook) -> None:
-    assert hook.client_without_renewal() is hook.client
+    assert hook.client_without_refresh() is hook.client
 
 
 @pytest.mark.parametrize(

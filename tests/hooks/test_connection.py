@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
 from airflow_provider_b24.hooks.connection import ConnectionSettings, is_loopback, read_connection
-from airflow_provider_b24.rest.limits import PLANS
+from airflow_provider_b24.rest.rate_limit import PLANS
 
 PORTAL = "https://acme.bitrix24.com"
 CODE = "c0dec0dec0dec0de"

@@ -17,7 +17,7 @@ from airflow_provider_b24 import exceptions
 from airflow_provider_b24.hooks import connection as code
 from airflow_provider_b24.hooks.connection import read_connection
 from airflow_provider_b24.rest.auth import _SECOND_ZONES
-from airflow_provider_b24.rest.limits import PLANS
+from airflow_provider_b24.rest.rate_limit import PLANS
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator

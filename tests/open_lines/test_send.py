@@ -14,7 +14,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24RateLimitError,
     Bitrix24ScopeError,
 )
-from airflow_provider_b24.open_lines.api import LARGEST_REQUEST, OpenLinesApi
+from airflow_provider_b24.open_lines.api import MAX_REQUEST_MESSAGES, OpenLinesApi
 
 from .conftest import NOW, Shop, message
 
@@ -103,22 +103,22 @@ def test_a_line_that_takes_nothing_in_delivers_nothing(shop: Shop) -> None:
 
 def test_many_messages_go_in_requests_that_the_portal_can_finish_in_time(shop: Shop) -> None:
     # The portal may wait six seconds for the lock of each message, and a request has sixty.
-    assert LARGEST_REQUEST * 6 <= 60
-    count = 2 * LARGEST_REQUEST + 3
+    assert MAX_REQUEST_MESSAGES * 6 <= 60
+    count = 2 * MAX_REQUEST_MESSAGES + 3
     report = shop.send([message(number) for number in range(count)])
     assert [item.message_id for item in report.items] == [f"m{number}" for number in range(count)]
     assert shop.texts == [f"Text {number}" for number in range(count)]
     assert [len(request.params["MESSAGES"]) for request in shop.portal.requests] == [
-        LARGEST_REQUEST,
-        LARGEST_REQUEST,
+        MAX_REQUEST_MESSAGES,
+        MAX_REQUEST_MESSAGES,
         3,
     ]
 
 
 def test_a_bad_message_anywhere_sends_nothing(shop: Shop) -> None:
-    rows = [message(number) for number in range(3 * LARGEST_REQUEST)]
+    rows = [message(number) for number in range(3 * MAX_REQUEST_MESSAGES)]
     del rows[-1]["chat"]
-    with pytest.raises(Exception, match=rf"messages\[{3 * LARGEST_REQUEST - 1}\]: needs 'chat'"):
+    with pytest.raises(Exception, match=rf"messages\[{3 * MAX_REQUEST_MESSAGES - 1}\]: needs 'chat'"):
         shop.send(rows)
     assert shop.portal.requests.count() == 0
 
@@ -129,11 +129,11 @@ def test_a_bad_message_anywhere_sends_nothing(shop: Shop) -> None:
 @pytest.mark.parametrize("kind", LOSSES)
 def test_a_lost_reply_leaves_its_messages_unknown_and_is_not_repeated(shop: Shop, kind: str) -> None:
     shop.portal.faults.add(kind, method=SEND, after=1)
-    report = shop.send([message(number) for number in range(3 * LARGEST_REQUEST)])
+    report = shop.send([message(number) for number in range(3 * MAX_REQUEST_MESSAGES)])
     assert statuses(report) == [
-        *["accepted"] * LARGEST_REQUEST,
-        *["unknown"] * LARGEST_REQUEST,
-        *["accepted"] * LARGEST_REQUEST,
+        *["accepted"] * MAX_REQUEST_MESSAGES,
+        *["unknown"] * MAX_REQUEST_MESSAGES,
+        *["accepted"] * MAX_REQUEST_MESSAGES,
     ]
     assert all(item.errors for item in report.items if item.status == "unknown")
     assert shop.portal.requests.count(SEND) == 3
@@ -144,7 +144,7 @@ def test_a_portal_that_answers_now_and_then_is_asked_on(shop: Shop) -> None:
     shop.portal.faults.add("drop_after", method=SEND)
     shop.portal.faults.add("drop_after", method=SEND, after=1)
     shop.portal.faults.add("drop_after", method=SEND, after=2)
-    report = shop.send([message(number) for number in range(6 * LARGEST_REQUEST)])
+    report = shop.send([message(number) for number in range(6 * MAX_REQUEST_MESSAGES)])
     assert [request.fault for request in shop.portal.requests] == [
         "drop_after",
         "",
@@ -153,7 +153,7 @@ def test_a_portal_that_answers_now_and_then_is_asked_on(shop: Shop) -> None:
         "drop_after",
         "",
     ]
-    assert (report.accepted, report.unknown) == (3 * LARGEST_REQUEST, 3 * LARGEST_REQUEST)
+    assert (report.accepted, report.unknown) == (3 * MAX_REQUEST_MESSAGES, 3 * MAX_REQUEST_MESSAGES)
 
 
 def test_a_slow_reply_is_unknown(shop: Shop) -> None:
@@ -166,8 +166,10 @@ def test_a_slow_reply_is_unknown(shop: Shop) -> None:
 
 def test_a_portal_that_is_down_is_not_asked_without_end(shop: Shop) -> None:
     shop.portal.faults.add("status_502", method=SEND, times=None)
-    report = shop.send([message(number) for number in range(5 * LARGEST_REQUEST)])
-    assert statuses(report) == ["unknown"] * (2 * LARGEST_REQUEST) + ["rejected"] * (3 * LARGEST_REQUEST)
+    report = shop.send([message(number) for number in range(5 * MAX_REQUEST_MESSAGES)])
+    assert statuses(report) == ["unknown"] * (2 * MAX_REQUEST_MESSAGES) + ["rejected"] * (
+        3 * MAX_REQUEST_MESSAGES
+    )
     assert report.items[-1].errors == ("not sent, because earlier requests had no answer",)
     assert shop.portal.requests.count(SEND) == 2
 
@@ -210,9 +212,9 @@ def between(shop: Shop, happens: Callable[[], object]) -> OpenLinesApi:
 
 def test_a_line_that_is_switched_off_midway_loses_no_report(shop: Shop) -> None:
     api = between(shop, lambda: shop.portal.lines.deactivate(shop.line))
-    rows = [message(number) for number in range(3 * LARGEST_REQUEST)]
+    rows = [message(number) for number in range(3 * MAX_REQUEST_MESSAGES)]
     report = api.send(connector="shop", line=shop.line, messages=rows)
-    assert statuses(report) == ["accepted"] * LARGEST_REQUEST + ["rejected"] * (2 * LARGEST_REQUEST)
+    assert statuses(report) == ["accepted"] * MAX_REQUEST_MESSAGES + ["rejected"] * (2 * MAX_REQUEST_MESSAGES)
     assert "NOT_ACTIVE_LINE" in report.items[-1].errors[0]
     assert shop.portal.requests.count(SEND) == 2
 
@@ -226,8 +228,8 @@ def test_a_limit_on_the_first_request_is_an_error(shop: Shop) -> None:
 
 def test_a_limit_midway_rejects_the_rest(shop: Shop) -> None:
     shop.portal.faults.add("status_503_limit", method=SEND, times=None, after=1)
-    report = shop.send([message(number) for number in range(2 * LARGEST_REQUEST)])
-    assert statuses(report) == ["accepted"] * LARGEST_REQUEST + ["rejected"] * LARGEST_REQUEST
+    report = shop.send([message(number) for number in range(2 * MAX_REQUEST_MESSAGES)])
+    assert statuses(report) == ["accepted"] * MAX_REQUEST_MESSAGES + ["rejected"] * MAX_REQUEST_MESSAGES
 
 
 @pytest.mark.parametrize("action", ["send", "update", "delete"])

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from airflow_provider_b24.rest.auth import WebhookCredentials
 from airflow_provider_b24.rest.client import Bitrix24Client
-from airflow_provider_b24.rest.secrets import Secret
+from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.transport import RequestsTransport
 
 if TYPE_CHECKING:

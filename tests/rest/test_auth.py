@@ -26,8 +26,8 @@ from airflow_provider_b24.rest.auth import (
     default_oauth_server,
 )
 from airflow_provider_b24.rest.client import Bitrix24Client
-from airflow_provider_b24.rest.secrets import Secret
-from airflow_provider_b24.rest.tokens import MemoryTokenStore, TokenPair, TokenStore
+from airflow_provider_b24.rest.redaction import Secret
+from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair, TokenStore
 from airflow_provider_b24.rest.transport import RequestsTransport
 
 from .conftest import forked, reply_bytes
@@ -520,7 +520,7 @@ def test_a_connection_test_never_spends_a_refresh_token(
     make_credentials: Callable[..., OAuthCredentials],
     portal: Emulator,
 ) -> None:
-    credentials = make_credentials().without_renewal()
+    credentials = make_credentials().without_refresh()
     assert isinstance(credentials, TokenCredentials)
     portal.expire_access_token()
     with pytest.raises(Bitrix24AuthError):
@@ -534,7 +534,7 @@ def test_before_the_first_refresh_there_may_be_no_token_to_test_with(
 ) -> None:
     start = TokenPair.from_connection(access_token="", refresh_token="some-token")
 
-    assert make_credentials(start=start).without_renewal() is None
+    assert make_credentials(start=start).without_refresh() is None
 
 
 @pytest.mark.parametrize(

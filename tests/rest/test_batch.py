@@ -26,9 +26,9 @@ from airflow_provider_b24.exceptions import (
     Outcome,
 )
 from airflow_provider_b24.rest.auth import WebhookCredentials
-from airflow_provider_b24.rest.batch import LARGEST_BATCH, SIDE_BY_SIDE, BatchResult
-from airflow_provider_b24.rest.limits import NoLimit
-from airflow_provider_b24.rest.secrets import Secret
+from airflow_provider_b24.rest.batch import MAX_BATCH_COMMANDS, MAX_PARALLEL_REQUESTS, BatchResult
+from airflow_provider_b24.rest.rate_limit import NoLimit
+from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.transport import HttpReply, HttpRequest, NoReply
 
 if TYPE_CHECKING:
@@ -434,16 +434,17 @@ class Gate:
 def test_reads_are_sent_a_few_requests_at_a_time(
     make_client: Callable[..., Bitrix24Client], transport: Any, portal: Emulator
 ) -> None:
-    gate = Gate(transport, SIDE_BY_SIDE)
+    gate = Gate(transport, MAX_PARALLEL_REQUESTS)
     commands = {
-        number: ("user.get", {"ID": 1 + number % 3}) for number in range(LARGEST_BATCH * SIDE_BY_SIDE * 2)
+        number: ("user.get", {"ID": 1 + number % 3})
+        for number in range(MAX_BATCH_COMMANDS * MAX_PARALLEL_REQUESTS * 2)
     }
     done = make_client(transport=gate).call_batch(commands)
 
-    assert gate.most == SIDE_BY_SIDE
+    assert gate.most == MAX_PARALLEL_REQUESTS
     assert list(done.results) == list(commands)
     assert all(int(rows[0]["ID"]) == 1 + number % 3 for number, rows in done.results.items())
-    assert portal.requests.count("batch") == SIDE_BY_SIDE * 2
+    assert portal.requests.count("batch") == MAX_PARALLEL_REQUESTS * 2
 
 
 def test_writes_are_sent_one_request_at_a_time(
@@ -477,7 +478,7 @@ def test_side_by_side_too_what_is_done_is_kept(
     done = make_client().call_batch(dict.fromkeys(range(500), READ))
 
     assert (len(done.results), len(done.errors)) == (100, 400)
-    assert portal.requests.count("batch") <= 2 + SIDE_BY_SIDE
+    assert portal.requests.count("batch") <= 2 + MAX_PARALLEL_REQUESTS
     assert {error.outcome for error in done.errors.values()} == {Outcome.REFUSED, Outcome.NOT_EXECUTED}
 
 
@@ -495,7 +496,7 @@ def test_after_a_refusal_no_thread_starts_another_request(
     finally:
         sys.setswitchinterval(interval)
 
-    assert len(portal.sent) <= SIDE_BY_SIDE
+    assert len(portal.sent) <= MAX_PARALLEL_REQUESTS
 
 
 def test_side_by_side_too_an_interrupt_ends_the_run(

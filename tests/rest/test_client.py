@@ -26,9 +26,9 @@ from airflow_provider_b24.exceptions import (
 )
 from airflow_provider_b24.rest.auth import WebhookCredentials
 from airflow_provider_b24.rest.client import list_of
-from airflow_provider_b24.rest.limits import NoLimit
+from airflow_provider_b24.rest.rate_limit import NoLimit
+from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.retry import RetryPolicy
-from airflow_provider_b24.rest.secrets import Secret
 
 from .conftest import reply_bytes
 
@@ -273,7 +273,7 @@ def test_a_rate_limit_is_insisted_on_and_then_raised(client: Bitrix24Client, por
     with pytest.raises(Bitrix24RateLimitError) as caught:
         client.call(*post(portal))
 
-    assert caught.value.attempts == RetryPolicy().limit_attempts
+    assert caught.value.attempts == RetryPolicy().max_rate_limit_attempts
     assert caught.value.outcome is Outcome.NOT_EXECUTED
 
 

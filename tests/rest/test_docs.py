@@ -10,11 +10,11 @@ import pytest
 from snippets import run_snippets
 
 from airflow_provider_b24 import exceptions
-from airflow_provider_b24.rest import methods
-from airflow_provider_b24.rest.batch import LARGEST_BATCH, SIDE_BY_SIDE
-from airflow_provider_b24.rest.limits import PLANS
-from airflow_provider_b24.rest.methods import is_repeatable
-from airflow_provider_b24.rest.outcomes import NOT_EXECUTED_CODES
+from airflow_provider_b24.rest import idempotency as methods
+from airflow_provider_b24.rest.batch import MAX_BATCH_COMMANDS, MAX_PARALLEL_REQUESTS
+from airflow_provider_b24.rest.idempotency import is_repeatable
+from airflow_provider_b24.rest.rate_limit import PLANS
+from airflow_provider_b24.rest.response import NOT_EXECUTED_CODES
 from airflow_provider_b24.rest.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -54,10 +54,11 @@ def test_the_page_s_figures_are_the_code_s() -> None:
 
     assert f"up to {policy.attempts - 1} times" in PAGE
     assert (
-        f"up to {policy.limit_attempts - 1} times with pauses of {policy.limit_longest:.0f} seconds" in PAGE
+        f"up to {policy.max_rate_limit_attempts - 1} times with pauses of {policy.max_rate_limit_delay:.0f} seconds"
+        in PAGE
     )
-    assert policy.reset_within == 120
+    assert policy.max_reset_wait == 120
     assert "within two minutes" in PAGE
-    assert (LARGEST_BATCH, SIDE_BY_SIDE) == (50, 4)
+    assert (MAX_BATCH_COMMANDS, MAX_PARALLEL_REQUESTS) == (50, 4)
     assert all(f"`{name}`" in PAGE for name in PLANS)
     assert all(re.search(f"`{code}`", PAGE, re.IGNORECASE) for code in NOT_EXECUTED_CODES)

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_b24.exceptions import Outcome
-from airflow_provider_b24.rest.outcomes import Failure
+from airflow_provider_b24.rest.response import Failure
 from airflow_provider_b24.rest.retry import GiveUp, Renew, RetryPolicy, Wait, next_step
 
-POLICY = RetryPolicy(attempts=4, limit_attempts=12, base=0.5, longest=20.0, limit_longest=5.0)
+POLICY = RetryPolicy(attempts=4, max_rate_limit_attempts=12, base=0.5, longest=20.0, max_rate_limit_delay=5.0)
 NOT_EXECUTED, REFUSED, UNKNOWN = Outcome.NOT_EXECUTED, Outcome.REFUSED, Outcome.UNKNOWN
 
 LIMIT = Failure(NOT_EXECUTED, code="QUERY_LIMIT_EXCEEDED", status=503)
@@ -57,7 +57,8 @@ def test_a_token_is_renewed_once_for_a_call(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "last"), [(Failure(NOT_EXECUTED), 4), (Failure(UNKNOWN), 4), (LIMIT, POLICY.limit_attempts)]
+    ("failure", "last"),
+    [(Failure(NOT_EXECUTED), 4), (Failure(UNKNOWN), 4), (LIMIT, POLICY.max_rate_limit_attempts)],
 )
 def test_insisting_has_an_end(failure: Failure, last: int) -> None:
     before = next_step(failure, attempt=last - 1, repeatable=True, policy=POLICY)

@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_b24.emulator import Emulator
 from airflow_provider_b24.exceptions import Outcome
 from airflow_provider_b24.rest import transport as transport_module
-from airflow_provider_b24.rest.secrets import Secret
+from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.transport import (
     HttpReply,
     HttpRequest,
@@ -239,7 +239,7 @@ def test_a_redirect_is_reported_and_not_followed(transport: RequestsTransport, p
 def test_a_reply_that_is_too_large_is_not_read_to_the_end(
     portal: Emulator, transport: RequestsTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport_module, "LARGEST_REPLY", 200_000)
+    monkeypatch.setattr(transport_module, "MAX_REPLY_BYTES", 200_000)
     portal.faults.add("oversize", bytes=8_000_000)
 
     assert transport.send(request_to(portal.url)) == NoReply(
@@ -248,13 +248,13 @@ def test_a_reply_that_is_too_large_is_not_read_to_the_end(
 
 
 def test_the_largest_reply_is_32_mb() -> None:
-    assert transport_module.LARGEST_REPLY == 32 * 1024 * 1024
+    assert transport_module.MAX_REPLY_BYTES == 32 * 1024 * 1024
 
 
 def test_a_small_packed_reply_that_unpacks_to_a_large_one_is_refused(
     transport: RequestsTransport, serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport_module, "LARGEST_REPLY", 200_000)
+    monkeypatch.setattr(transport_module, "MAX_REPLY_BYTES", 200_000)
     server = serve(reply_bytes(gzip.compress(b" " * 5_000_000), headers="Content-Encoding: gzip\r\n"))
 
     assert isinstance(transport.send(request_to(server.url)), NoReply)

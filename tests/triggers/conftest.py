@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_b24.triggers import feed
-from airflow_provider_b24.triggers.feed import FeedOptions
+from airflow_provider_b24.triggers.poll_watcher import watcher as feed
+from airflow_provider_b24.triggers.poll_watcher.watcher import WatcherOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
 
 #: As always, but a thousand times faster, and with the portal's limit to itself.
-HASTY = FeedOptions(share=1.0, base=0.002, longest=0.01, patience=0.05)
+HASTY = WatcherOptions(share=1.0, base=0.002, longest=0.01, patience=0.05)
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ async def test_a_poll_that_was_decided_while_no_triggerer_ran_is_no_timeout(
 async def test_the_last_look_is_just_before_the_deadline_and_not_an_interval_later(
     portal: Emulator, message_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_b24.triggers.feed._LAST_LOOK", 0.15)
+    monkeypatch.setattr("airflow_provider_b24.triggers.poll_watcher.watcher._LAST_LOOK", 0.15)
     running = asyncio.create_task(
         events_of(trigger_for(message_id, poll_interval=3600, deadline=time.time() + 0.3))
     )
@@ -261,7 +261,7 @@ async def test_its_threads_reach_airflow_through_the_triggerers_own_loop() -> No
     """Before Airflow 3.2 a triggerer breaks when a thread asks it for a connection in any other way."""
     from asgiref.sync import async_to_sync
 
-    from airflow_provider_b24.triggers.aside import aside
+    from airflow_provider_b24.triggers.poll_watcher.threads import aside
 
     async def loop_that_answers() -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
@@ -275,7 +275,7 @@ async def test_its_threads_reach_airflow_through_the_triggerers_own_loop() -> No
 async def test_its_threads_raise_what_the_work_raises_and_keep_no_process_alive() -> None:
     import threading
 
-    from airflow_provider_b24.triggers.aside import aside
+    from airflow_provider_b24.triggers.poll_watcher.threads import aside
 
     def fail() -> None:
         raise LookupError("nothing there")

@@ -1,0 +1,63 @@
+"""How much of its running time each method has used, as the portal's replies say.
+
+A portal counts the seconds that a method runs, for each webhook or application, over ten minutes, and
+refuses the method once they are used up: at 420 seconds by default, at 480 in the cloud.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from airflow_provider_b24.rest.response import OperatingTime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+#: Four fifths of the smaller limit.
+NEAR_LIMIT = 336.0
+_WINDOW = 600.0
+
+
+class OperatingTimeTracker:
+    """Remembers each method's running time, and warns once before the portal refuses the method.
+
+    :param clock: returns Unix seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._times: dict[str, OperatingTime] = {}
+        self._quiet_until: dict[str, float] = {}
+
+    def note(self, method: str, time: OperatingTime) -> None:
+        """Take note of what a reply says; a portal without limits says nothing."""
+        if time.reset_at is None:
+            return
+        self._times[method.lower()] = time
+        if time.used >= NEAR_LIMIT:
+            self._warn(method, time.used, time.reset_at)
+
+    def reset_at(self, method: str) -> float | None:
+        """Return when the method's time is counted anew, in Unix seconds; None when the portal never said."""
+        return self._times.get(method.lower(), OperatingTime()).reset_at
+
+    def reset_in(self, method: str) -> float | None:
+        """Return how many seconds are left until then."""
+        reset_at = self.reset_at(method)
+        return None if reset_at is None else reset_at - self._clock()
+
+    def _warn(self, method: str, used: float, reset_at: float) -> None:
+        now = self._clock()
+        if now < self._quiet_until.get(method.lower(), 0.0):
+            return
+        self._quiet_until[method.lower()] = reset_at if reset_at > now else now + _WINDOW
+        log.warning(
+            "%s has run for %.0f s of the some 420 to 480 s that the portal grants in ten minutes; "
+            "the count is reset in %.0f s",
+            method,
+            used,
+            max(reset_at - now, 0.0),
+        )

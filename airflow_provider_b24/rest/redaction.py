@@ -1,0 +1,107 @@
+"""Values that must never be shown, and the text that is shown without them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from urllib.parse import quote
+
+#: Shorter values would blot out ordinary words, and Airflow does not mask them either.
+_SHORTEST = 5
+_MASK = "***"
+_LONGEST_TEXT = 300
+_URLLIB3 = ("connection", "connectionpool", "poolmanager", "response", "util", "util.retry")
+
+
+class Secret:
+    """A value that shows itself only when asked by name.
+
+    Frames, dataclasses and exceptions that hold it print ``***``.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the value itself."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return f"Secret({_MASK})"
+
+    __str__ = __repr__
+
+
+class SecretRegistry(logging.Filter):
+    """The secrets that this process has met, taken out of texts and of log records."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._values: tuple[str, ...] = ()
+        self._lock = threading.Lock()
+
+    def add(self, *secrets: Secret | None) -> None:
+        """Remember secrets, in plain and in URL-quoted form."""
+        plain = {secret.reveal() for secret in secrets if secret}
+        forms = {form for value in plain for form in (value, quote(value, safe="")) if len(form) >= _SHORTEST}
+        if forms.issubset(self._values):
+            return
+        with self._lock:
+            # Longest first, or a secret that contains another would be masked in part.
+            self._values = tuple(sorted(forms.union(self._values), key=len, reverse=True))
+
+    def redact(self, text: str) -> str:
+        """Return the text with each secret replaced."""
+        for value in self._values:
+            if value in text:
+                text = text.replace(value, _MASK)
+        return text
+
+    def redact_and_truncate(self, text: str) -> str:
+        """Return the beginning of a text from outside, without secrets: cut first, one would stay in part."""
+        return self.redact(text)[:_LONGEST_TEXT]
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Mask a log record's message and traceback; the record itself is always kept."""
+        message = record.getMessage()
+        cleaned = self.redact(message)
+        if cleaned != message:
+            record.msg, record.args = cleaned, None
+        if record.exc_info and record.exc_info[0] is not None:
+            # urllib3 logs headers that it can't parse, and they may repeat ours.
+            trace = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            record.exc_info, record.exc_text = None, self.redact(trace)
+        return True
+
+
+#: One for the process: urllib3's loggers are shared by every connection too.
+REGISTRY = SecretRegistry()
+
+
+def guard_loggers() -> None:
+    """Keep secrets out of urllib3's own records, which carry the path of every URL."""
+    for name in _URLLIB3:
+        # A filter on a parent logger would not see its children's records.
+        logging.getLogger(f"urllib3.{name}").addFilter(REGISTRY)
+
+
+def protect(*secrets: Secret | None) -> None:
+    """Register secrets here and with Airflow's own masker."""
+    from airflow.providers.common.compat.sdk import mask_secret
+
+    REGISTRY.add(*secrets)
+    for secret in secrets:
+        if secret and len(secret.reveal()) >= _SHORTEST:
+            mask_secret(secret.reveal())

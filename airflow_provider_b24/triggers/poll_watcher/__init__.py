@@ -1,0 +1,1 @@
+"""Reads the polls of all triggers that wait, many in one request."""

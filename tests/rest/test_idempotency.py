@@ -1,0 +1,102 @@
+"""Which methods may be sent twice when nobody knows whether the first was executed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_b24.rest import idempotency as methods
+from airflow_provider_b24.rest.idempotency import declare, is_read_only, is_repeatable
+
+UUID4 = "0c3c5ad6-a1b8-4d4d-9234-f137ef862a77"
+
+
+@pytest.mark.parametrize(
+    ("method", "repeatable"),
+    [
+        ("vote.AttachedVote.get", True),
+        ("vote.AttachedVote.getMany", True),
+        ("vote.AttachedVote.getWithVoted", True),
+        ("vote.AttachedVote.getAnswerVoted", True),
+        ("vote.AttachedVote.download", True),
+        ("vote.AttachedVote.stop", True),
+        ("vote.AttachedVote.resume", True),
+        ("vote.AttachedVote.recall", True),
+        ("vote.AttachedVote.vote", False),
+        ("imconnector.register", True),
+        ("imconnector.activate", True),
+        ("imconnector.status", True),
+        ("imconnector.list", True),
+        ("imconnector.update.messages", True),
+        ("imconnector.delete.messages", True),
+        ("imconnector.send.messages", False),
+        ("imopenlines.crm.chat.get", True),
+        ("imopenlines.crm.chat.getLastId", True),
+        ("imopenlines.crm.message.add", False),
+        ("im.message.add", False),
+        ("im.chat.add", False),
+        ("im.message.delete", False),
+        ("im.search.chat.list", True),
+        ("user.current", True),
+        ("profile", True),
+        ("scope", True),
+        ("server.time", True),
+        ("event.offline.get", False),
+        ("event.bind", False),
+        ("crm.deal.add", False),
+        ("crm.deal.update", False),
+        ("crm.deal.get", True),
+        ("crm.deal.list", True),
+        ("crm.deal.fields", True),
+        ("batch", False),
+        ("some.new.method", False),
+        ("some.getter", False),
+        ("get.something.set", False),
+    ],
+)
+def test_a_method_may_be_repeated_only_when_twice_ends_as_once(method: str, repeatable: bool) -> None:
+    assert is_repeatable(method, {}) is repeatable
+    assert is_repeatable(method.upper(), {}) is repeatable
+
+
+@pytest.mark.parametrize(
+    ("template_id", "repeatable"),
+    [
+        (UUID4, True),
+        (UUID4.upper(), False),
+        ("0c3c5ad6-a1b8-5d4d-9234-f137ef862a77", False),
+        ("0c3c5ad6-a1b8-4d4d-c234-f137ef862a77", False),
+        (f"{UUID4}\n", False),
+        ("run-1", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_a_poll_may_be_repeated_only_with_an_id_that_the_portal_recognises(
+    template_id: Any, repeatable: bool
+) -> None:
+    assert is_repeatable("vote.Integration.Im.send", {"templateId": template_id}) is repeatable
+
+
+def test_a_poll_without_an_id_is_never_repeated() -> None:
+    assert is_repeatable("vote.Integration.Im.send", {"chatId": 1}) is False
+
+
+def test_a_user_may_declare_a_method_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
+    declare("crm.deal.Update", repeatable=True)
+    declare("queue.item.get", repeatable=False)
+
+    assert is_repeatable("crm.deal.update", {}) is True
+    assert is_repeatable("Queue.Item.get", {}) is False
+    assert is_read_only("queue.item.get") is False
+
+
+def test_the_table_is_written_in_lower_case_or_it_would_never_match() -> None:
+    assert all(name == name.lower() for name in methods.METHODS | dict.fromkeys(methods.READ_VERBS))
+
+
+@pytest.mark.parametrize("method", sorted(methods.METHODS))
+def test_what_changes_the_portal_is_no_reading(method: str) -> None:
+    assert is_read_only(method) is False

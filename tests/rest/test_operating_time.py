@@ -1,0 +1,62 @@
+"""A method that nears its running time is noticed before the portal refuses it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_b24.rest.operating_time import NEAR_LIMIT, OperatingTimeTracker
+from airflow_provider_b24.rest.response import OperatingTime
+
+if TYPE_CHECKING:
+    from .conftest import Time
+
+
+@pytest.fixture
+def watch(time: Time) -> OperatingTimeTracker:
+    return OperatingTimeTracker(time)
+
+
+def test_the_reset_is_known_once_the_portal_has_named_it(watch: OperatingTimeTracker, time: Time) -> None:
+    watch.note("crm.deal.list", OperatingTime(3.0, time.now + 60))
+
+    assert watch.reset_at("crm.deal.list") == time.now + 60
+    assert watch.reset_in("CRM.deal.List") == 60
+    assert watch.reset_at("crm.lead.list") is None
+    assert watch.reset_in("crm.lead.list") is None
+
+
+def test_a_reply_that_says_nothing_does_not_forget_what_is_known(
+    watch: OperatingTimeTracker, time: Time
+) -> None:
+    watch.note("crm.deal.list", OperatingTime(3.0, time.now + 60))
+    watch.note("crm.deal.list", OperatingTime())
+
+    assert watch.reset_in("crm.deal.list") == 60
+
+
+def test_a_method_near_its_limit_is_warned_of_once_for_each_reset(
+    watch: OperatingTimeTracker, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    reset = time.now + 300
+    for used in (NEAR_LIMIT - 1, NEAR_LIMIT, NEAR_LIMIT + 1, NEAR_LIMIT + 50):
+        watch.note("crm.deal.list", OperatingTime(used, reset))
+    watch.note("crm.lead.list", OperatingTime(NEAR_LIMIT, reset))
+
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert "crm.deal.list has run for 336 s" in caplog.messages[0]
+    assert "reset in 300 s" in caplog.messages[0]
+    time.now = reset
+    watch.note("crm.deal.list", OperatingTime(NEAR_LIMIT, reset + 60))
+
+    assert len(caplog.records) == 3
+
+
+def test_a_reset_in_the_past_does_not_make_every_reply_warn(
+    watch: OperatingTimeTracker, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(5):
+        watch.note("crm.deal.list", OperatingTime(400.0, time.now - 1))
+
+    assert len(caplog.records) == 1

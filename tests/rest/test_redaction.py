@@ -1,0 +1,327 @@
+"""Secrets appear in no text, no error, no traceback and no log, whatever goes wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import traceback
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from airflow_provider_b24.exceptions import Bitrix24AuthError
+from airflow_provider_b24.rest.auth import Application, OAuthCredentials, WebhookCredentials
+from airflow_provider_b24.rest.rate_limit import PLANS, HostBucket
+from airflow_provider_b24.rest.redaction import REGISTRY, Secret, SecretRegistry, guard_loggers
+from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair
+from airflow_provider_b24.rest.transport import RequestsTransport, TransportOptions
+
+from .conftest import reply_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_b24.rest.client import Bitrix24Client
+
+CANARIES = {
+    "webhook code": "canary0webhook0code",
+    "access token": "canary0access0token",
+    "refresh token": "canary0refresh0token",
+    "client secret": "canary0client0secret",
+    "new access token": "canary0new0access",
+    "new refresh token": "canary0new0refresh",
+    "proxy password": "canary0proxy0password",
+}
+ALL = "canary0"
+
+NEW_PAIR = b'{"access_token":"canary0new0access","refresh_token":"canary0new0refresh","expires_in":3600}'
+EXPIRED = reply_bytes(b'{"error":"expired_token"}', status="401 Unauthorized")
+OK = reply_bytes(b'{"result":{"ID":"1"}}')
+#: What a portal or a proxy that repeats the address and the headers might say.
+ECHO = " ".join([*CANARIES.values(), "https://acme.example/rest/1/canary0webhook0code/user.get"])
+
+#: What the server says to the calls, one after the other; None drops the connection.
+SITUATIONS: dict[str, list[bytes | None]] = {
+    "success": [OK],
+    "refused": [reply_bytes(b'{"error":"ACCESS_DENIED","error_description":"no"}', status="403 Forbidden")],
+    "refused with an echo": [
+        reply_bytes(f'{{"error":"X","error_description":"{ECHO}"}}'.encode(), status="400 Bad Request")
+    ],
+    "an echo as code and argument": [
+        reply_bytes(f'{{"error":"{ECHO}","argument":"{ECHO}"}}'.encode(), status="400 Bad Request")
+    ],
+    "an echo at the place where texts are cut": [
+        reply_bytes(f'{{"error":"X","error_description":"{"x" * 290}{ECHO}"}}'.encode(), status="400 Bad")
+    ],
+    "dropped": [None] * 9,
+    "page with an echo": [reply_bytes(f"<html>{ECHO}</html>".encode(), content_type="text/html")] * 9,
+    "502 with an echo": [reply_bytes(f"<html>{ECHO}</html>".encode(), status="502 Bad Gateway")] * 9,
+    "redirect with an echo": [
+        reply_bytes(
+            b"",
+            status="302 Found",
+            headers="Connection: close\r\nLocation: https://new.example/rest/1/canary0webhook0code/user.get\r\n",
+        )
+    ],
+    "cut": [OK[:-4]] * 9,
+    "no http": [f"{ECHO}\r\n\r\n".encode()] * 9,
+    "a broken header with an echo": [reply_bytes(b"", headers=f"Connection: close\r\n{ECHO}\r\n")] * 9,
+    "limit": [reply_bytes(b'{"error":"QUERY_LIMIT_EXCEEDED"}', status="503 Busy")] * 20,
+    "expired, then refused refresh": [EXPIRED, reply_bytes(b'{"error":"invalid_grant"}', status="400 Bad")],
+    "expired, then echoing refresh": [
+        EXPIRED,
+        reply_bytes(f'{{"error":"invalid_client","error_description":"{ECHO}"}}'.encode(), status="400 Bad"),
+    ],
+    "expired, then dropped refresh": [EXPIRED, None, None],
+    "expired, then page": [EXPIRED, *[reply_bytes(f"<p>{ECHO}</p>".encode(), status="502 Bad Gateway")] * 2],
+    "expired, then renewed": [EXPIRED, reply_bytes(NEW_PAIR), OK],
+    "expired, then renewed, then refused with an echo": [
+        EXPIRED,
+        reply_bytes(NEW_PAIR),
+        reply_bytes(f'{{"error":"X","error_description":"{ECHO}"}}'.encode(), status="400 Bad Request"),
+    ],
+}
+
+
+class Everything(logging.Handler):
+    """Keeps the text of every record of every logger, tracebacks included."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(f"{self.format(record)} {record.args!r} {record.msg!r}")
+
+
+@pytest.fixture
+def everything() -> Iterator[Everything]:
+    handler = Everything()
+    root = logging.getLogger()
+    names = [
+        "",
+        *(name for name in logging.root.manager.loggerDict if name.startswith(("urllib3", "requests"))),
+    ]
+    before = {name: logging.getLogger(name).level for name in [*names, "airflow_provider_b24"]}
+    root.addHandler(handler)
+    for name in before:
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    yield handler
+    root.removeHandler(handler)
+    for name, level in before.items():
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture(params=["webhook", "application"])
+def make_portal(
+    request: pytest.FixtureRequest, make_client: Callable[..., Bitrix24Client], transport: RequestsTransport
+) -> Callable[[str], Bitrix24Client]:
+    """Make a client whose every secret is a canary."""
+
+    def make(url: str) -> Bitrix24Client:
+        REGISTRY.add(Secret(CANARIES["proxy password"]))
+        if request.param == "webhook":
+            webhook = WebhookCredentials(portal=url, user_id="1", code=Secret(CANARIES["webhook code"]))
+            # The others are no secrets of this connection, but they are in the echo.
+            REGISTRY.add(*map(Secret, CANARIES.values()))
+            return make_client(credentials=webhook)
+        REGISTRY.add(Secret(CANARIES["webhook code"]))
+        application = OAuthCredentials(
+            portal=url,
+            application=Application("local.1.2", Secret(CANARIES["client secret"]), url),
+            start=TokenPair.from_connection(
+                access_token=CANARIES["access token"], refresh_token=CANARIES["refresh token"]
+            ),
+            store=MemoryTokenStore(),
+            transport=transport,
+            conn_id="test_app",
+            sleep=lambda seconds: None,
+        )
+        return make_client(credentials=application)
+
+    return make
+
+
+def shown(error: BaseException | None) -> Iterator[str]:
+    """Yield every text in which an error may be shown, and those of all errors that it hangs on."""
+    while error is not None:
+        yield f"{error} {error!r} {error.args!r} {vars(error)!r}"
+        yield "".join(traceback.format_exception(error))
+        yield from shown(error.__cause__)
+        error = error.__context__
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("way", ["call", "unsafe call", "call_batch", "iterate"])
+def test_no_secret_is_shown_whatever_happens(
+    make_portal: Callable[[str], Bitrix24Client],
+    serve: Callable[..., Any],
+    everything: Everything,
+    situation: str,
+    way: str,
+) -> None:
+    server = serve(*SITUATIONS[situation])
+    client = make_portal(server.url)
+    ways: dict[str, Callable[[], Any]] = {
+        "call": lambda: client.call("user.get"),
+        "unsafe call": lambda: client.call("im.message.add", {"MESSAGE": "x"}),
+        "call_batch": lambda: client.call_batch({"a": "user.get", "b": "im.message.add"}),
+        "iterate": lambda: list(client.iterate("user.get")),
+    }
+    texts: list[str] = []
+    try:
+        texts.append(repr(ways[way]()))
+    except Exception as error:  # noqa: BLE001
+        texts += shown(error)
+
+    assert server.requests
+    assert everything.texts
+    leaks = [text for text in [*texts, *everything.texts, repr(client), repr(vars(client))] if ALL in text]
+    assert leaks == []
+
+
+def test_no_secret_is_shown_when_nothing_is_listening(
+    make_portal: Callable[[str], Bitrix24Client], serve: Callable[..., Any], everything: Everything
+) -> None:
+    server = serve()
+    server.close()
+    with pytest.raises(Exception, match="connection was refused") as caught:
+        make_portal(server.url).call("user.get")
+
+    assert [text for text in [*shown(caught.value), *everything.texts] if ALL in text] == []
+
+
+def test_no_secret_is_shown_when_the_proxy_is_down(
+    make_client: Callable[..., Bitrix24Client], serve: Callable[..., Any], everything: Everything
+) -> None:
+    server = serve()
+    server.close()
+    proxy = server.url.replace("http://", f"http://user:{CANARIES['proxy password']}@")
+    transport = RequestsTransport(TransportOptions(proxies={"https": proxy}))
+    code = Secret(CANARIES["webhook code"])
+    webhook = WebhookCredentials(portal="https://portal.invalid", user_id="1", code=code)
+    with pytest.raises(Exception, match="proxy") as caught:
+        make_client(credentials=webhook, transport=transport).call("user.get")
+
+    assert [text for text in [*shown(caught.value), *everything.texts] if ALL in text] == []
+
+
+def test_state_files_hold_no_secret(
+    make_portal: Callable[[str], Bitrix24Client], serve: Callable[..., Any], state_directory: Any
+) -> None:
+    server = serve(EXPIRED, reply_bytes(NEW_PAIR), OK)
+    HostBucket(portal=server.url, plan=PLANS["standard"]).wait()  # type: ignore[arg-type]
+    with contextlib.suppress(Bitrix24AuthError):
+        make_portal(server.url).call("user.get")
+
+    for path in state_directory.iterdir():
+        assert ALL.encode() not in path.read_bytes()
+        assert ALL not in path.name
+
+
+def test_the_canary_test_would_see_a_leak(serve: Callable[..., Any], everything: Everything) -> None:
+    """Without the filter urllib3 logs the address with the code in it."""
+    server = serve(OK)
+    loggers = [logging.getLogger(f"urllib3.{name}") for name in ("connectionpool", "connection")]
+    for logger in loggers:
+        logger.removeFilter(REGISTRY)
+    try:
+        import requests
+
+        with requests.Session() as session:
+            session.post(f"{server.url}/rest/1/canary0unguarded/user.get")
+    finally:
+        guard_loggers()
+
+    assert any("canary0unguarded" in text for text in everything.texts)
+
+
+# The parts
+
+
+def test_a_secret_shows_itself_only_by_name() -> None:
+    secret = Secret("canary0value")
+
+    assert f"{secret} {secret!r} {[secret]} {secret!s}" == "Secret(***) Secret(***) [Secret(***)] Secret(***)"
+    assert secret.reveal() == "canary0value"
+    assert not hasattr(secret, "__dict__")
+
+
+def test_secrets_compare_by_value() -> None:
+    assert Secret("a") == Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+    assert len({Secret("a"), Secret("a")}) == 1
+    assert not Secret("")
+
+
+@pytest.mark.parametrize("value", ["canary/with+odd=signs", "canary with spaces", "канарейка"])
+def test_a_secret_is_found_in_its_quoted_form_too(value: str) -> None:
+    registry = SecretRegistry()
+    registry.add(Secret(value))
+
+    assert registry.redact(f"x {value} y {quote(value, safe='')} z") == "x *** y *** z"
+
+
+def test_a_secret_within_another_leaves_no_rest() -> None:
+    registry = SecretRegistry()
+    registry.add(Secret("inner"), Secret("inner-and-outer"))
+
+    assert registry.redact("inner-and-outer inner") == "*** ***"
+
+
+def test_short_values_and_nothing_are_not_masked() -> None:
+    registry = SecretRegistry()
+    registry.add(Secret("1"), Secret(""), None, Secret("abcd"))
+
+    assert registry.redact("1 abcd") == "1 abcd"
+
+
+def test_a_text_from_outside_is_cleaned_before_it_is_cut() -> None:
+    registry = SecretRegistry()
+    registry.add(Secret("canary0value"))
+    shown_text = registry.redact_and_truncate("x" * 295 + "canary0value")
+
+    assert shown_text == "x" * 295 + "***"
+    assert len(registry.redact_and_truncate("x" * 1000)) == 300
+
+
+def test_a_record_without_a_secret_keeps_its_arguments() -> None:
+    registry = SecretRegistry()
+    registry.add(Secret("canary0value"))
+    plain = logging.LogRecord("x", 10, "f", 1, "%s and %d", ("a", 1), None)
+    leaking = logging.LogRecord("x", 10, "f", 1, "at %s", ("canary0value",), None)
+
+    assert registry.filter(plain)
+    assert registry.filter(leaking)
+    assert (plain.args, plain.getMessage()) == (("a", 1), "a and 1")
+    assert (leaking.args, leaking.getMessage()) == (None, "at ***")
+
+
+def test_every_logger_of_urllib3_is_guarded() -> None:
+    import pkgutil
+
+    import urllib3
+
+    guard_loggers()
+    modules = {module.name for module in pkgutil.walk_packages(urllib3.__path__, "urllib3.")}
+    loggers = [
+        logging.getLogger(name)
+        for name, logger in logging.root.manager.loggerDict.items()
+        if name in modules and isinstance(logger, logging.Logger)
+    ]
+
+    assert loggers
+    assert [logger.name for logger in loggers if REGISTRY not in logger.filters] == []
+
+
+def test_airflows_own_masker_learns_the_secrets_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.providers.common.compat import sdk
+
+    from airflow_provider_b24.rest.redaction import protect
+
+    masked: list[str] = []
+    monkeypatch.setattr(sdk, "mask_secret", masked.append)
+    protect(Secret("canary0value"), None, Secret("1"))
+
+    assert masked == ["canary0value"]
