@@ -134,7 +134,7 @@ class PollsApi:
         """
         reference = parse_reference(poll)
         try:
-            answer = self._client.ask(_RECALL, reference.params())
+            answer = self._client.request(_RECALL, reference.params())
         except (Bitrix24AccessDeniedError, Bitrix24PollError) as error:
             return self._after_refused_recall(reference, error)
         if _attach(answer.result) is not None:
@@ -162,7 +162,7 @@ class PollsApi:
     def report(self, poll: Any) -> bytes:
         """Return the portal's own spreadsheet of the results (``vote.AttachedVote.download``)."""
         method = "vote.AttachedVote.download"
-        answer = self._client.ask(method, parse_reference(poll).params())
+        answer = self._client.request(method, parse_reference(poll).params())
         if answer.raw is None:
             raise self._refusal(Bitrix24PollError, method, "the portal sent no file")
         return answer.raw
@@ -170,7 +170,7 @@ class PollsApi:
     def _vote(self, reference: PollReference, ballot: dict[str, list[int]]) -> Poll:
         try:
             # The ballot was checked against a fresh read, so casting it twice ends as casting it once.
-            answer = self._client.ask(_VOTE, {**reference.params(), "ballot": ballot}, repeatable=True)
+            answer = self._client.request(_VOTE, {**reference.params(), "ballot": ballot}, repeatable=True)
         except (Bitrix24AccessDeniedError, Bitrix24PollError) as error:
             return self._after_refused_vote(reference, ballot, error)
         if _attach(answer.result) is not None:

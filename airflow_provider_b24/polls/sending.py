@@ -17,7 +17,7 @@ from airflow_provider_b24.polls.template_id import check_template_id, fresh_temp
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Bitrix24Client
-    from airflow_provider_b24.rest.response import Answer
+    from airflow_provider_b24.rest.response import Response
 
 #: Pauses in seconds while the portal is still busy with an earlier copy of the same poll.
 _TWIN_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
@@ -69,7 +69,7 @@ class PollSending:
             sent["vote_id"] = self._read_vote_id(sent)
         return sent
 
-    def _send_past_twin(self, params: dict[str, Any], *, repeated: bool) -> tuple[Answer, bool]:
+    def _send_past_twin(self, params: dict[str, Any], *, repeated: bool) -> tuple[Response, bool]:
         """Send; while an earlier copy may still be under way, take a refusal for a reason to wait.
 
         :returns: the answer, and whether the poll may have been sent before.
@@ -77,7 +77,7 @@ class PollSending:
         pauses = list(_TWIN_PAUSES)
         while True:
             try:
-                answer = self._client.ask(_METHOD, params)
+                answer = self._client.request(_METHOD, params)
             except Bitrix24PollError as error:
                 repeated = repeated or (error.attempts or 1) > 1
                 if not repeated:
@@ -89,7 +89,7 @@ class PollSending:
             else:
                 return answer, repeated or answer.attempts > 1
 
-    def _sent(self, answer: Answer, chat: int) -> dict[str, int]:
+    def _sent(self, answer: Response, chat: int) -> dict[str, int]:
         result = answer.result
         if not isinstance(result, Mapping) or not result.get("messageId"):
             raise Bitrix24ServerError(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.triggers.poll_watcher.sorting import Reading
 
 #: The feed insists by itself, without holding a thread.
-_ONCE = RetryPolicy(attempts=1, max_rate_limit_attempts=1)
+_ONCE = RetryPolicy(max_attempts=1, max_rate_limit_attempts=1)
 
 
 class Reader:
