@@ -10,17 +10,17 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_b24.emulator.limits import PLANS
+from airflow_provider_b24.emulator.api.limits import PLANS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_b24.emulator.server import Emulator
+    from airflow_provider_b24.emulator.emulator import Emulator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve a portal until SIGINT or SIGTERM."""
-    from airflow_provider_b24.emulator.server import Emulator
+    from airflow_provider_b24.emulator.emulator import Emulator
 
     options = _options(arguments)
     ended = threading.Event()

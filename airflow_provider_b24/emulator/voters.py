@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
-from airflow_provider_b24.emulator import ballots
-from airflow_provider_b24.emulator.polls import RADIO
+from airflow_provider_b24.emulator.state import ballots
+from airflow_provider_b24.emulator.state.polls import RADIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from airflow_provider_b24.emulator.polls import Poll, Question
-    from airflow_provider_b24.emulator.portal import Portal
+    from airflow_provider_b24.emulator.state.polls import Poll, Question
+    from airflow_provider_b24.emulator.state.portal import Portal
 
 # The portal's first user is the account that DAGs act as; it asks and does not answer.
 SERVICE_ACCOUNT = 1

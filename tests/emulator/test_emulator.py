@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from airflow_provider_b24.emulator import Emulator, service
+from airflow_provider_b24.emulator import Emulator
+from airflow_provider_b24.emulator.http import server
 
 from .conftest import Caller
 
@@ -95,7 +96,7 @@ def test_missing_web_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ImportError, match=r'pip install "airflow-provider-b24\[emulator\]"'):
         Emulator().start()
-    assert "starlette" in service.NEEDS_EXTRA
+    assert "starlette" in server.NEEDS_EXTRA
 
 
 def test_importing_the_package_loads_no_web_server() -> None:

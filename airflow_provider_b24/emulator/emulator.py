@@ -1,0 +1,149 @@
+"""The emulator itself: a portal, served on loopback from a thread."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow_provider_b24.emulator.api.dispatch import Dispatcher
+from airflow_provider_b24.emulator.api.limits import Limits
+from airflow_provider_b24.emulator.http.connections import Connections
+from airflow_provider_b24.emulator.http.server import Service
+from airflow_provider_b24.emulator.state.faults import Faults
+from airflow_provider_b24.emulator.state.journal import Journal
+from airflow_provider_b24.emulator.state.portal import Portal
+from airflow_provider_b24.emulator.state.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import TracebackType
+
+    from airflow_provider_b24.emulator.state.credentials import Application
+    from airflow_provider_b24.emulator.state.quirks import Quirks
+
+
+class Emulator(World):
+    """A Bitrix24 portal on loopback; a context manager.
+
+    ``plan`` is the portal's limit of requests: ``standard`` (2 a second, 50 at
+    once), ``enterprise`` (5, 250) or ``none``. ``clock`` returns Unix time and may
+    be a test's own. Secrets are random unless ``webhook_code`` is given. A
+    certificate turns TLS on.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        plan: str = "standard",
+        clock: Callable[[], float] = time.time,
+        seed: int = 0,
+        webhook_code: str | None = None,
+        quirks: Quirks | None = None,
+        certfile: str | Path | None = None,
+        keyfile: str | Path | None = None,
+    ) -> None:
+        _require_loopback(host)
+        super().__init__(Portal(clock=clock, seed=seed, webhook_code=webhook_code, quirks=quirks))
+        self.limits = Limits(clock=clock, plan=plan)
+        self.faults = Faults()
+        self.requests = Journal()
+        self.connections = Connections()
+        self.dispatcher = Dispatcher(self.portal, self.limits, self.faults, self.requests)
+        self._host, self._port = host, port
+        self._tls = (certfile, keyfile)
+        self._service: Service | None = None
+        self.portal.populate()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Open the port and serve from a thread."""
+        self._service = Service(self, self._host, self._port, self._tls)
+        scheme = "https" if self._tls[0] else "http"
+        shown = f"[{self._host}]" if ":" in self._host else self._host
+        self.portal.url = f"{scheme}://{shown}:{self._service.port}"
+        self.application.oauth_server = self.portal.url
+        self._service.start()
+
+    def stop(self) -> None:
+        """Close the port; held calls are let go."""
+        self.faults.release()
+        if self._service is not None:
+            self._service.stop()
+            self._service = None
+
+    @property
+    def url(self) -> str:
+        """The portal's address, ``http://127.0.0.1:PORT``."""
+        return self.portal.url
+
+    @property
+    def webhook_code(self) -> str:
+        """The secret of the webhook."""
+        return self.portal.credentials.webhook.code
+
+    @property
+    def webhook_url(self) -> str:
+        """The webhook's address, to which a method's name is added."""
+        return f"{self.url}/rest/{self.portal.credentials.webhook.user_id}/{self.webhook_code}/"
+
+    @property
+    def application(self) -> Application:
+        """The OAuth application: its id, secret and present tokens."""
+        return self.portal.credentials.application
+
+    @property
+    def quirks(self) -> Quirks:
+        """Which kind of portal this is; may be changed at any time."""
+        return self.portal.quirks
+
+    def connection(self, auth: str = "webhook") -> dict[str, Any]:
+        """Return the fields of an Airflow connection: ``webhook`` or ``oauth``."""
+        if auth == "webhook":
+            login, password = str(self.portal.credentials.webhook.user_id), self.webhook_code
+            extra: dict[str, Any] = {}
+        elif auth == "oauth":
+            application = self.application
+            login, password = application.client_id, application.client_secret
+            extra = {
+                "refresh_token": application.refresh_token,
+                "access_token": application.access_token,
+                "oauth_server": application.oauth_server,
+            }
+        else:
+            raise ValueError(f"auth must be webhook or oauth, not {auth!r}")
+        return {
+            "conn_type": "bitrix24",
+            "host": self.url,
+            "login": login,
+            "password": password,
+            "extra": extra,
+        }
+
+    def expire_access_token(self) -> None:
+        """End the application's access token, as if its hour were over."""
+        self.portal.credentials.expire_access_tokens()
+
+
+def _require_loopback(host: str) -> None:
+    """Refuse addresses that other machines can reach: the portal has no secrets to guard it.
+
+    Raises:
+        ValueError: it is not a loopback address.
+    """
+    with contextlib.suppress(ValueError):
+        if host == "localhost" or ipaddress.ip_address(host).is_loopback:
+            return
+    raise ValueError(f"the emulator listens on loopback only, not on {host!r}")
