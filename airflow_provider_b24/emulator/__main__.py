@@ -31,7 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             host=options.host,
             port=options.port,
             plan="none" if options.no_limits else options.plan,
-            seed=options.seed,
             webhook_code=options.webhook_code,
         )
         if options.no_limits:

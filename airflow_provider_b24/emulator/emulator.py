@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from airflow_provider_b24.emulator.api.dispatch import Dispatcher
 from airflow_provider_b24.emulator.api.limits import Limits
 from airflow_provider_b24.emulator.http.connections import Connections
-from airflow_provider_b24.emulator.http.server import Service
+from airflow_provider_b24.emulator.http.server import Server
 from airflow_provider_b24.emulator.state.faults import Faults
 from airflow_provider_b24.emulator.state.journal import Journal
 from airflow_provider_b24.emulator.state.portal import Portal
@@ -28,10 +28,16 @@ if TYPE_CHECKING:
 class Emulator(World):
     """A Bitrix24 portal on loopback; a context manager.
 
-    ``plan`` is the portal's limit of requests: ``standard`` (2 a second, 50 at
-    once), ``enterprise`` (5, 250) or ``none``. ``clock`` returns Unix time and may
-    be a test's own. Secrets are random unless ``webhook_code`` is given. A
-    certificate turns TLS on.
+    :param host: a loopback address; others are refused.
+    :param port: 0 takes a free one.
+    :param plan: the limit of requests: ``standard`` (2 a second, 50 at once), ``enterprise``
+        (5 a second, 250 at once) or ``none``.
+    :param clock: returns Unix time; a test may pass a clock of its own.
+    :param webhook_code: the secret of the webhook; None: a random one.
+    :param quirks: which kind of portal this is.
+    :param certfile: a certificate, which turns TLS on.
+    :param keyfile: the certificate's private key.
+    :raises ValueError: the host is not a loopback address, or there is no such plan.
     """
 
     def __init__(
@@ -41,14 +47,13 @@ class Emulator(World):
         port: int = 0,
         plan: str = "standard",
         clock: Callable[[], float] = time.time,
-        seed: int = 0,
         webhook_code: str | None = None,
         quirks: Quirks | None = None,
         certfile: str | Path | None = None,
         keyfile: str | Path | None = None,
     ) -> None:
         _require_loopback(host)
-        super().__init__(Portal(clock=clock, seed=seed, webhook_code=webhook_code, quirks=quirks))
+        super().__init__(Portal(clock=clock, webhook_code=webhook_code, quirks=quirks))
         self.limits = Limits(clock=clock, plan=plan)
         self.faults = Faults()
         self.requests = Journal()
@@ -56,7 +61,7 @@ class Emulator(World):
         self.dispatcher = Dispatcher(self.portal, self.limits, self.faults, self.requests)
         self._host, self._port = host, port
         self._tls = (certfile, keyfile)
-        self._service: Service | None = None
+        self._server: Server | None = None
         self.portal.populate()
 
     def __enter__(self) -> Self:
@@ -69,20 +74,33 @@ class Emulator(World):
         self.stop()
 
     def start(self) -> None:
-        """Open the port and serve from a thread."""
-        self._service = Service(self, self._host, self._port, self._tls)
-        scheme = "https" if self._tls[0] else "http"
+        """Open the port and serve from a thread.
+
+        :raises ImportError: starlette or uvicorn is not installed.
+        :raises OSError: the port is taken.
+        """
+        certfile, keyfile = self._tls
+        self._server = Server(
+            self,
+            self.dispatcher,
+            self.connections,
+            host=self._host,
+            port=self._port,
+            certfile=certfile,
+            keyfile=keyfile,
+        )
+        scheme = "https" if certfile else "http"
         shown = f"[{self._host}]" if ":" in self._host else self._host
-        self.portal.url = f"{scheme}://{shown}:{self._service.port}"
+        self.portal.url = f"{scheme}://{shown}:{self._server.port}"
         self.application.oauth_server = self.portal.url
-        self._service.start()
+        self._server.start()
 
     def stop(self) -> None:
         """Close the port; held calls are let go."""
         self.faults.release()
-        if self._service is not None:
-            self._service.stop()
-            self._service = None
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
 
     @property
     def url(self) -> str:
@@ -110,7 +128,11 @@ class Emulator(World):
         return self.portal.quirks
 
     def connection(self, auth: str = "webhook") -> dict[str, Any]:
-        """Return the fields of an Airflow connection: ``webhook`` or ``oauth``."""
+        """Return the fields of an Airflow connection.
+
+        :param auth: ``webhook`` or ``oauth``.
+        :raises ValueError: it is neither of them.
+        """
         if auth == "webhook":
             login, password = str(self.portal.credentials.webhook.user_id), self.webhook_code
             extra: dict[str, Any] = {}
@@ -140,8 +162,7 @@ class Emulator(World):
 def _require_loopback(host: str) -> None:
     """Refuse addresses that other machines can reach: the portal has no secrets to guard it.
 
-    Raises:
-        ValueError: it is not a loopback address.
+    :raises ValueError: it is not a loopback address.
     """
     with contextlib.suppress(ValueError):
         if host == "localhost" or ipaddress.ip_address(host).is_loopback:

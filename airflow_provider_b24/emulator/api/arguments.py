@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_b24.emulator.api.registry import ApiError
 from airflow_provider_b24.emulator.php import is_numeric, pairs, to_int, truthy
+from airflow_provider_b24.emulator.php.api_error import ApiError
 
 
 def missing(name: str) -> ApiError:
@@ -55,10 +55,3 @@ def deep_keys(value: Any, *, upper: bool) -> Any:
     if isinstance(value, list):
         return [deep_keys(item, upper=upper) for item in value]
     return value
-
-
-def as_array(items: dict[str, Any]) -> list[Any] | dict[str, Any]:
-    """Return what PHP's JSON makes of an array: a list where the keys are 0, 1, 2 and so on."""
-    if all(key == str(position) for position, key in enumerate(items)):
-        return list(items.values())
-    return items

@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import airflow_provider_b24.emulator.api.methods  # noqa: F401  (importing is what registers them)
 from airflow_provider_b24.emulator import php
-from airflow_provider_b24.emulator.api.registry import (
-    ApiError,
-    Call,
-    InFlight,
-    Method,
-    Page,
-    RawBody,
-    Unwrapped,
-    find,
-)
+from airflow_provider_b24.emulator.api.call import Call, InFlight, Page, RawBody, Unwrapped
+from airflow_provider_b24.emulator.api.registry import Method, find
+from airflow_provider_b24.emulator.php.api_error import ApiError
 from airflow_provider_b24.emulator.state.faults import DURATION, HOLD
 
 if TYPE_CHECKING:
@@ -207,6 +200,6 @@ def _call(
         None if start is None else php.to_int(start),
         credential,
         found.name,
-        dispatcher,
         request,
+        dispatcher.command,
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator import php
-from airflow_provider_b24.emulator.api.registry import ApiError
+from airflow_provider_b24.emulator.php.api_error import ApiError
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.emulator.api.registry import Call
+    from airflow_provider_b24.emulator.api.call import Call
 
 
 def integer(call: Call, name: str) -> int:

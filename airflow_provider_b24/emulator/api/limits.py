@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_b24.emulator.api.registry import ApiError
+from airflow_provider_b24.emulator.php.api_error import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from airflow_provider_b24.emulator import php
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator.state.chats import Message
@@ -43,7 +44,7 @@ def dialog(portal: Portal, conversation: Conversation) -> Row:
         "user_counter": len(chat.members),
         "message_count": len(chat.messages),
         "last_message_id": chat.messages[-1].id if chat.messages else 0,
-        "date_create": _date(chat.created),
+        "date_create": php.iso(chat.created),
         "manager_list": [user.id for user in portal.people.employees() if user.admin],
         "dialog_id": chat.dialog_id,
     }
@@ -84,7 +85,7 @@ def _message(message: Message, dialog_id: str) -> Row:
         "chatid": str(message.chat_id),
         "senderid": str(message.author_id),
         "recipientid": dialog_id,
-        "date": _date(message.date),
+        "date": php.iso(message.date),
         "text": message.text,
         "textlegacy": message.text,
         "params": {"connectorMid": outside} if outside else [],
@@ -116,11 +117,7 @@ def _chat(conversation: Conversation) -> Row:
         "entityType": "LINES",
         "entityId": conversation.place.code,
         "entityData1": chat.entity_data_1,
-        "dateCreate": _date(chat.created),
+        "dateCreate": php.iso(chat.created),
         "type": "lines",
         "messageType": "L",
     }
-
-
-def _date(moment: float) -> str:
-    return datetime.fromtimestamp(int(moment), UTC).isoformat()

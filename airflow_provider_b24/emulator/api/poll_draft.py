@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator import php
-from airflow_provider_b24.emulator.api.registry import ApiError
+from airflow_provider_b24.emulator.php.api_error import ApiError
 from airflow_provider_b24.emulator.state.polls import PUBLIC
 
 if TYPE_CHECKING:

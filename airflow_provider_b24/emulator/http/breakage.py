@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_b24.emulator.api.limits import operating_error, query_error
-from airflow_provider_b24.emulator.api.registry import ApiError
 from airflow_provider_b24.emulator.http.http_reply import HTML, Reply, from_error, page
+from airflow_provider_b24.emulator.php.api_error import ApiError
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator.state.faults import Fault

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.emulator.api.registry import ApiError, RawBody
+from airflow_provider_b24.emulator.api.call import RawBody
 from airflow_provider_b24.emulator.php import json_text
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.emulator.php.api_error import ApiError
 
 JSON = "application/json; charset=utf-8"
 HTML = "text/html; charset=utf-8"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_b24.emulator import php
 from airflow_provider_b24.emulator.api.dispatch import Login
 from airflow_provider_b24.emulator.api.limits import query_error
-from airflow_provider_b24.emulator.api.registry import ApiError
 from airflow_provider_b24.emulator.http import breakage, oauth
 from airflow_provider_b24.emulator.http.http_reply import Reply, from_body, from_error
+from airflow_provider_b24.emulator.php.api_error import ApiError
 from airflow_provider_b24.emulator.state.journal import Request, without_secrets
 
 if TYPE_CHECKING:

@@ -13,17 +13,26 @@ from airflow_provider_b24.emulator.http.connections import protocol_class
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_b24.emulator.emulator import Emulator
+    from airflow_provider_b24.emulator.api.dispatch import Dispatcher
     from airflow_provider_b24.emulator.http.connections import Connections
+    from airflow_provider_b24.emulator.state.world import World
 
 NEEDS_EXTRA = 'the emulator needs starlette and uvicorn: pip install "airflow-provider-b24[emulator]"'
 
 
-class Service:
+class Server:
     """A uvicorn server in a thread of its own."""
 
     def __init__(
-        self, emulator: Emulator, host: str, port: int, tls: tuple[str | Path | None, str | Path | None]
+        self,
+        world: World,
+        dispatcher: Dispatcher,
+        connections: Connections,
+        *,
+        host: str,
+        port: int,
+        certfile: str | Path | None = None,
+        keyfile: str | Path | None = None,
     ) -> None:
         try:
             import uvicorn
@@ -35,8 +44,8 @@ class Service:
         self._socket = socket.create_server((host, port), family=family, backlog=512)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            application(emulator),
-            http=protocol_class(emulator.connections),  # type: ignore[arg-type]
+            application(world, dispatcher, connections),
+            http=protocol_class(connections),  # type: ignore[arg-type]
             ws="none",
             lifespan="off",
             log_config=None,
@@ -46,11 +55,11 @@ class Service:
             proxy_headers=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=1,
-            ssl_certfile=tls[0],
-            ssl_keyfile=None if tls[1] is None else str(tls[1]),
+            ssl_certfile=certfile,
+            ssl_keyfile=None if keyfile is None else str(keyfile),
         )
         self._ready = threading.Event()
-        self._server = _server_class(self._ready, emulator.connections)(config)
+        self._server = _server_class(self._ready, connections)(config)
         self._thread = threading.Thread(target=self._run, name="bitrix24-emulator", daemon=True)
 
     def start(self) -> None:
@@ -73,7 +82,7 @@ def _server_class(ready: threading.Event, connections: Connections) -> Any:
     """Return a uvicorn server that says when it listens and stops without a pause."""
     import uvicorn
 
-    class Server(uvicorn.Server):
+    class PromptServer(uvicorn.Server):
         _loop: asyncio.AbstractEventLoop | None = None
         _closing: asyncio.Event | None = None
 
@@ -100,4 +109,4 @@ def _server_class(ready: threading.Event, connections: Connections) -> Any:
                 with contextlib.suppress(RuntimeError):
                     self._loop.call_soon_threadsafe(self._closing.set)
 
-    return Server
+    return PromptServer

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from airflow_provider_b24.emulator.emulator import Emulator
     from airflow_provider_b24.emulator.state.people import User
     from airflow_provider_b24.emulator.state.polls import Poll
     from airflow_provider_b24.emulator.state.portal import Portal
@@ -46,9 +45,8 @@ class ActionError(Exception):
     """Why what a person asked for was not done; the page shows it."""
 
 
-def routes(emulator: Emulator) -> list[Route]:
+def routes(portal: Portal) -> list[Route]:
     """Return the page's routes, which the emulator serves beside the REST API."""
-    portal = emulator.portal
     actions: dict[str, Callable[[Portal, User, Action], None]] = {
         "vote": _vote,
         "recall": _recall,

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from airflow_provider_b24.emulator.state.portal import Portal
+    from airflow_provider_b24.emulator.state.context import PortalContext
 
 
 @dataclass(slots=True)
@@ -58,10 +58,11 @@ class Chat:
 class Chats:
     """All chats, and all messages by id."""
 
-    def __init__(self, portal: Portal) -> None:
-        self._portal = portal
+    def __init__(self, context: PortalContext) -> None:
+        self._context = context
         self._chats: dict[int, Chat] = {}
         self._messages: dict[int, Message] = {}
+        self._delete_listeners: list[Callable[[int], None]] = []
 
     def __iter__(self) -> Iterator[Chat]:
         return iter(list(self._chats.values()))
@@ -88,9 +89,9 @@ class Chats:
         color: str = "",
     ) -> Chat:
         """Open a chat; nobody is a member unless listed."""
-        with self._portal.lock:
+        with self._context.lock:
             chat = Chat(
-                id=self._portal.ids.next("chat"),
+                id=self._context.ids.next("chat"),
                 title=title,
                 owner_id=owner_id,
                 kind=kind,
@@ -100,14 +101,14 @@ class Chats:
                 entity_data_1=entity_data_1,
                 description=description,
                 color=color,
-                created=self._portal.clock(),
+                created=self._context.clock(),
             )
             self._chats[chat.id] = chat
             return chat
 
     def private(self, one: int, other: int) -> Chat:
         """Return the dialog of two people, opened on first use."""
-        with self._portal.lock:
+        with self._context.lock:
             for chat in self._chats.values():
                 if chat.kind == "private" and set(chat.members) == {one, other}:
                     return chat
@@ -123,13 +124,13 @@ class Chats:
         params: dict[str, Any] | None = None,
     ) -> Message:
         """Add a message to a chat, without asking whether the author may."""
-        with self._portal.lock:
+        with self._context.lock:
             message = Message(
-                self._portal.ids.next("message"),
+                self._context.ids.next("message"),
                 chat.id,
                 author_id,
                 text,
-                self._portal.clock(),
+                self._context.clock(),
                 uuid,
                 params or {},
             )
@@ -137,9 +138,14 @@ class Chats:
             self._messages[message.id] = message
             return message
 
+    def on_delete(self, listener: Callable[[int], None]) -> None:
+        """Call a listener with the id of each message that is deleted."""
+        self._delete_listeners.append(listener)
+
     def delete(self, message: Message) -> None:
-        """Remove a message, and the poll that hangs on it."""
-        with self._portal.lock:
+        """Remove a message and, through the listeners, what is attached to it."""
+        with self._context.lock:
             self._messages.pop(message.id, None)
             self._chats[message.chat_id].messages.remove(message)
-            self._portal.polls.forget_message(message.id)
+            for listener in self._delete_listeners:
+                listener(message.id)

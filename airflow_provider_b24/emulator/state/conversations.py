@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_b24.emulator.state.chats import Chat, Message
+    from airflow_provider_b24.emulator.state.bindings import Bindings
+    from airflow_provider_b24.emulator.state.chats import Chat, Chats, Message
+    from airflow_provider_b24.emulator.state.context import PortalContext
     from airflow_provider_b24.emulator.state.people import User
-    from airflow_provider_b24.emulator.state.portal import Portal
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,10 @@ class Conversation:
 class Conversations:
     """All conversations, by chat, by session and by code."""
 
-    def __init__(self, portal: Portal) -> None:
-        self._portal = portal
+    def __init__(self, context: PortalContext, chats: Chats, bindings: Bindings) -> None:
+        self._context = context
+        self._chats = chats
+        self._bindings = bindings
         self._by_chat: dict[int, Conversation] = {}
 
     def __iter__(self) -> Iterator[Conversation]:
@@ -83,7 +86,7 @@ class Conversations:
         if guest.id not in conversation.chat.members:
             conversation.chat.members.append(guest.id)
         if not conversation.is_open:
-            conversation.session_id = self._portal.ids.next("session")
+            conversation.session_id = self._context.ids.next("session")
             conversation.is_open = True
         conversation.chat.description = description or conversation.chat.description
         self.refresh(conversation)
@@ -91,13 +94,13 @@ class Conversations:
 
     def refresh(self, conversation: Conversation) -> None:
         """Write the session and the CRM item into the chat, where chat methods show them."""
-        entity = self._portal.lines.bindings.entity(conversation.chat.id)
+        entity = self._bindings.entity(conversation.chat.id)
         bound = f"Y|{entity[0].upper()}|{entity[1]}" if entity else "N|NONE|0"
         started = int(conversation.chat.created)
         conversation.chat.entity_data_1 = f"{bound}|N|N|{conversation.session_id}|{started}|0|0|0"
 
     def _begin(self, place: Place, *, title: str, operators: list[int]) -> Conversation:
-        chat = self._portal.chats.add(
+        chat = self._chats.add(
             title,
             members=operators,
             owner_id=operators[0] if operators else 0,
@@ -105,6 +108,6 @@ class Conversations:
             entity_type="LINES",
             entity_id=place.code,
         )
-        conversation = Conversation(chat, place, self._portal.ids.next("session"))
+        conversation = Conversation(chat, place, self._context.ids.next("session"))
         self._by_chat[chat.id] = conversation
         return conversation

@@ -6,11 +6,11 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_provider_b24.emulator.api.registry import ApiError
+from airflow_provider_b24.emulator.php.api_error import ApiError
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.emulator.state.people import User
-    from airflow_provider_b24.emulator.state.portal import Portal
+    from airflow_provider_b24.emulator.state.context import PortalContext
+    from airflow_provider_b24.emulator.state.people import People, User
 
 ALL_SCOPES = ("im", "imconnector", "imopenlines", "user", "user_basic", "vote", "crm")
 MEMBER_ID = "a223c6b3710f85df22e9377d6c4f7553"
@@ -66,8 +66,9 @@ def _random(length: int) -> str:
 class Credentials:
     """The portal's webhook, application and tokens."""
 
-    def __init__(self, portal: Portal, *, webhook_code: str | None = None) -> None:
-        self._portal = portal
+    def __init__(self, context: PortalContext, people: People, *, webhook_code: str | None = None) -> None:
+        self._context = context
+        self._people = people
         self.webhook = Webhook(1, webhook_code or _random(16))
         self.application = Application(
             client_id=f"local.{_random(14)}.{_random(8)}",
@@ -85,7 +86,7 @@ class Credentials:
         application = self.application
         application.access_token = _random(70)
         application.refresh_token = _random(70)
-        expires = self._portal.clock() + application.lifetime
+        expires = self._context.clock() + application.lifetime
         self._tokens[application.access_token] = Token(application.user_id, expires)
         self._refresh_tokens[application.refresh_token] = None
         return application
@@ -94,9 +95,9 @@ class Credentials:
         """Spend a refresh token; False if it is unknown or was spent before."""
         if refresh_token not in self._refresh_tokens:
             return False
-        used, now = self._refresh_tokens[refresh_token], self._portal.clock()
+        used, now = self._refresh_tokens[refresh_token], self._context.clock()
         if used is not None:
-            return now - used < self._portal.quirks.refresh_grace
+            return now - used < self._context.quirks.refresh_grace
         self._refresh_tokens[refresh_token] = now
         return True
 
@@ -107,7 +108,7 @@ class Credentials:
     def expire_access_tokens(self) -> None:
         """End all access tokens now, as if their hour were over."""
         for token in self._tokens.values():
-            token.expires = min(token.expires, self._portal.clock())
+            token.expires = min(token.expires, self._context.clock())
 
     def by_webhook(self, login: str, code: str) -> Credential:
         """Return what the webhook in the path grants.
@@ -116,7 +117,7 @@ class Credentials:
             ApiError: it is not this portal's webhook.
         """
         hook = self.webhook
-        user = self._portal.people.get(hook.user_id)
+        user = self._people.get(hook.user_id)
         if user is None or not secrets.compare_digest(code.encode(), hook.code.encode()):
             raise ApiError("INVALID_CREDENTIALS", "Invalid request credentials", 401)
         if login not in {str(hook.user_id), user.email}:
@@ -134,9 +135,9 @@ class Credentials:
         token = self._tokens.get(access_token)
         if token is None:
             raise ApiError("invalid_token", "Unable to get application by token", 401)
-        if token.expires <= self._portal.clock():
+        if token.expires <= self._context.clock():
             raise ApiError("expired_token", "The access token provided has expired", 401)
-        user = self._portal.people.get(token.user_id)
+        user = self._people.get(token.user_id)
         if user is None:
             raise ApiError("authorization_error", "Unable to authorize user", 401)
         application = self.application

@@ -13,8 +13,10 @@ from airflow_provider_b24.emulator.state.outsiders import Outsiders
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_b24.emulator.state.chats import Message
-    from airflow_provider_b24.emulator.state.portal import Portal
+    from airflow_provider_b24.emulator.state.chats import Chats, Message
+    from airflow_provider_b24.emulator.state.context import PortalContext
+    from airflow_provider_b24.emulator.state.credentials import Credentials
+    from airflow_provider_b24.emulator.state.people import People
 
 LIVECHAT = "livechat"
 
@@ -32,13 +34,18 @@ class Line:
 class Lines:
     """All open lines by id, with their connectors, conversations and CRM bindings."""
 
-    def __init__(self, portal: Portal) -> None:
-        self._portal = portal
+    def __init__(
+        self, context: PortalContext, *, people: People, chats: Chats, credentials: Credentials
+    ) -> None:
+        self._context = context
+        self._people = people
+        self._chats = chats
+        self._credentials = credentials
         self._lines: dict[int, Line] = {}
         self.connectors = Connectors()
-        self.outsiders = Outsiders(portal)
-        self.conversations = Conversations(portal)
+        self.outsiders = Outsiders(people)
         self.bindings = Bindings()
+        self.conversations = Conversations(context, chats, self.bindings)
 
     def __iter__(self) -> Iterator[Line]:
         return iter(list(self._lines.values()))
@@ -49,8 +56,8 @@ class Lines:
 
     def add(self, name: str, *, active: bool = True) -> int:
         """Open a line and return its id."""
-        with self._portal.lock:
-            line = Line(self._portal.ids.next("line"), name, active)
+        with self._context.lock:
+            line = Line(self._context.ids.next("line"), name, active)
             self._lines[line.id] = line
             return line.id
 
@@ -74,8 +81,8 @@ class Lines:
         self, connector: str, line: int, *, name: str | None = None, chat_group: bool = False
     ) -> None:
         """Register a connector for the portal's application and switch it on for a line."""
-        with self._portal.lock:
-            owner = self._portal.credentials.application.client_id
+        with self._context.lock:
+            owner = self._credentials.application.client_id
             self.connectors.register(Connector(connector.lower(), name or connector, owner, chat_group))
             self.connectors.activate(connector.lower(), line)
 
@@ -134,11 +141,11 @@ class Lines:
 
     def operators(self) -> list[int]:
         """Return the ids of those who answer on lines: everybody who works here."""
-        return [user.id for user in self._portal.people.employees()]
+        return [user.id for user in self._people.employees()]
 
     def bind_crm(self, entity_type: str, entity_id: int, chat_id: int) -> None:
         """Make a line's chat belong to a CRM item: lead, deal, company or contact."""
-        with self._portal.lock:
+        with self._context.lock:
             self.bindings.bind(entity_type, entity_id, chat_id)
             conversation = self.conversations.by_chat(chat_id)
             if conversation is not None:
@@ -154,9 +161,9 @@ class Lines:
         guest: str = "Guest",
     ) -> int:
         """Begin a live chat with a guest, bind it to a CRM item and return the chat's id."""
-        with self._portal.lock:
+        with self._context.lock:
             line_id = next(iter(self._lines)) if line is None else line
-            visitor = self._portal.people.add(guest, external=True)
+            visitor = self._people.add(guest, external=True)
             conversation = self.conversations.ensure(
                 Place(LIVECHAT, line_id, str(visitor.id), visitor.id),
                 guest=visitor,
@@ -168,15 +175,15 @@ class Lines:
 
     def reply(self, chat_id: int, text: str, *, user_id: int = 1) -> Message:
         """Answer in a conversation as an operator."""
-        with self._portal.lock:
+        with self._context.lock:
             conversation = self.conversations.by_chat(chat_id)
             if conversation is None:
                 raise LookupError(f"Chat {chat_id} is no conversation of an open line.")
-            return self._portal.chats.post(conversation.chat, author_id=user_id, text=text)
+            return self._chats.post(conversation.chat, author_id=user_id, text=text)
 
     def finish(self, chat_id: int) -> None:
         """End the session in a chat; the guest's next message begins another one."""
-        with self._portal.lock:
+        with self._context.lock:
             conversation = self.conversations.by_chat(chat_id)
             if conversation is None:
                 raise LookupError(f"Chat {chat_id} is no conversation of an open line.")

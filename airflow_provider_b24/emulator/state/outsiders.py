@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.emulator.state.people import User
-    from airflow_provider_b24.emulator.state.portal import Portal
+    from airflow_provider_b24.emulator.state.people import People, User
 
 
 class Outsiders:
     """The portal's users for people of outside systems, by connector and outside id."""
 
-    def __init__(self, portal: Portal) -> None:
-        self._portal = portal
+    def __init__(self, people: People) -> None:
+        self._people = people
         self._users: dict[tuple[str, str], User] = {}
         self._rejected: dict[str, str] = {}
 
@@ -26,7 +25,7 @@ class Outsiders:
         outside_id = str(person["id"])
         user = self.find(connector_id, outside_id)
         if user is None:
-            user = self._portal.people.add(f"Guest {outside_id}", external=True)
+            user = self._people.add(f"Guest {outside_id}", external=True)
             self._users[connector_id, outside_id] = user
         _update(user, person)
         return user

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_b24.emulator.state.portal import Portal
+    from airflow_provider_b24.emulator.state.context import PortalContext
 
 
 @dataclass(slots=True)
@@ -35,8 +35,8 @@ class User:
 class People:
     """All users by id."""
 
-    def __init__(self, portal: Portal) -> None:
-        self._portal = portal
+    def __init__(self, context: PortalContext) -> None:
+        self._context = context
         self._users: dict[int, User] = {}
 
     def __iter__(self) -> Iterator[User]:
@@ -61,8 +61,8 @@ class People:
         external: bool = False,
     ) -> User:
         """Add a user; the first word is the name, the rest the last name."""
-        with self._portal.lock:
-            number = self._portal.ids.next("user") if user_id is None else user_id
+        with self._context.lock:
+            number = self._context.ids.next("user") if user_id is None else user_id
             name, _, last_name = full_name.partition(" ")
             user = User(
                 number,

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from airflow_provider_b24.emulator.php.json_text import Rendered
+    from airflow_provider_b24.emulator.state.chats import Chats
+    from airflow_provider_b24.emulator.state.context import PortalContext
     from airflow_provider_b24.emulator.state.people import User
-    from airflow_provider_b24.emulator.state.portal import Portal
 
 IM_MODULE = "im"
 IM_ENTITY = "Bitrix\\Vote\\Attachment\\ImMessageConnector"
@@ -108,12 +109,14 @@ class Poll:
 class Polls:
     """All polls, by attachment, by what they hang on, and by the uid of their page."""
 
-    def __init__(self, portal: Portal) -> None:
-        self._portal = portal
+    def __init__(self, context: PortalContext, chats: Chats) -> None:
+        self._context = context
+        self._chats = chats
         self._key = secrets.token_bytes(32)
         self._by_attach: dict[int, Poll] = {}
         self._by_entity: dict[tuple[str, str, int], Poll] = {}
         self._by_uid: dict[str, Poll] = {}
+        chats.on_delete(self.forget_message)
 
     def __iter__(self) -> Iterator[Poll]:
         return iter(list(self._by_attach.values()))
@@ -125,9 +128,9 @@ class Polls:
         self, author_id: int, questions: Iterable[Question], *, anonymity: int = PUBLIC, options: int = 0
     ) -> Poll:
         """Store a vote that hangs on nothing yet; nobody finds it before it is attached."""
-        now = int(self._portal.clock())
+        now = int(self._context.clock())
         return Poll(
-            vote_id=self._portal.ids.next("vote"),
+            vote_id=self._context.ids.next("vote"),
             author_id=author_id,
             questions={question.id: question for question in questions},
             anonymity=anonymity,
@@ -146,7 +149,7 @@ class Polls:
         entity_type: str = IM_ENTITY,
     ) -> Poll:
         """Hang a saved vote on a message or a post, from where it can be reached."""
-        poll.attach_id = self._portal.ids.next("attach")
+        poll.attach_id = self._context.ids.next("attach")
         poll.module_id, poll.entity_type, poll.entity_id = module_id, entity_type, entity_id
         poll.chat_id = chat_id
         poll.uid = secrets.token_hex(8)
@@ -159,7 +162,7 @@ class Polls:
         self, text: str, answers: Iterable[tuple[str, str]], *, field_type: int = RADIO
     ) -> Question:
         """Make a question of texts and reactions, with ids of its own."""
-        ids = self._portal.ids
+        ids = self._context.ids
         options = [Answer(ids.next("answer"), option, reaction) for option, reaction in answers]
         return Question(ids.next("question"), text, field_type, {option.id: option for option in options})
 
@@ -202,7 +205,7 @@ class Polls:
         """Whether this user sees the poll: chat access, or any employee for a feed post."""
         if poll.chat_id is None:
             return not user.external
-        chat = self._portal.chats.get(poll.chat_id)
+        chat = self._chats.get(poll.chat_id)
         return chat is not None and chat.can_read(user.id)
 
     def can_edit(self, poll: Poll, user: User) -> bool:
@@ -211,18 +214,18 @@ class Polls:
 
     def stop(self, poll: Poll) -> None:
         """End a poll now; the chat is told of the first time only."""
-        with self._portal.lock:
-            poll.date_end = int(self._portal.clock())
+        with self._context.lock:
+            poll.date_end = int(self._context.clock())
             poll.version += 1
-            chat = None if poll.chat_id is None else self._portal.chats.get(poll.chat_id)
+            chat = None if poll.chat_id is None else self._chats.get(poll.chat_id)
             if chat is not None and not poll.stop_announced:
                 poll.stop_announced = True
-                self._portal.chats.post(chat, author_id=0, text=self._portal.say("poll.stopped_notice"))
+                self._chats.post(chat, author_id=0, text=self._context.say("poll.stopped_notice"))
 
     def resume(self, poll: Poll) -> None:
         """Open a poll again: for a year, not for the ten that it had."""
-        with self._portal.lock:
-            poll.date_end = int(self._portal.clock()) + YEAR
+        with self._context.lock:
+            poll.date_end = int(self._context.clock()) + YEAR
             poll.version += 1
 
 

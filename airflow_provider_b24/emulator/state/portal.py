@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import random
-import threading
 import time
 from typing import TYPE_CHECKING
 
 from airflow_provider_b24.emulator.state.chats import Chats
+from airflow_provider_b24.emulator.state.context import PortalContext
 from airflow_provider_b24.emulator.state.credentials import Credentials
-from airflow_provider_b24.emulator.state.ids import Ids
 from airflow_provider_b24.emulator.state.lines import Lines
 from airflow_provider_b24.emulator.state.people import People
 from airflow_provider_b24.emulator.state.polls import Polls
-from airflow_provider_b24.emulator.state.quirks import Quirks
-from airflow_provider_b24.emulator.state.texts import text
 from airflow_provider_b24.emulator.state.uuids import Uuids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from airflow_provider_b24.emulator.state.quirks import Quirks
 
 COLLEAGUES = (
     ("Anna Petrova", "Analyst"),
@@ -29,33 +27,29 @@ COLLEAGUES = (
 )
 
 
-class Portal:
-    """Everything that the portal knows; ``clock`` is Unix time and may be a test's own."""
+class Portal(PortalContext):
+    """Everything that the portal holds.
+
+    :param clock: returns Unix time; a test may pass a clock of its own.
+    :param webhook_code: the secret of the webhook; None: a random one.
+    :param quirks: which kind of portal this is.
+    """
 
     def __init__(
         self,
         *,
         clock: Callable[[], float] = time.time,
-        seed: int = 0,
         webhook_code: str | None = None,
         quirks: Quirks | None = None,
     ) -> None:
-        self.lock = threading.RLock()
-        self.clock = clock
-        self.random = random.Random(seed)
-        self.quirks = quirks or Quirks()
-        self.ids = Ids()
+        super().__init__(clock=clock, quirks=quirks)
         self.url = ""
         self.people = People(self)
         self.chats = Chats(self)
-        self.polls = Polls(self)
+        self.polls = Polls(self, self.chats)
         self.uuids = Uuids(self)
-        self.credentials = Credentials(self, webhook_code=webhook_code)
-        self.lines = Lines(self)
-
-    def say(self, key: str, **values: object) -> str:
-        """Return a text in the portal's language."""
-        return text(key, language=self.quirks.language, **values)
+        self.credentials = Credentials(self, self.people, webhook_code=webhook_code)
+        self.lines = Lines(self, people=self.people, chats=self.chats, credentials=self.credentials)
 
     def populate(self) -> None:
         """Fill the default world: a service account, five colleagues, a chat, an open line."""

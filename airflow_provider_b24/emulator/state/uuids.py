@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.emulator.state.portal import Portal
+    from airflow_provider_b24.emulator.state.context import PortalContext
 
 # The server's own expression: version 4, RFC variant, lower case. Anything else is ignored.
 UUID_V4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -29,8 +29,8 @@ class _Entry:
 class Uuids:
     """One register for the whole portal: neither the chat nor the user matters."""
 
-    def __init__(self, portal: Portal) -> None:
-        self._portal = portal
+    def __init__(self, context: PortalContext) -> None:
+        self._context = context
         self._entries: dict[str, _Entry] = {}
 
     def claim(self, uuid: object) -> int | None:
@@ -41,7 +41,7 @@ class Uuids:
         """
         if not is_valid(uuid):
             return None
-        now = self._portal.clock()
+        now = self._context.clock()
         entry = self._entries.get(uuid)
         if entry is None or now - entry.started > KEPT_SECONDS:
             self._entries[uuid] = _Entry(now)

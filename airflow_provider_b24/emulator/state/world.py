@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_b24.emulator.state import ballots
 from airflow_provider_b24.emulator.state.polls import BLOG_ENTITY, BLOG_MODULE, PUBLIC, RADIO
@@ -124,32 +124,3 @@ def _ballot(poll: Poll, answers: Sequence[str | int]) -> dict[str, list[int]]:
         question_id, answer_id = matches[0]
         ballot.setdefault(str(question_id), []).append(answer_id)
     return ballot
-
-
-def poll_summary(poll: Poll, *, now: float) -> dict[str, Any]:
-    """Return a poll with its counts, for the control API."""
-    return {
-        "message_id": poll.entity_id,
-        "module_id": poll.module_id,
-        "chat_id": poll.chat_id,
-        "vote_id": poll.vote_id,
-        "attach_id": poll.attach_id,
-        "author_id": poll.author_id,
-        "anonymous": poll.is_anonymous,
-        "allow_revote": poll.allows_revote,
-        "is_finished": poll.is_finished(now),
-        "voters": len(poll.events),
-        "questions": [
-            {
-                "id": question.id,
-                "text": question.text,
-                "multiple": bool(question.field_type),
-                "votes": question.counter,
-                "answers": [
-                    {"id": answer.id, "text": answer.text, "votes": answer.counter}
-                    for answer in question.answers.values()
-                ],
-            }
-            for question in poll.questions.values()
-        ],
-    }

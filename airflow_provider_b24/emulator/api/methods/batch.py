@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator import php
-from airflow_provider_b24.emulator.api.registry import Call, find, method
+from airflow_provider_b24.emulator.api.registry import find, method
 from airflow_provider_b24.emulator.php import json_text
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.emulator.api.call import Call
 
 MAX_COMMANDS = 50
 NOT_ALLOWED = frozenset({"batch", "download", "upload"})
@@ -53,7 +56,7 @@ def _run(call: Call, command: object, replies: Replies) -> dict[str, Any] | None
             "error_description": "Method is not allowed for batch usage",
         }
     params = {key: _resolve(value, replies) for key, value in php.decode_query(query).items()}
-    body = call.dispatcher.command(call, name, params)
+    body = call.run_command(call, name, params)
     if body.get("error") == "insufficient_scope":
         body["error_description"] = ""
     return body

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator import php
 from airflow_provider_b24.emulator.api import im_format
-from airflow_provider_b24.emulator.api.registry import ApiError, Call, Page, method
+from airflow_provider_b24.emulator.api.call import Call, Page
+from airflow_provider_b24.emulator.api.registry import method
+from airflow_provider_b24.emulator.php.api_error import ApiError
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator.state.chats import Chat

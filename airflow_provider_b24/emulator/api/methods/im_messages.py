@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator import php
 from airflow_provider_b24.emulator.api import im_format
-from airflow_provider_b24.emulator.api.registry import ApiError, Call, method
+from airflow_provider_b24.emulator.api.registry import method
+from airflow_provider_b24.emulator.php.api_error import ApiError
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.emulator.api.call import Call
 
 MESSAGES_A_PAGE = 50
 USUAL_MESSAGES = 20

@@ -8,15 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator.api.arguments import (
-    as_array,
     deep_keys,
     missing,
     require_filled,
     require_set,
     wrong_type,
 )
-from airflow_provider_b24.emulator.api.registry import ApiError, Call, Unwrapped, method
-from airflow_provider_b24.emulator.php import is_array, pairs, to_int, truthy, upper_keys
+from airflow_provider_b24.emulator.api.call import Call, Unwrapped
+from airflow_provider_b24.emulator.api.registry import method
+from airflow_provider_b24.emulator.php import array, is_array, pairs, to_int, truthy, upper_keys
+from airflow_provider_b24.emulator.php.api_error import ApiError
 from airflow_provider_b24.emulator.state.connectors import Connector
 from airflow_provider_b24.emulator.state.intake import Intake
 from airflow_provider_b24.emulator.state.lines import LIVECHAT
@@ -165,7 +166,7 @@ def _take(call: Call, kind: str) -> object:
     connector, line = _connector_of(call, params), _active_line(call, params)
     intake = Intake(call.portal, connector, line)
     results = {key: intake.take(dict(row), kind=kind) for key, row in rows}
-    return {"SUCCESS": True, "DATA": {"RESULT": as_array(results)}}
+    return {"SUCCESS": True, "DATA": {"RESULT": array(results)}}
 
 
 def _messages(call: Call) -> tuple[dict[str, Any], list[tuple[str, Any]]]:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator.api import line_format
 from airflow_provider_b24.emulator.api.arguments import missing, positive, require_filled
-from airflow_provider_b24.emulator.api.registry import ApiError, Call, method
+from airflow_provider_b24.emulator.api.registry import method
 from airflow_provider_b24.emulator.php import is_numeric, pairs, to_int, truthy, upper_keys
+from airflow_provider_b24.emulator.php.api_error import ApiError
 
 if TYPE_CHECKING:
+    from airflow_provider_b24.emulator.api.call import Call
     from airflow_provider_b24.emulator.state.conversations import Conversation
 
 SCOPE = "imopenlines"

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow_provider_b24.emulator import php
-from airflow_provider_b24.emulator.api.registry import METHODS, ApiError, Call, find, method
+from airflow_provider_b24.emulator.api.registry import METHODS, find, method
+from airflow_provider_b24.emulator.php.api_error import ApiError
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.emulator.api.call import Call
 
 FEATURES = {"rest_offline_extended": True, "rest_auth_connector": True}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator import php
-from airflow_provider_b24.emulator.api.registry import Call, Page, method
+from airflow_provider_b24.emulator.api.call import Call, Page
+from airflow_provider_b24.emulator.api.registry import method
 
 if TYPE_CHECKING:
     from collections.abc import Callable

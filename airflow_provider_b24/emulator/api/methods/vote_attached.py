@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_b24.emulator import php
 from airflow_provider_b24.emulator.api import attach_format, engine
-from airflow_provider_b24.emulator.api.registry import ApiError, Call, Page, RawBody, method
+from airflow_provider_b24.emulator.api.call import Call, Page, RawBody
+from airflow_provider_b24.emulator.api.registry import method
+from airflow_provider_b24.emulator.php.api_error import ApiError
 from airflow_provider_b24.emulator.state import ballots
 
 if TYPE_CHECKING:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator.api import engine, poll_draft
-from airflow_provider_b24.emulator.api.registry import ApiError, Call, InFlight, method
+from airflow_provider_b24.emulator.api.call import Call, InFlight
+from airflow_provider_b24.emulator.api.registry import method
+from airflow_provider_b24.emulator.php.api_error import ApiError
 from airflow_provider_b24.emulator.state.uuids import TwinInFlightError, is_valid
 
 if TYPE_CHECKING:
