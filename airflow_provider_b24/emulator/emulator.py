@@ -96,7 +96,7 @@ class Emulator(World):
         self._server.start()
 
     def stop(self) -> None:
-        """Close the port; held calls are let go."""
+        """Close the port; calls that a ``hold`` keeps in flight go on."""
         self.faults.release()
         if self._server is not None:
             self._server.stop()
@@ -155,7 +155,7 @@ class Emulator(World):
         }
 
     def expire_access_token(self) -> None:
-        """End the application's access token, as if its hour were over."""
+        """Expire the application's access token now."""
         self.portal.credentials.expire_access_tokens()
 
 

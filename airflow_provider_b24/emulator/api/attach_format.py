@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 _NONE: frozenset[int] = frozenset()
 
 
-def reading(portal: Portal, poll: Poll, user: User) -> Rendered:
-    """Return a poll as read, rendered once until it changes for this user."""
+def rendered(portal: Portal, poll: Poll, user: User) -> Rendered:
+    """Return the object as a reply to a read, rendered again only when it changes for this user."""
     state = _state(portal, poll, user)
-    kept = poll.readings.get(user.id)
+    kept = poll.rendered.get(user.id)
     if kept is None or kept[0] != state:
-        kept = poll.readings[user.id] = (state, Rendered(attach(portal, poll, user)))
+        kept = poll.rendered[user.id] = (state, Rendered(attach(portal, poll, user)))
     return kept[1]
 
 
 def _state(portal: Portal, poll: Poll, user: User) -> tuple[object, ...]:
-    """Return all that a reading depends on; the clock and the chat change it as well as votes do."""
+    """Return all that the object depends on: votes, the clock and access to the chat."""
     now, polls = portal.clock(), portal.polls
     access = polls.can_read(poll, user), polls.can_edit(poll, user)
     return poll.version, poll.is_finished(now), poll.takes_votes(now), access
@@ -39,7 +39,7 @@ def attach(
     now = portal.clock()
     signed = portal.polls.sign(poll)
     access = portal.polls.can_read(poll, user)
-    green, voted = access and poll.takes_votes(now), user.id in poll.events
+    votable, voted = access and poll.takes_votes(now), user.id in poll.events
     return {
         "ID": poll.attach_id,
         "VOTE_ID": poll.vote_id,
@@ -52,8 +52,8 @@ def attach(
         "OPTIONS": poll.options,
         "userAnswerMap": _own_answers(poll, user),
         "canEdit": portal.polls.can_edit(poll, user),
-        "canVote": green and not voted,
-        "canRevote": green and poll.allows_revote,
+        "canVote": votable and not voted,
+        "canRevote": votable and poll.allows_revote,
         "isVoted": voted,
         "signedAttachId": signed,
         "resultUrl": f"/vote-result/{poll.uid}",

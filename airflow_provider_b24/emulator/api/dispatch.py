@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from airflow_provider_b24.emulator.state.journal import Journal, Request
     from airflow_provider_b24.emulator.state.portal import Portal
 
-# Parameters that the server takes for itself: no method sees them.
+# Parameters that the server removes before it runs a method.
 RESERVED = ("auth", "access_token", "auth_connector", "aplogin", "ap", "state", "start")
 
 
 @dataclass(slots=True)
 class Login:
-    """What a request brought to prove itself: a webhook's path, or a token."""
+    """The credentials of a request: a webhook's path, or a token."""
 
     webhook: tuple[str, str] | None
     token: str | None
@@ -35,7 +35,7 @@ class Login:
 
 @dataclass(slots=True)
 class Begun:
-    """A call that passed all checks and has run, perhaps not to its end."""
+    """A call that passed all checks and whose handler has run; an InFlight value is still to finish."""
 
     method: Method
     call: Call
@@ -57,8 +57,7 @@ class Dispatcher:
     def begin(self, name: str, login: Login, params: dict[str, Any], request: Request) -> Begun:
         """Check and start an HTTP request's method.
 
-        Raises:
-            ApiError: a refusal, be it before or by the method.
+        :raises ApiError: the call is refused, before or by the method.
         """
         found = _existing(name, params)
         credential = self._authorise(login)
@@ -68,8 +67,7 @@ class Dispatcher:
     def run(self, found: Method, credential: Credential, params: dict[str, Any], request: Request) -> Begun:
         """Check scope and limits, then run the handler.
 
-        Raises:
-            ApiError: a refusal.
+        :raises ApiError: the call is refused.
         """
         if params.get("token") is not None:
             raise ApiError("ACCESS_DENIED", "Access denied! Link check failed", 403)
@@ -90,14 +88,13 @@ class Dispatcher:
             raise self._suffixed(found, error) from None
         begun = Begun(found, call, value, began, timer)
         if isinstance(value, InFlight):
-            begun.hold = self.faults.strike(found.name, began, kinds=HOLD)
+            begun.hold = self.faults.fire(found.name, began, kinds=HOLD)
         return begun
 
     def finish(self, begun: Begun) -> dict[str, Any] | RawBody:
         """Take a call to its end and return the reply's body.
 
-        Raises:
-            ApiError: a refusal.
+        :raises ApiError: the call is refused.
         """
         value = begun.value
         if isinstance(value, InFlight):
@@ -126,7 +123,7 @@ class Dispatcher:
             body = self.finish(begun)
         except ApiError as error:
             return error.body()
-        # A file has no place in the envelope.
+        # The reply to a batch cannot carry a file.
         return {"result": None} if isinstance(body, RawBody) else body
 
     def _authorise(self, login: Login) -> Credential:
@@ -145,7 +142,7 @@ class Dispatcher:
     def _time(self, begun: Begun) -> dict[str, Any]:
         key, name = begun.call.credential.key, begun.method.name
         duration = time.perf_counter() - begun.timer
-        fault = self.faults.strike(name, begun.began, kinds=DURATION)
+        fault = self.faults.fire(name, begun.began, kinds=DURATION)
         if fault is not None:
             duration = float(fault.details["seconds"])
         operating = self.limits.operating

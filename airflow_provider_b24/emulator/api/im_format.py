@@ -19,8 +19,7 @@ MESSAGE_TYPES = {"chat": "C", "open": "O", "private": "P", "lines": "L"}
 def dialog(call: Call, dialog_id: Any) -> Chat:
     """Return the chat that ``chatN`` or a user's id names.
 
-    Raises:
-        ApiError: it names nothing.
+    :raises ApiError: it names nothing.
     """
     name = str(dialog_id or "")
     if name.startswith("chat"):
@@ -39,8 +38,7 @@ def dialog(call: Call, dialog_id: Any) -> Chat:
 def readable(call: Call) -> Chat:
     """Return the chat of DIALOG_ID if the caller may read it.
 
-    Raises:
-        ApiError: there is none, or it is closed to him.
+    :raises ApiError: there is none, or the caller may not read it.
     """
     dialog_id = php.upper_keys(call.params).get("DIALOG_ID")
     if not dialog_id:
@@ -77,7 +75,7 @@ def chat(portal: Portal, chat: Chat, viewer: User) -> dict[str, Any]:
 
 
 def title(portal: Portal, chat: Chat, viewer: User) -> str:
-    """Return a chat's title; that of a dialog is the other one's name."""
+    """Return a chat's title; a private dialog has the other user's name."""
     if chat.kind != "private":
         return chat.title
     other = portal.people.get(_other(chat, viewer))
@@ -133,7 +131,7 @@ def recent(portal: Portal, found: Chat, viewer: User) -> dict[str, Any]:
         "counter": 0,
         "pinned": False,
         "date_last_activity": php.iso(last.date if last else found.created),
-        # A dialog of two is a user to this method: its chat object has no id and no name.
+        # This method shows a private dialog as a user: its chat object has no id and no name.
         "chat": {"text_field_enabled": True, "mute_list": []} if private else chat(portal, found, viewer),
         "options": [],
     }

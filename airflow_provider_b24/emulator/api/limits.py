@@ -40,7 +40,11 @@ class LeakyBucket:
         self.set_plan(plan)
 
     def set_plan(self, plan: str) -> None:
-        """Take the numbers of a plan: ``standard``, ``enterprise`` or ``none``."""
+        """Take the numbers of a plan.
+
+        :param plan: ``standard``, ``enterprise`` or ``none``.
+        :raises ValueError: there is no such plan.
+        """
         if plan not in PLANS:
             raise ValueError(f"plan must be one of {', '.join(PLANS)}, not {plan!r}")
         numbers = PLANS[plan]
@@ -88,8 +92,7 @@ class OperatingTime:
     def check(self, key: str, method: str) -> None:
         """Refuse a call whose method has used its time up.
 
-        Raises:
-            ApiError: 429, on the call after the one that went over.
+        :raises ApiError: 429, on the call after the one that went over.
         """
         if self.enabled and self.spent(key, method) > self.limit:
             raise operating_error()
@@ -101,7 +104,7 @@ class OperatingTime:
             minutes[minute] = minutes.get(minute, 0.0) + seconds
 
     def reset_at(self, key: str, method: str) -> int:
-        """Return when the oldest seconds are forgotten."""
+        """Return when the oldest seconds expire."""
         minutes = self._spent.get((key, method))
         first = min(minutes) if minutes else self._minute()
         return (first + BUCKETS) * BUCKET_SECONDS
@@ -110,7 +113,7 @@ class OperatingTime:
         return int(self._clock()) // BUCKET_SECONDS
 
     def clear(self) -> None:
-        """Forget all time spent."""
+        """Remove all recorded seconds."""
         self._spent.clear()
 
 

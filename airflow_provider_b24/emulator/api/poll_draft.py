@@ -20,7 +20,7 @@ MAX_ANSWERS = 10
 
 @dataclass(slots=True)
 class DraftQuestion:
-    """A question that passed."""
+    """A valid question."""
 
     text: str
     field_type: int
@@ -29,14 +29,14 @@ class DraftQuestion:
 
 @dataclass(slots=True)
 class PollDraft:
-    """A poll that passed and is not stored."""
+    """A valid poll that is not stored yet."""
 
     question: DraftQuestion
     anonymity: int
     options: int
 
     def save(self, portal: Portal, author_id: int) -> Poll:
-        """Store it as a vote that hangs on nothing."""
+        """Store it as a vote that is attached to nothing."""
         question = portal.polls.new_question(
             self.question.text, self.question.answers, field_type=self.question.field_type
         )
@@ -54,8 +54,7 @@ class PollDraft:
 def read(portal: Portal, data: Any) -> PollDraft:
     """Check ``IM_MESSAGE_VOTE_DATA``.
 
-    Raises:
-        ApiError: code 0, as all refusals of a draft have.
+    :raises ApiError: the draft is refused, with code 0.
     """
     fields = dict(php.pairs(data))
     questions = [
@@ -80,7 +79,7 @@ def read(portal: Portal, data: Any) -> PollDraft:
 
 
 def _question(portal: Portal, row: dict[str, Any]) -> DraftQuestion | None:
-    """Return a question, or None for a row that is dropped without a word."""
+    """Return a question, or None for a row that the server drops silently."""
     if row.get("DEL") == "Y":
         return None
     text = _text(row.get("QUESTION"))

@@ -1,4 +1,4 @@
-"""What a fault makes of a request."""
+"""What is sent when a fault fires."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAINTENANCE = (
 
 
 def executes(fault: Fault) -> bool:
-    """Whether the portal does what was asked although the fault struck."""
+    """Whether the portal does what was asked although the fault fires."""
     if fault.kind in {"slow", "drop_after"}:
         return True
     return bool(fault.details.get("executed", False))

@@ -18,11 +18,11 @@ class Connections:
         self._open: dict[Address, asyncio.Transport] = {}
 
     def opened(self, address: Address, transport: asyncio.Transport) -> None:
-        """Remember a connection."""
+        """Add a connection."""
         self._open[address] = transport
 
     def closed(self, address: Address) -> None:
-        """Forget a connection."""
+        """Remove a connection."""
         self._open.pop(address, None)
 
     def drop(self, address: Address) -> None:

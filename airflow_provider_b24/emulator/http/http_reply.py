@@ -1,4 +1,4 @@
-"""One HTTP reply, before it is put on the wire."""
+"""One HTTP reply, before it is sent."""
 
 from __future__ import annotations
 

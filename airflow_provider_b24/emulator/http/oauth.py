@@ -1,4 +1,4 @@
-"""The authorisation server: tokens for tokens."""
+"""The authorisation server, which refreshes tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The portal's REST door: /rest/... and /oauth/token/ over HTTP."""
+"""The REST API over HTTP: /rest/... and /oauth/token/."""
 
 from __future__ import annotations
 
@@ -41,54 +41,54 @@ class RestApp:
         if body is None:
             return
         started, address = time.perf_counter(), scope["client"]
-        visit = _Visit(scope, body)
+        incoming = _RestRequest(scope, body)
         request = self._dispatcher.journal.open(
             Request(
                 self._dispatcher.portal.clock(),
                 scope["method"],
-                visit.method,
+                incoming.method,
                 f"{address[0]}:{address[1]}",
             )
         )
-        reply = await self._answer(visit, request)
+        reply = await self._answer(incoming, request)
         request.status, request.error = reply.status, reply.error
         request.seconds = time.perf_counter() - started
         if reply.dropped:
             self._drop(address)
-            # The server must see the loss itself, or it would send a 500 into the closed socket.
+            # uvicorn must see the disconnect itself, or it sends a 500 into the closed socket.
             while (await receive())["type"] != "http.disconnect":
                 pass
             return
         await _send(send, reply)
 
-    async def _answer(self, visit: _Visit, request: Request) -> Reply:
+    async def _answer(self, incoming: _RestRequest, request: Request) -> Reply:
         dispatcher = self._dispatcher
-        if not dispatcher.limits.bucket.admit(visit.address):
+        if not dispatcher.limits.bucket.admit(incoming.address):
             return from_error(query_error())
-        fault = dispatcher.faults.strike(visit.method, request.at)
+        fault = dispatcher.faults.fire(incoming.method, request.at)
         if fault is None:
-            return await self._execute(visit, request)
+            return await self._execute(incoming, request)
         request.fault = fault.kind
         if fault.kind == "slow":
-            return await self._slowly(visit, request, fault.details)
-        reply = await self._execute(visit, request) if breakage.executes(fault) else None
-        return breakage.broken(fault, reply, visit.path)
+            return await self._slowly(incoming, request, fault.details)
+        reply = await self._execute(incoming, request) if breakage.executes(fault) else None
+        return breakage.broken(fault, reply, incoming.path)
 
-    async def _slowly(self, visit: _Visit, request: Request, details: dict[str, Any]) -> Reply:
+    async def _slowly(self, incoming: _RestRequest, request: Request, details: dict[str, Any]) -> Reply:
         if details["executed"]:
-            reply = await self._execute(visit, request)
+            reply = await self._execute(incoming, request)
             await asyncio.sleep(details["seconds"])
             return reply
         await asyncio.sleep(details["seconds"])
-        return await self._execute(visit, request)
+        return await self._execute(incoming, request)
 
-    async def _execute(self, visit: _Visit, request: Request) -> Reply:
-        params = visit.params()
+    async def _execute(self, incoming: _RestRequest, request: Request) -> Reply:
+        params = incoming.params()
         request.params = without_secrets(params)
-        if visit.method == OAUTH_METHOD:
+        if incoming.method == OAUTH_METHOD:
             return oauth.token(self._dispatcher.portal, params)
         try:
-            begun = self._dispatcher.begin(visit.method, visit.login(params), params, request)
+            begun = self._dispatcher.begin(incoming.method, incoming.login(params), params, request)
             await self._hold(begun)
             return from_body(self._dispatcher.finish(begun))
         except ApiError as error:
@@ -106,7 +106,7 @@ class RestApp:
             raise ApiError("INTERNAL_SERVER_ERROR", "Internal server error", 500)
 
 
-class _Visit:
+class _RestRequest:
     """An HTTP request, read as the portal reads it."""
 
     def __init__(self, scope: Scope, body: bytes) -> None:
@@ -145,7 +145,7 @@ class _Visit:
         return php.decode_query(self._body.decode("utf-8", "replace"))
 
     def login(self, params: dict[str, Any]) -> Login:
-        """Return what the request brought to prove itself; the header wins."""
+        """Return the credentials of the request; the header comes first."""
         scheme, _, token = self._headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if scheme.lower() != "bearer" or not token:
             token = str(params.get("auth") or params.get("access_token") or "")
@@ -153,7 +153,7 @@ class _Visit:
 
 
 def _multipart(kind: str, body: bytes) -> dict[str, Any]:
-    """Read the fields of a multipart form; files are of no use to any method here."""
+    """Read the fields of a multipart form; no method here takes files."""
     message = BytesParser(policy=HTTP).parsebytes(
         b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + body
     )
@@ -168,7 +168,7 @@ def _multipart(kind: str, body: bytes) -> dict[str, Any]:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """Return the whole body, or None if the client has gone."""
+    """Return the whole body, or None if the client has disconnected."""
     chunks: list[bytes] = []
     while True:
         message = await receive()

@@ -79,7 +79,7 @@ def _state(portal: Portal) -> Callable[[Request], Awaitable[Response]]:
     async def state(request: Request) -> Response:
         user = _user(portal, request.query_params.get("user"))
         if user is None:
-            return JSONResponse({"problem": "There is nobody in this portal."}, 409, HEADERS)
+            return JSONResponse({"problem": "This portal has no users."}, 409, HEADERS)
         chat = request.query_params.get("chat", "")
         shown = view(portal, user, int(chat) if chat.isdecimal() else None)
         return JSONResponse(shown, headers=HEADERS)
@@ -113,14 +113,14 @@ def _action(
         except (ActionError, ballots.BallotError) as error:
             return JSONResponse({"problem": _reason(portal, error)}, 409, HEADERS)
         except (ValueError, KeyError, TypeError):
-            return JSONResponse({"problem": "The request makes no sense."}, 400, HEADERS)
+            return JSONResponse({"problem": "The request is malformed."}, 400, HEADERS)
         return JSONResponse({"done": True}, headers=HEADERS)
 
     return action
 
 
 def is_foreign(request: Request) -> bool:
-    """Say whether another site's page makes the browser ask."""
+    """Return whether a page of another site makes the browser send this request."""
     return request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
 
 
@@ -128,7 +128,7 @@ def _perform(portal: Portal, act: Callable[[Portal, User, Action], None], asked:
     with portal.lock:
         user = portal.people.get(int(asked["user"]))
         if user is None or user.external:
-            raise ActionError("You are nobody in this portal.")
+            raise ActionError("You are not a user of this portal.")
         act(portal, user, asked)
 
 
@@ -139,7 +139,7 @@ def _reason(portal: Portal, error: Exception) -> str:
 def _poll(portal: Portal, user: User, asked: Action) -> Poll:
     poll = portal.polls.by_message(int(asked["message"]))
     if poll is None or not portal.polls.can_read(poll, user):
-        raise ActionError("The poll is not there any more.")
+        raise ActionError("There is no such poll any more.")
     return poll
 
 

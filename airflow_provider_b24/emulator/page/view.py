@@ -22,21 +22,21 @@ SHOWN_MESSAGES = 200
 def view(portal: Portal, user: User, chat_id: int | None) -> Row:
     """Return all lists and the messages of one chat; of the first chat if that one is not there."""
     with portal.lock:
-        rooms = [chat for chat in portal.chats if chat.kind != "lines" and chat.can_read(user.id)]
-        talks = list(portal.lines.conversations)
-        open_chat = _chosen(rooms, talks, chat_id)
+        chats = [chat for chat in portal.chats if chat.kind != "lines" and chat.can_read(user.id)]
+        conversations = list(portal.lines.conversations)
+        open_chat = _chosen(chats, conversations, chat_id)
         return {
             "portal": portal.url,
             "me": user.id,
             "users": [_person(each) for each in portal.people.employees()],
-            "chats": [_entry(portal, chat, user) for chat in rooms],
-            "lines": [_line(portal, line, talks, user) for line in portal.lines],
-            "open": None if open_chat is None else _talk(portal, open_chat, user),
+            "chats": [_entry(portal, chat, user) for chat in chats],
+            "lines": [_line(portal, line, conversations, user) for line in portal.lines],
+            "open": None if open_chat is None else _open_chat(portal, open_chat, user),
         }
 
 
-def _chosen(rooms: list[Chat], talks: list[Conversation], chat_id: int | None) -> Chat | None:
-    readable = rooms + [talk.chat for talk in talks]
+def _chosen(chats: list[Chat], conversations: list[Conversation], chat_id: int | None) -> Chat | None:
+    readable = chats + [item.chat for item in conversations]
     wanted = (chat for chat in readable if chat.id == chat_id)
     return next(wanted, readable[0] if readable else None)
 
@@ -72,17 +72,17 @@ def _name(portal: Portal, user_id: int) -> str:
     return f"User {user_id}" if user is None else user.full_name
 
 
-def _line(portal: Portal, line: Line, talks: list[Conversation], user: User) -> Row:
-    held = [talk for talk in talks if talk.place.line_id == line.id]
+def _line(portal: Portal, line: Line, conversations: list[Conversation], user: User) -> Row:
+    own = [item for item in conversations if item.place.line_id == line.id]
     return {
         "id": line.id,
         "name": line.name,
         "active": line.active,
-        "conversations": [_entry(portal, talk.chat, user) for talk in held],
+        "conversations": [_entry(portal, item.chat, user) for item in own],
     }
 
 
-def _talk(portal: Portal, chat: Chat, user: User) -> Row:
+def _open_chat(portal: Portal, chat: Chat, user: User) -> Row:
     conversation = portal.lines.conversations.by_chat(chat.id)
     return {
         "id": chat.id,

@@ -1,4 +1,4 @@
-"""The refusal of a call, as the REST API words it."""
+"""The refusal of a call, as the REST API reports it."""
 
 from __future__ import annotations
 

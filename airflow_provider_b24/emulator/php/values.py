@@ -18,7 +18,7 @@ def truthy(value: object) -> bool:
 
 
 def to_int(value: object) -> int:
-    """Cast as ``(int)`` does: the leading digits, else 0; an array that holds anything is 1."""
+    """Cast as ``(int)`` does: the leading digits, else 0; an array that is not empty is 1."""
     if isinstance(value, str):
         found = _INTEGER.match(value)
         return max(-_LARGEST - 1, min(int(found[1][:25]), _LARGEST)) if found else 0

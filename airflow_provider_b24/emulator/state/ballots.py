@@ -1,4 +1,4 @@
-"""Voting: what becomes of a ballot."""
+"""How a ballot is counted and a vote is recalled."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ class BallotError(Exception):
 def cast(portal: Portal, poll: Poll, *, user_id: int, ballot: Any) -> set[int]:
     """Count a ballot ``{question id: [answer id, ...]}``; return the ids of touched rows.
 
-    Raises:
-        BallotError: it was not counted. Where the vote was being changed, the
-            earlier vote is lost even so: the server deletes first and checks after.
+    :raises BallotError: it was not counted. A ballot that was to change a vote loses the
+        earlier vote too: the server deletes first and checks after.
     """
     with portal.lock:
         if user_id in poll.events and not poll.allows_revote:
@@ -42,10 +41,9 @@ def cast(portal: Portal, poll: Poll, *, user_id: int, ballot: Any) -> set[int]:
 
 
 def recall(portal: Portal, poll: Poll, *, user_id: int) -> set[int]:
-    """Take a vote back; return the ids of touched rows. Who has not voted succeeds too.
+    """Take a vote back; return the ids of touched rows. A user who has not voted succeeds too.
 
-    Raises:
-        BallotError: the poll does not let votes be changed, or has ended.
+    :raises BallotError: the poll does not let votes be changed, or has ended.
     """
     with portal.lock:
         if not poll.takes_votes(portal.clock()):

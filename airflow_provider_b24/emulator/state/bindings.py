@@ -35,7 +35,7 @@ class Bindings:
         self._denied.add((_entity(entity_type, entity_id), user_id))
 
     def allows(self, entity_type: str, entity_id: int, user_id: int) -> bool:
-        """Whether a user may see a CRM item; items of unknown types nobody sees."""
+        """Whether a user may see a CRM item; no user sees an item of an unknown type."""
         known = entity_type.lower() in CRM_TYPES
         return known and (_entity(entity_type, entity_id), user_id) not in self._denied
 

@@ -88,7 +88,7 @@ class Chats:
         description: str = "",
         color: str = "",
     ) -> Chat:
-        """Open a chat; nobody is a member unless listed."""
+        """Open a chat; only the listed users are its members."""
         with self._context.lock:
             chat = Chat(
                 id=self._context.ids.next("chat"),

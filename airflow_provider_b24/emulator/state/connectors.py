@@ -51,7 +51,7 @@ class Connectors:
         return True
 
     def unregister(self, connector_id: str, client_id: str) -> bool:
-        """Forget an application's connector and switch it off everywhere."""
+        """Remove an application's connector and switch it off everywhere."""
         known = self._connectors.get(connector_id)
         if known is None or known.client_id != client_id:
             return False

@@ -18,7 +18,7 @@ MEMBER_ID = "a223c6b3710f85df22e9377d6c4f7553"
 
 @dataclass(slots=True)
 class Credential:
-    """What a request proved: its user, its scopes, and the application if it is one."""
+    """Who calls: the user, the scopes, and the application if it is one."""
 
     kind: str
     key: str
@@ -38,7 +38,7 @@ class Webhook:
 
 @dataclass(slots=True)
 class Token:
-    """An access token and when it ends."""
+    """An access token and when it expires."""
 
     user_id: int
     expires: float
@@ -77,12 +77,12 @@ class Credentials:
             refresh_token="",
         )
         self._tokens: dict[str, Token] = {}
-        # Every refresh token ever given: when it was used, or None.
+        # Every refresh token ever issued: when it was used, or None.
         self._refresh_tokens: dict[str, float | None] = {}
         self.issue()
 
     def issue(self) -> Application:
-        """Give the application a new pair of tokens."""
+        """Issue a new pair of tokens to the application."""
         application = self.application
         application.access_token = _random(70)
         application.refresh_token = _random(70)
@@ -102,19 +102,18 @@ class Credentials:
         return True
 
     def token_expires(self, access_token: str) -> float:
-        """Return the Unix time at which a token ends."""
+        """Return the Unix time at which a token expires."""
         return self._tokens[access_token].expires
 
     def expire_access_tokens(self) -> None:
-        """End all access tokens now, as if their hour were over."""
+        """Expire all access tokens now."""
         for token in self._tokens.values():
             token.expires = min(token.expires, self._context.clock())
 
     def by_webhook(self, login: str, code: str) -> Credential:
         """Return what the webhook in the path grants.
 
-        Raises:
-            ApiError: it is not this portal's webhook.
+        :raises ApiError: it is not this portal's webhook.
         """
         hook = self.webhook
         user = self._people.get(hook.user_id)
@@ -127,8 +126,7 @@ class Credentials:
     def by_token(self, access_token: str | None) -> Credential:
         """Return what an access token grants.
 
-        Raises:
-            ApiError: there is none, or it is unknown or has ended.
+        :raises ApiError: there is none, or it is unknown or has expired.
         """
         if not access_token:
             raise ApiError("NO_AUTH_FOUND", "Wrong authorization data", 401)

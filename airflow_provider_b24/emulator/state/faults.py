@@ -49,8 +49,8 @@ class Fault:
     seen: int = 0
     fired: int = 0
 
-    def strikes(self, method: str) -> bool:
-        """Whether it hits this request, which counts as seen if the method matches."""
+    def fires(self, method: str) -> bool:
+        """Whether it fires for this request, which counts as seen if the method matches."""
         if not fnmatchcase(method.lower(), self.method.lower()):
             return False
         self.seen += 1
@@ -69,7 +69,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Hit:
-    """One fault that struck."""
+    """A fault that fired."""
 
     kind: str
     method: str
@@ -78,7 +78,7 @@ class Hit:
 
 @dataclass(slots=True)
 class Faults:
-    """The planned faults, and a log of those that struck."""
+    """The planned faults, and a log of those that fired."""
 
     log: list[Hit] = field(default_factory=list)
     _planned: list[Fault] = field(default_factory=list)
@@ -100,10 +100,17 @@ class Faults:
         seed: int = 0,
         **details: Any,
     ) -> Fault:
-        """Plan a fault for requests whose method fits the pattern.
+        """Plan a fault.
 
-        It passes ``after`` of them by, then strikes ``times`` (None: for ever), each
-        with ``probability`` if one is given. The details are those of ``KINDS``.
+        :param kind: one of ``KINDS``.
+        :param method: the method, or a pattern of methods, for which it fires.
+        :param times: how often it fires; None: always.
+        :param after: how many matching requests it skips first.
+        :param probability: the chance that it fires for a matching request; None: it always does.
+        :param seed: makes the chance the same each time.
+        :param details: what ``KINDS`` lists for this kind.
+        :returns: the planned fault.
+        :raises ValueError: there is no such kind, or it takes no such detail.
         """
         fault = Fault(
             0, kind, method, times, after, probability, _details(kind, details), random.Random(seed)
@@ -116,27 +123,27 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Drop all that is planned, and let held calls go."""
+        """Remove all planned faults and release the calls in flight."""
         with self._lock:
             self._planned.clear()
         self.release()
 
     def release(self) -> None:
-        """Let calls go that a ``hold`` keeps in flight."""
+        """Release the calls that a ``hold`` keeps in flight."""
         self._released.set()
 
     @property
     def released(self) -> bool:
-        """Whether held calls may go on."""
+        """Whether the calls that a ``hold`` keeps may go on."""
         return self._released.is_set()
 
-    def strike(self, method: str, at: float, *, kinds: frozenset[str] = REQUEST) -> Fault | None:
-        """Return the first fault that hits this request, and log it."""
+    def fire(self, method: str, at: float, *, kinds: frozenset[str] = REQUEST) -> Fault | None:
+        """Return the first fault that fires for this request, and log it."""
         if not self._planned:
             return None
         with self._lock:
             for fault in self._planned:
-                if fault.kind in kinds and fault.strikes(method):
+                if fault.kind in kinds and fault.fires(method):
                     self.log.append(Hit(fault.kind, method, at))
                     return fault
         return None

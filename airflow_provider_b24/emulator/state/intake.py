@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 
 class RejectedError(Exception):
-    """Why one message failed; the others of the call are not concerned."""
+    """Why one message failed; the others of the call are not affected."""
 
 
 class Intake:

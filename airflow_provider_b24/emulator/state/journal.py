@@ -54,13 +54,13 @@ class Journal:
         return self._requests[position]
 
     def open(self, request: Request) -> Request:
-        """Write a request down as it arrives."""
+        """Record a request as it arrives."""
         self._requests.append(request)
         self._methods[request.method.lower()] += 1
         return request
 
     def command(self, request: Request, method: str) -> None:
-        """Write a command of a batch down."""
+        """Record a command of a batch."""
         request.commands.append(method)
         self._commands[method.lower()] += 1
 
@@ -73,7 +73,7 @@ class Journal:
         return self._commands.total() if method is None else self._commands[method.lower()]
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all requests and counts."""
         self._requests.clear()
         self._methods.clear()
         self._commands.clear()

@@ -80,7 +80,13 @@ class Lines:
     def install_connector(
         self, connector: str, line: int, *, name: str | None = None, chat_group: bool = False
     ) -> None:
-        """Register a connector for the portal's application and switch it on for a line."""
+        """Register a connector for the portal's application and switch it on for a line.
+
+        :param connector: the connector's id.
+        :param line: the line's id.
+        :param name: the connector's name; None: its id.
+        :param chat_group: all users of an outside chat share one conversation.
+        """
         with self._context.lock:
             owner = self._credentials.application.client_id
             self.connectors.register(Connector(connector.lower(), name or connector, owner, chat_group))
@@ -92,7 +98,11 @@ class Lines:
         return line is not None and line.active and status is not None and not status.error
 
     def reject(self, outside_id: str, reason: str = "The user cannot be created") -> None:
-        """Fail each message of this outside person, alone, with the reason."""
+        """Fail each connector message of an outside user; the others are not affected.
+
+        :param outside_id: the user's id in the outside system.
+        :param reason: the error of these messages.
+        """
         self.outsiders.reject(outside_id, reason)
 
     def accept(self, outside_id: str) -> None:
@@ -140,11 +150,17 @@ class Lines:
         ]
 
     def operators(self) -> list[int]:
-        """Return the ids of those who answer on lines: everybody who works here."""
+        """Return the ids of the operators: all employees."""
         return [user.id for user in self._people.employees()]
 
     def bind_crm(self, entity_type: str, entity_id: int, chat_id: int) -> None:
-        """Make a line's chat belong to a CRM item: lead, deal, company or contact."""
+        """Make a line's chat belong to a CRM item.
+
+        :param entity_type: lead, deal, company or contact.
+        :param entity_id: the item's id.
+        :param chat_id: the chat's id.
+        :raises ValueError: open-line chats do not belong to items of this type.
+        """
         with self._context.lock:
             self.bindings.bind(entity_type, entity_id, chat_id)
             conversation = self.conversations.by_chat(chat_id)
@@ -160,7 +176,16 @@ class Lines:
         line: int | None = None,
         guest: str = "Guest",
     ) -> int:
-        """Begin a live chat with a guest, bind it to a CRM item and return the chat's id."""
+        """Open a live chat with a guest and bind it to a CRM item.
+
+        :param entity_type: lead, deal, company or contact.
+        :param entity_id: the item's id.
+        :param title: the chat's title; None: the guest and the line.
+        :param line: the line's id; None: the first line.
+        :param guest: the guest's name.
+        :returns: the chat id.
+        :raises ValueError: open-line chats do not belong to items of this type.
+        """
         with self._context.lock:
             line_id = next(iter(self._lines)) if line is None else line
             visitor = self._people.add(guest, external=True)
@@ -174,7 +199,10 @@ class Lines:
             return conversation.chat.id
 
     def reply(self, chat_id: int, text: str, *, user_id: int = 1) -> Message:
-        """Answer in a conversation as an operator."""
+        """Answer in a conversation as an operator.
+
+        :raises LookupError: the chat is no conversation of an open line.
+        """
         with self._context.lock:
             conversation = self.conversations.by_chat(chat_id)
             if conversation is None:
@@ -182,7 +210,10 @@ class Lines:
             return self._chats.post(conversation.chat, author_id=user_id, text=text)
 
     def finish(self, chat_id: int) -> None:
-        """End the session in a chat; the guest's next message begins another one."""
+        """End the session in a chat; the guest's next message begins another one.
+
+        :raises LookupError: the chat is no conversation of an open line.
+        """
         with self._context.lock:
             conversation = self.conversations.by_chat(chat_id)
             if conversation is None:

@@ -47,7 +47,7 @@ class People:
         return self._users.get(user_id)
 
     def employees(self) -> list[User]:
-        """Return everybody who works here, in the order of ids."""
+        """Return all users who are not guests, in the order of ids."""
         return [user for user in self._users.values() if not user.external]
 
     def add(

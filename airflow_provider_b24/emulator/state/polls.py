@@ -1,4 +1,4 @@
-"""Polls: what is asked, where it hangs, and who has voted."""
+"""Polls: the questions, what they are attached to, and who has voted."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Question:
 
 @dataclass(slots=True)
 class Choice:
-    """One answer that somebody chose."""
+    """One answer that a user chose."""
 
     id: int
     event_question_id: int
@@ -83,9 +83,9 @@ class Poll:
     uid: str = ""
     stop_announced: bool = False
     events: dict[int, list[Choice]] = field(default_factory=dict)
-    # Grows with every change, so that a reading made before is known to be old.
+    # Grows with every change: what was rendered before is then stale.
     version: int = 0
-    readings: dict[int, tuple[tuple[object, ...], Rendered]] = field(default_factory=dict)
+    rendered: dict[int, tuple[tuple[object, ...], Rendered]] = field(default_factory=dict)
 
     @property
     def allows_revote(self) -> bool:
@@ -102,12 +102,12 @@ class Poll:
         return self.date_end <= int(now)
 
     def takes_votes(self, now: float) -> bool:
-        """Whether the lamp is green: still so in the very second of the end."""
+        """Whether votes are counted: in the second of the end they still are."""
         return self.created <= int(now) <= self.date_end
 
 
 class Polls:
-    """All polls, by attachment, by what they hang on, and by the uid of their page."""
+    """All polls, by attachment, by what they are attached to, and by the uid of their page."""
 
     def __init__(self, context: PortalContext, chats: Chats) -> None:
         self._context = context
@@ -116,7 +116,7 @@ class Polls:
         self._by_attach: dict[int, Poll] = {}
         self._by_entity: dict[tuple[str, str, int], Poll] = {}
         self._by_uid: dict[str, Poll] = {}
-        chats.on_delete(self.forget_message)
+        chats.on_delete(self.remove_by_message)
 
     def __iter__(self) -> Iterator[Poll]:
         return iter(list(self._by_attach.values()))
@@ -127,7 +127,7 @@ class Polls:
     def save(
         self, author_id: int, questions: Iterable[Question], *, anonymity: int = PUBLIC, options: int = 0
     ) -> Poll:
-        """Store a vote that hangs on nothing yet; nobody finds it before it is attached."""
+        """Store a vote that is attached to nothing yet; no method finds it until it is attached."""
         now = int(self._context.clock())
         return Poll(
             vote_id=self._context.ids.next("vote"),
@@ -148,7 +148,7 @@ class Polls:
         module_id: str = IM_MODULE,
         entity_type: str = IM_ENTITY,
     ) -> Poll:
-        """Hang a saved vote on a message or a post, from where it can be reached."""
+        """Attach a saved vote to a message or a post."""
         poll.attach_id = self._context.ids.next("attach")
         poll.module_id, poll.entity_type, poll.entity_id = module_id, entity_type, entity_id
         poll.chat_id = chat_id
@@ -171,7 +171,7 @@ class Polls:
         return self._by_attach.get(attach_id)
 
     def by_entity(self, module_id: str, entity_type: str, entity_id: int) -> Poll | None:
-        """Find by what the poll hangs on; like MySQL, in any case of letters."""
+        """Find by what the poll is attached to; case-insensitive, as MySQL is."""
         return self._by_entity.get(_entity(module_id, entity_type, entity_id))
 
     def by_message(self, message_id: int) -> Poll | None:
@@ -193,8 +193,8 @@ class Polls:
         number = str(poll.attach_id)
         return f"{number}.{hmac.new(self._key, number.encode(), hashlib.sha256).hexdigest()}"
 
-    def forget_message(self, message_id: int) -> None:
-        """Drop the poll of a message that was deleted."""
+    def remove_by_message(self, message_id: int) -> None:
+        """Remove the poll of a message that was deleted."""
         poll = self.by_message(message_id)
         if poll is not None:
             del self._by_entity[_entity(poll.module_id, poll.entity_type, poll.entity_id)]
@@ -209,11 +209,11 @@ class Polls:
         return chat is not None and chat.can_read(user.id)
 
     def can_edit(self, poll: Poll, user: User) -> bool:
-        """Whether this user may stop and resume: the author alone, while he sees it."""
+        """Whether this user may stop and resume: only the author, while the chat is readable."""
         return poll.author_id == user.id and self.can_read(poll, user)
 
     def stop(self, poll: Poll) -> None:
-        """End a poll now; the chat is told of the first time only."""
+        """End a poll now; the first time, a notice is posted in the chat."""
         with self._context.lock:
             poll.date_end = int(self._context.clock())
             poll.version += 1

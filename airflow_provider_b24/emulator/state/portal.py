@@ -56,6 +56,6 @@ class Portal(PortalContext):
         self.people.add("Airflow Service", user_id=1, position="Service account", admin=True)
         for number, (name, position) in enumerate(COLLEAGUES, start=2):
             self.people.add(name, user_id=number, position=position)
-        everybody = [user.id for user in self.people.employees()]
-        self.chats.add("General", members=everybody)
+        employees = [user.id for user in self.people.employees()]
+        self.chats.add("General", members=employees)
         self.lines.add("Support")

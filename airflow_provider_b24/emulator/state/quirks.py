@@ -1,4 +1,4 @@
-"""Where real portals differ from each other: which one this portal is."""
+"""Which of the differences between real portals this portal has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Quirks:
-    """Switches between readings of the server that are all met in the wild.
+    """Switches for what differs between real portals.
 
     ``documented_errors``: failed vote, recall and getMany answer 400 or 403 as the
     documentation says, and not ``{"result": []}`` as the published source does.

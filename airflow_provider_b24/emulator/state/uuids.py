@@ -16,7 +16,7 @@ IN_FLIGHT_SECONDS = 3600.0
 KEPT_SECONDS = 31 * 86_400.0
 
 
-class TwinInFlightError(Exception):
+class DuplicateInFlightError(Exception):
     """The same template id is being sent right now."""
 
 
@@ -36,8 +36,7 @@ class Uuids:
     def claim(self, uuid: object) -> int | None:
         """Begin a send; return the message of an earlier one if it has finished.
 
-        Raises:
-            TwinInFlightError: an earlier send has begun within the hour and not finished.
+        :raises DuplicateInFlightError: an earlier send has begun within the hour and not finished.
         """
         if not is_valid(uuid):
             return None
@@ -49,7 +48,7 @@ class Uuids:
         if entry.message_id is not None:
             return entry.message_id
         if now - entry.started < IN_FLIGHT_SECONDS:
-            raise TwinInFlightError
+            raise DuplicateInFlightError
         entry.started = now
         return None
 
@@ -60,5 +59,5 @@ class Uuids:
 
 
 def is_valid(uuid: object) -> TypeGuard[str]:
-    """Whether the portal honours this template id."""
+    """Whether the portal accepts this template id."""
     return isinstance(uuid, str) and UUID_V4.fullmatch(uuid) is not None

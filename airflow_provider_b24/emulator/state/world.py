@@ -1,4 +1,4 @@
-"""The portal's people at work, for tests: they join, chat, vote and stop polls."""
+"""What a test does to a portal without a request: add users and chats, vote, stop polls."""
 
 from __future__ import annotations
 
@@ -28,18 +28,26 @@ class World:
         return self.portal.lines
 
     def add_user(self, name: str) -> int:
-        """Add a colleague; return the user id."""
+        """Add a colleague.
+
+        :param name: first and last name.
+        :returns: the user id.
+        """
         return self.portal.people.add(name).id
 
     def add_chat(self, title: str, members: Iterable[int] = (1,)) -> int:
-        """Open a chat with these members; return the chat id."""
+        """Open a chat.
+
+        :param title: its title.
+        :param members: user ids; 1 is the account that DAGs act as.
+        :returns: the chat id.
+        """
         return self.portal.chats.add(title, members=members).id
 
     def chat(self, chat_id: int) -> Chat:
         """Return a chat.
 
-        Raises:
-            LookupError: there is none.
+        :raises LookupError: there is none.
         """
         chat = self.portal.chats.get(chat_id)
         if chat is None:
@@ -57,8 +65,7 @@ class World:
     def poll(self, message_id: int) -> Poll:
         """Return the poll of a message.
 
-        Raises:
-            LookupError: there is none.
+        :raises LookupError: there is none.
         """
         poll = self.portal.polls.by_message(message_id)
         if poll is None:
@@ -66,10 +73,13 @@ class World:
         return poll
 
     def vote(self, message_id: int, *, user_id: int, answers: Sequence[str | int]) -> None:
-        """Vote for somebody, by the answers' texts or ids.
+        """Vote as a user.
 
-        Raises:
-            ValueError: the poll has no such answer, has ended, or the vote is not counted.
+        :param message_id: the poll's message.
+        :param user_id: who votes.
+        :param answers: texts or ids of answers.
+        :raises LookupError: the message has no poll.
+        :raises ValueError: the poll has no such answer, has ended, or the vote is not counted.
         """
         with self.portal.lock:
             poll = self.poll(message_id)
@@ -97,7 +107,15 @@ class World:
         anonymity: int = PUBLIC,
         options: int = 0,
     ) -> int:
-        """Publish a post with a poll of any number of questions; return the post id."""
+        """Publish a post of the news feed with a poll.
+
+        :param questions: the answers of each question.
+        :param author_id: who publishes it.
+        :param field_type: 0 for one answer, 1 for several.
+        :param anonymity: 1 for a public poll, 2 for an anonymous one.
+        :param options: 1 lets users change their vote.
+        :returns: the post id.
+        """
         with self.portal.lock:
             polls = self.portal.polls
             rows = [

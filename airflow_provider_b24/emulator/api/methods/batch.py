@@ -45,7 +45,7 @@ def batch(call: Call) -> object:
 
 
 def _run(call: Call, command: object, replies: Replies) -> dict[str, Any] | None:
-    """Run one command; what is no text is skipped without a trace."""
+    """Run one command; one that is not text is skipped."""
     if not isinstance(command, str):
         return None
     name, _, query = command.partition("#")[0].partition("?")

@@ -75,8 +75,8 @@ def dialog_get(call: Call) -> object:
 def search(call: Call) -> object:
     """Find chats by title, but also by the names of the people in them."""
     params = php.upper_keys(call.params)
-    words = str(params.get("FIND") or params.get("FIND_LINES") or "").strip().casefold()
-    if len(words) < SHORTEST_SEARCH:
+    text = str(params.get("FIND") or params.get("FIND_LINES") or "").strip().casefold()
+    if len(text) < SHORTEST_SEARCH:
         raise ApiError("FIND_SHORT", "Too short a search phrase.")
     lines_only = not params.get("FIND")
     found = [
@@ -85,7 +85,7 @@ def search(call: Call) -> object:
         if chat.can_read(call.user.id)
         and chat.kind != "private"
         and (chat.kind == "lines") is lines_only
-        and _fits(call, chat, words)
+        and _fits(call, chat, text)
     ]
     size = _size(params.get("LIMIT"), CHATS_A_PAGE, CHATS_A_PAGE)
     start = max(php.to_int(params.get("OFFSET") or call.start), 0)
@@ -132,10 +132,10 @@ def _last_activity(chat: Chat) -> tuple[float, int]:
     return chat.messages[-1].date, chat.messages[-1].id
 
 
-def _fits(call: Call, chat: Chat, words: str) -> bool:
+def _fits(call: Call, chat: Chat, text: str) -> bool:
     members = (call.portal.people.get(number) for number in chat.members)
     names = [chat.title, *(user.full_name for user in members if user)]
-    return any(words in name.casefold() for name in names)
+    return any(text in name.casefold() for name in names)
 
 
 def _size(value: Any, default: int, most: int) -> int:

@@ -83,7 +83,7 @@ def _failure(call: Call, code: str) -> object:
 
 @method("imconnector.unregister", scope=SCOPE, application_only=True)
 def unregister(call: Call) -> object:
-    """Forget the application's connector and switch it off everywhere."""
+    """Remove the application's connector and switch it off everywhere."""
     connector = str(upper_keys(call.params).get("ID") or "")
     if call.portal.lines.connectors.unregister(connector, str(call.client_id)):
         return {"result": True}
@@ -203,7 +203,7 @@ def _active_line(call: Call, params: dict[str, Any]) -> Line:
 
 @method("imconnector.send.status.delivery", scope=SCOPE, application_only=True)
 def delivery_status(call: Call) -> object:
-    """Note under which outside ids the operators' messages arrived."""
+    """Store the outside ids under which the operators' messages arrived."""
     params, rows = _messages(call)
     _connector_of(call, params)
     for _, row in rows:

@@ -44,13 +44,13 @@ def search(call: Call) -> object:
     """Return the users whose name, position or fields fit."""
     params = php.upper_keys(call.params)
     criteria = {**params, **php.upper_keys(dict(php.pairs(params.get("FILTER"))))}
-    words = str(criteria.pop("FIND", "") or "").casefold()
+    text = str(criteria.pop("FIND", "") or "").casefold()
     return _page(
         call,
         [
             user
             for user in call.portal.people.employees()
-            if words in f"{user.full_name} {user.position}".casefold() and _begins(user, criteria)
+            if text in f"{user.full_name} {user.position}".casefold() and _begins(user, criteria)
         ],
     )
 

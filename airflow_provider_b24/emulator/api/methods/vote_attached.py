@@ -28,7 +28,7 @@ REPORT = (
 @method("vote.AttachedVote.get", scope="vote", engine=True)
 def get(call: Call) -> object:
     """Return the poll."""
-    return {"attach": attach_format.reading(call.portal, _readable(call), call.user)}
+    return {"attach": attach_format.rendered(call.portal, _readable(call), call.user)}
 
 
 @method("vote.AttachedVote.getMany", scope="vote", engine=True)
@@ -47,7 +47,7 @@ def get_many(call: Call) -> object:
             return _swallowed(call, "ATTACH_NOT_FOUND", f"Attach with entityId {number} not found ")
         if not call.portal.polls.can_read(poll, call.user):
             return _swallowed(call, "ATTACH_READ_ACCESS_DENIED", call.portal.say("attach.read_denied"))
-        items.append(attach_format.reading(call.portal, poll, call.user))
+        items.append(attach_format.rendered(call.portal, poll, call.user))
     return {"items": items}
 
 
@@ -62,7 +62,7 @@ def get_with_voted(call: Call) -> object:
         for answer_id in question.answers
         if (users := _voters(call, poll, answer_id))
     }
-    return {"attach": attach_format.reading(call.portal, poll, call.user), "voted": voted or []}
+    return {"attach": attach_format.rendered(call.portal, poll, call.user), "voted": voted or []}
 
 
 @method("vote.AttachedVote.getAnswerVoted", scope="vote", engine=True)
@@ -106,7 +106,7 @@ def recall(call: Call) -> object:
 
 @method("vote.AttachedVote.stop", scope="vote", engine=True)
 def stop(call: Call) -> object:
-    """End the poll; here the empty array is success."""
+    """End the poll; the empty array means success."""
     call.portal.polls.stop(_editable(call))
     return []
 
@@ -120,7 +120,7 @@ def resume(call: Call) -> object:
 
 @method("vote.AttachedVote.download", scope="vote", engine=True)
 def download(call: Call) -> object:
-    """Return the report: a table in HTML that calls itself a spreadsheet."""
+    """Return the report: an HTML table with the content type of a spreadsheet."""
     poll = _readable(call)
     rows = "".join(_report_rows(call, poll, question) for question in poll.questions.values())
     page = REPORT.format(rows=rows)

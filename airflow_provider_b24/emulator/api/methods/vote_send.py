@@ -8,7 +8,7 @@ from airflow_provider_b24.emulator.api import engine, poll_draft
 from airflow_provider_b24.emulator.api.call import Call, InFlight
 from airflow_provider_b24.emulator.api.registry import method
 from airflow_provider_b24.emulator.php.api_error import ApiError
-from airflow_provider_b24.emulator.state.uuids import TwinInFlightError, is_valid
+from airflow_provider_b24.emulator.state.uuids import DuplicateInFlightError, is_valid
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator.api.poll_draft import PollDraft
@@ -27,7 +27,7 @@ def send(call: Call) -> object:
     template_id = call.params.get("templateId")
     try:
         earlier = portal.uuids.claim(template_id)
-    except TwinInFlightError:
+    except DuplicateInFlightError:
         raise ApiError("0", portal.say("poll.not_created")) from None
     if earlier is not None:
         return {"messageId": earlier, "voteId": poll.vote_id}

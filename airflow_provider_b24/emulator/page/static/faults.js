@@ -6,7 +6,7 @@ const FAULTS = '/emulator/faults'
 
 export async function offerFaults() {
   byId('fault').addEventListener('submit', inject)
-  byId('clear').addEventListener('click', () => change({ method: 'DELETE' }, 'No fault is waiting.'))
+  byId('clear').addEventListener('click', () => change({ method: 'DELETE' }, 'No fault is planned.'))
   const { kinds, methods } = await ask('/page/faults')
   byId('kinds').append(...kinds.map((name) => make('option', { value: name }, name.replaceAll('_', ' '))))
   byId('methods').append(...['*', ...methods].map((name) => make('option', { value: name })))
@@ -18,7 +18,7 @@ export async function showFaults() {
   const badge = byId('fault-count')
   badge.hidden = !waiting.length
   badge.textContent = waiting.length
-  const text = (fault) => `${fault.kind.replaceAll('_', ' ')} on ${fault.method}: ${fault.fired} of ${fault.times ?? 'all'} struck`
+  const text = (fault) => `${fault.kind.replaceAll('_', ' ')} on ${fault.method}: ${fault.fired} of ${fault.times ?? 'all'} fired`
   fill(byId('active'), waiting, (fault) => fault.id, (fault) => make('li', {}, text(fault)))
 }
 
@@ -40,5 +40,5 @@ function inject(event) {
   const form = new FormData(event.target)
   const body = { kind: form.get('kind'), method: form.get('method'), times: Number(form.get('times')) }
   const options = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }
-  return change(options, 'The fault is waiting.')
+  return change(options, 'The fault is planned.')
 }
