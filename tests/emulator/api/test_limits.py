@@ -28,12 +28,14 @@ class TestRequests:
         reply = caller.post("profile")
         assert reply.json() == {"error": "QUERY_LIMIT_EXCEEDED", "error_description": "Too many requests"}
 
-    def test_two_drain_in_a_second(self, caller: Caller, clock: Clock) -> None:
+    def test_two_more_requests_pass_after_a_second(self, caller: Caller, clock: Clock) -> None:
         self.burst(caller, 50)
         clock.pass_by(1)
         assert self.burst(caller, 3) == [200, 200, 503]
 
-    def test_other_plans_have_other_numbers(self, caller: Caller, portal: Emulator) -> None:
+    def test_the_enterprise_plan_allows_250_and_off_allows_all(
+        self, caller: Caller, portal: Emulator
+    ) -> None:
         portal.limits.bucket.set_plan("enterprise")
         assert self.burst(caller, 251).count(503) == 1
         portal.limits.off()
@@ -77,20 +79,20 @@ class TestOperatingTime:
         assert self.spend(portal, caller, 300)["operating"] == 600
         assert caller.error("server.time") == (429, LIMIT)
 
-    def test_other_methods_and_credentials_go_on(self, caller: Caller, portal: Emulator) -> None:
+    def test_other_methods_and_credentials_are_not_limited(self, caller: Caller, portal: Emulator) -> None:
         self.spend(portal, caller, 500)
         assert caller.error("server.time") == (429, LIMIT)
         assert caller.post("profile").ok
         assert caller.post("server.time", oauth=True).ok
 
-    def test_time_is_forgotten_after_ten_minutes(
+    def test_operating_time_expires_at_operating_reset_at(
         self, caller: Caller, portal: Emulator, clock: Clock
     ) -> None:
         time = self.spend(portal, caller, 500)
         clock.now = time["operating_reset_at"]
         assert caller.post("server.time").json()["time"]["operating"] == 0
 
-    def test_small_calls_are_not_counted(self, caller: Caller, portal: Emulator) -> None:
+    def test_calls_up_to_a_tenth_of_a_second_are_not_counted(self, caller: Caller, portal: Emulator) -> None:
         assert self.spend(portal, caller, 0.1)["operating"] == 0
         assert self.spend(portal, caller, 0.2)["operating"] == 0.2
 

@@ -1,4 +1,4 @@
-"""The authorisation server: tokens for tokens."""
+"""The authorisation server, which refreshes tokens."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_refresh_token_works_once(portal: Emulator) -> None:
     assert (reply.status_code, reply.json()) == (400, {"error": "invalid_grant"})
 
 
-def test_a_portal_in_grace_mode_takes_it_twice_for_a_while(portal: Emulator, clock: Clock) -> None:
+def test_a_used_refresh_token_works_again_within_the_refresh_grace(portal: Emulator, clock: Clock) -> None:
     portal.quirks.refresh_grace = 30
     old = portal.application.refresh_token
     assert refresh(portal).ok
@@ -57,7 +57,7 @@ def test_a_portal_in_grace_mode_takes_it_twice_for_a_while(portal: Emulator, clo
     assert refresh(portal, refresh_token=old).json()["error"] == "invalid_grant"
 
 
-def test_errors_come_with_the_statuses_of_the_original(portal: Emulator) -> None:
+def test_each_refusal_has_the_status_and_code_of_the_real_server(portal: Emulator) -> None:
     assert refresh(portal, refresh_token="unknown").json() == {"error": "invalid_grant"}
     assert refresh(portal, client_secret="wrong").status_code == 400
     assert refresh(portal, client_secret="wrong").json() == {"error": "invalid_client"}
@@ -67,12 +67,12 @@ def test_errors_come_with_the_statuses_of_the_original(portal: Emulator) -> None
     assert (wrong.status_code, wrong.json()) == (200, {"error": "wrong_client"})
 
 
-def test_a_refused_refresh_spends_nothing(portal: Emulator) -> None:
+def test_a_refused_refresh_does_not_use_up_the_refresh_token(portal: Emulator) -> None:
     refresh(portal, client_secret="wrong")
     assert refresh(portal).ok
 
 
-def test_an_access_token_ends_after_its_lifetime(portal: Emulator, clock: Clock) -> None:
+def test_an_access_token_expires_after_its_lifetime(portal: Emulator, clock: Clock) -> None:
     token = portal.application.access_token
     clock.pass_by(3599)
     assert profile(portal, token).ok
@@ -81,7 +81,7 @@ def test_an_access_token_ends_after_its_lifetime(portal: Emulator, clock: Clock)
     assert (reply.status_code, reply.json()["error"]) == (401, "expired_token")
 
 
-def test_a_token_can_be_ended_by_hand_and_the_lifetime_set(portal: Emulator, clock: Clock) -> None:
+def test_expire_access_token_and_the_lifetime_setting_expire_a_token(portal: Emulator, clock: Clock) -> None:
     portal.expire_access_token()
     assert profile(portal, portal.application.access_token).json()["error"] == "expired_token"
     portal.application.lifetime = 10

@@ -1,4 +1,4 @@
-"""How the REST door reads requests and writes replies."""
+"""How the REST API reads requests and writes replies."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ def test_json_is_read_from_posts_of_that_type_only_and_beats_the_query(
         "[" * 5000,
     ],
 )
-def test_json_that_is_no_object_is_no_parameters(caller: Caller, portal: Emulator, body: str) -> None:
+def test_a_json_body_that_is_no_object_gives_no_parameters(
+    caller: Caller, portal: Emulator, body: str
+) -> None:
     url = portal.webhook_url + "im.chat.user.list"
     reply = caller.http.post(url, data=body, headers=_type("application/json"))
     assert reply.json()["error"] == "CHAT_ID_EMPTY"
@@ -120,7 +122,7 @@ def test_a_parameter_named_token_makes_the_call_a_signed_link(caller: Caller) ->
     assert caller.error("im.chat.add", {"token": ""}) == (403, "ACCESS_DENIED")
 
 
-def test_a_success_tells_the_time_and_what_it_cost(caller: Caller, clock: Clock) -> None:
+def test_a_success_has_its_time_and_its_operating_seconds(caller: Caller, clock: Clock) -> None:
     time = caller.post("server.time").json()["time"]
     assert (time["start"], time["operating"]) == (clock.now, 0)
     assert time["date_start"] == "2027-01-15T08:00:00+00:00"
@@ -135,7 +137,7 @@ def test_text_is_escaped_as_php_does(caller: Caller, portal: Emulator) -> None:
     assert "\\u0022quoted\\u0022 \\u003Cb\\u003E\\u0026\\u0027\\\\ Привет 😀 a\\/b \\u2028" in reply.text
 
 
-def test_https_can_be_required(caller: Caller, portal: Emulator) -> None:
+def test_the_https_required_quirk_refuses_plain_http(caller: Caller, portal: Emulator) -> None:
     portal.quirks.https_required = True
     assert caller.error("profile") == (401, "INVALID_REQUEST")
 
@@ -160,7 +162,9 @@ def test_connections_are_kept_alive(caller: Caller, portal: Emulator) -> None:
     assert len({request.connection for request in portal.requests}) == 1
 
 
-def test_an_engine_error_may_say_that_it_is_internal(caller: Caller, portal: Emulator) -> None:
+def test_the_internal_error_suffix_quirk_marks_errors_of_newer_controllers_only(
+    caller: Caller, portal: Emulator
+) -> None:
     portal.quirks.internal_error_suffix = True
     body = caller.post("vote.AttachedVote.get", {"attachId": 1}).json()
     assert body["error_description"] == "Attach not found (internal error)"

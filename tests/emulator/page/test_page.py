@@ -147,7 +147,7 @@ def test_several_answers_are_ticked_and_sent_together(page: Page, portal: Emulat
     page.click("label.answer", "A")
     page.click("label.answer", "C")
     portal.vote(poll.entity_id, user_id=2, answers=["B"])
-    # Somebody else's vote redraws the poll, and what is ticked stays ticked.
+    # A vote of another user redraws the poll, and what is ticked stays ticked.
     page.until(lambda: "1 person voted" in page.find(".poll").text)
     assert len(page.all(".answer input:checked")) == 2
     page.click(".poll button[type=submit]")
@@ -155,7 +155,7 @@ def test_several_answers_are_ticked_and_sent_together(page: Page, portal: Emulat
     assert {choice.answer_id for choice in poll.events[3]} == {_id(poll, "A"), _id(poll, "C")}
 
 
-def test_only_the_author_stops_and_resumes(page: Page, portal: Emulator, caller: Caller) -> None:
+def test_only_the_author_can_stop_and_resume(page: Page, portal: Emulator, caller: Caller) -> None:
     poll = portal.poll(caller.send()["messageId"])
     page.be("Anna")
     page.until(lambda: page.all("button.answer"))
@@ -170,7 +170,7 @@ def test_only_the_author_stops_and_resumes(page: Page, portal: Emulator, caller:
     assert not poll.is_finished(portal.portal.clock())
 
 
-def test_the_page_follows_what_others_do(page: Page, portal: Emulator, caller: Caller) -> None:
+def test_the_page_shows_polls_and_votes_of_other_users(page: Page, portal: Emulator, caller: Caller) -> None:
     page.be("Anna")
     page.until(lambda: page.find("#title").text == "General")
     message = caller.send("Lunch?", ("Soup", "Salad"))["messageId"]
@@ -189,14 +189,14 @@ def test_focus_survives_a_redraw(page: Page, portal: Emulator, caller: Caller) -
     assert "No" in page.driver.switch_to.active_element.text
 
 
-def test_the_keyboard_votes(page: Page, portal: Emulator, caller: Caller) -> None:
+def test_enter_on_an_answer_is_a_vote(page: Page, portal: Emulator, caller: Caller) -> None:
     poll = portal.poll(caller.send()["messageId"])
     page.until(lambda: page.find("button.answer")).send_keys(Keys.ENTER)
     page.until(lambda: poll.events)
     assert [choice.answer_id for choice in poll.events[1]] == [_id(poll, "Yes")]
 
 
-def test_texts_of_people_are_no_markup(page: Page, caller: Caller) -> None:
+def test_markup_in_texts_of_users_is_escaped(page: Page, caller: Caller) -> None:
     evil = "<img src=x onerror=\"document.title='owned'\">"
     caller.send(evil, (evil, "No"))
     caller.result("im.message.add", {"DIALOG_ID": f"chat{caller.general}", "MESSAGE": f"<b>{evil}</b>"})
@@ -223,7 +223,7 @@ def test_a_fault_is_injected_and_cleared(page: Page, portal: Emulator, caller: C
     kinds = page.until(lambda: page.all("#kinds option") and Select(page.find("#kinds")))
     kinds.select_by_value("status_502")
     page.click("#fault button[type=submit]")
-    page.until(lambda: page.find("#active").text == "status 502 on *: 0 of 1 struck")
+    page.until(lambda: page.find("#active").text == "status 502 on *: 0 of 1 fired")
     assert caller.post("user.current").status_code == 502
     page.until(lambda: page.find("#active").text == "")
     page.click("#fault button[type=submit]")
@@ -233,7 +233,7 @@ def test_a_fault_is_injected_and_cleared(page: Page, portal: Emulator, caller: C
     assert caller.post("user.current").status_code == 200
 
 
-def test_a_phone_shows_it_without_scrolling_sideways(page: Page, caller: Caller) -> None:
+def test_the_page_fits_the_width_of_a_phone(page: Page, caller: Caller) -> None:
     caller.send("A question that is long enough to need more than one line on a phone?", ("Yes" * 30, "No"))
     page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
     page.until(lambda: page.all("button.answer"))
@@ -242,7 +242,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(page: Page, caller: Caller)
     assert wide == PHONE["width"]
 
 
-def test_everything_that_can_be_pressed_has_a_name(page: Page, portal: Emulator, caller: Caller) -> None:
+def test_each_control_has_an_accessible_name(page: Page, portal: Emulator, caller: Caller) -> None:
     caller.send("Topics?", field_type=1)
     portal.lines.add_crm_chat("deal", 288)
     page.until(lambda: page.all("label.answer"))
@@ -253,7 +253,7 @@ def test_everything_that_can_be_pressed_has_a_name(page: Page, portal: Emulator,
     assert [element.get_attribute("outerHTML") for element in pressed if not element.accessible_name] == []
 
 
-def test_the_browser_finds_nothing_to_complain_about(page: Page, caller: Caller) -> None:
+def test_the_browser_log_stays_empty(page: Page, caller: Caller) -> None:
     page.driver.get_log("browser")
     caller.send()
     page.click("button.answer", "Yes")

@@ -42,16 +42,16 @@ def test_the_page_is_served_and_loads_nothing_from_elsewhere(caller: Caller, pat
 
 
 @pytest.mark.parametrize("path", ["/page/page.py", "/page/..%2fpage.py", "/page/", "/nothing"])
-def test_no_other_file_is_served(caller: Caller, path: str) -> None:
+def test_a_path_outside_the_page_is_404(caller: Caller, path: str) -> None:
     assert caller.http.get(caller.portal.url + path).status_code == 404
 
 
-def test_an_unknown_person_sees_the_page_as_the_first_one(caller: Caller) -> None:
+def test_an_unknown_user_and_chat_fall_back_to_the_first_ones(caller: Caller) -> None:
     seen = caller.http.get(f"{caller.portal.url}/page/state", params={"user": "x", "chat": "9999"}).json()
     assert (seen["me"], seen["open"]["id"]) == (1, caller.general)
 
 
-def test_one_sees_only_chats_that_one_may_read(caller: Caller, portal: Emulator) -> None:
+def test_a_user_sees_only_chats_that_they_may_read(caller: Caller, portal: Emulator) -> None:
     board = portal.add_chat("Board", members=[2, 3])
     titles = {user: [chat["title"] for chat in _state(caller, user, board)["chats"]] for user in (2, 4)}
     assert titles == {2: ["General", "Board"], 4: ["General"]}
@@ -62,7 +62,7 @@ def _state(caller: Caller, user: int, chat: int) -> Any:
     return caller.http.get(f"{caller.portal.url}/page/state", params={"user": user, "chat": chat}).json()
 
 
-def test_pages_of_other_sites_can_do_nothing(caller: Caller, portal: Emulator) -> None:
+def test_a_request_from_another_site_is_refused(caller: Caller, portal: Emulator) -> None:
     message = caller.send()["messageId"]
     answer = next(iter(portal.poll(message).questions.values())).answers
     asked = {"user": 1, "message": message, "answers": list(answer)[:1]}
@@ -74,7 +74,7 @@ def test_pages_of_other_sites_can_do_nothing(caller: Caller, portal: Emulator) -
     assert list(portal.poll(message).events) == [1]
 
 
-def test_an_empty_ballot_costs_nobody_an_earlier_vote(caller: Caller, portal: Emulator) -> None:
+def test_an_empty_ballot_is_refused_and_keeps_the_earlier_vote(caller: Caller, portal: Emulator) -> None:
     message = caller.send(OPTIONS=1)["messageId"]
     portal.vote(message, user_id=2, answers=["Yes"])
     told = problem(caller, "vote", user=2, message=message, answers=[])
@@ -82,12 +82,12 @@ def test_an_empty_ballot_costs_nobody_an_earlier_vote(caller: Caller, portal: Em
     assert list(portal.poll(message).events) == [2]
 
 
-def test_what_cannot_be_done_is_said(caller: Caller, portal: Emulator) -> None:
+def test_a_refused_action_says_why(caller: Caller, portal: Emulator) -> None:
     message = caller.send()["messageId"]
     answers = list(next(iter(portal.poll(message).questions.values())).answers)
     assert problem(caller, "stop", user=2, message=message)[1] == "Only the author stops and resumes a poll."
     assert problem(caller, "vote", user=99, message=message, answers=answers)[0] == 409
-    assert problem(caller, "vote", user=2, message=1, answers=answers)[1].startswith("The poll is not there")
+    assert problem(caller, "vote", user=2, message=1, answers=answers)[1].startswith("There is no such poll")
     portal.vote(message, user_id=2, answers=["Yes"])
     assert problem(caller, "vote", user=2, message=message, answers=answers)[1] == "You already voted."
     portal.stop_poll(message)
@@ -97,7 +97,7 @@ def test_what_cannot_be_done_is_said(caller: Caller, portal: Emulator) -> None:
     assert problem(caller, "reply", user=2, chat=caller.general, text=" ")[1] == "There is nothing to send."
 
 
-def test_the_poll_of_a_closed_chat_is_out_of_reach(caller: Caller, portal: Emulator) -> None:
+def test_a_vote_in_the_poll_of_a_closed_chat_is_refused(caller: Caller, portal: Emulator) -> None:
     chat = portal.add_chat("Board", members=[1, 2])
     message = caller.send(chat_id=chat)["messageId"]
     answers = list(next(iter(portal.poll(message).questions.values())).answers)

@@ -43,12 +43,12 @@ def test_a_query_is_read_as_php_reads_it(text: str, read: Any) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "0", 0, 0.0, False, None, [], {}])
-def test_what_php_calls_false(value: Any) -> None:
+def test_truthy_is_false_for_what_php_calls_false(value: Any) -> None:
     assert not php.truthy(value)
 
 
 @pytest.mark.parametrize("value", ["false", "00", "0.0", " ", "N", -1, [0], True])
-def test_what_php_calls_true(value: Any) -> None:
+def test_truthy_is_true_for_what_php_calls_true(value: Any) -> None:
     assert php.truthy(value)
 
 
@@ -69,7 +69,7 @@ def test_what_php_calls_true(value: Any) -> None:
         ([5], 1),
     ],
 )
-def test_casts_to_int(value: Any, number: Any) -> None:
+def test_to_int_casts_as_php_does(value: Any, number: Any) -> None:
     assert php.to_int(value) == number
 
 
@@ -77,7 +77,7 @@ leaves = st.text(alphabet=st.characters(blacklist_categories=("Cs",)))
 
 
 @given(st.dictionaries(st.text("abcXYZ_", min_size=1), leaves))
-def test_flat_maps_survive_the_query(params: dict[str, Any]) -> None:
+def test_a_flat_map_is_the_same_after_a_round_trip_through_a_query(params: dict[str, Any]) -> None:
     text = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in params.items())
     assert php.decode_query(text) == params
 
@@ -89,7 +89,7 @@ trees = st.recursive(
 
 
 @given(trees)
-def test_json_of_php_is_json(tree: Any) -> None:
+def test_encoded_values_are_the_same_after_json_loads(tree: Any) -> None:
     assert json.loads(json_text.encode(tree)) == tree
     assert json.loads(json_text.encode([json_text.Rendered(tree), {"x": json_text.Rendered(tree)}])) == [
         tree,

@@ -1,4 +1,4 @@
-"""Faults strike on their schedule, and do to a request what they say."""
+"""Faults fire on their schedule, each with its effect on a request."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def test_the_front_server_answers_with_a_page_before_or_after_the_portal_acted(
     assert posted(portal) == int(executed)
 
 
-def test_limits_and_tokens_can_fail_without_cause(caller: Caller, portal: Emulator) -> None:
+def test_limit_and_token_faults_answer_with_the_errors_of_the_real_portal(
+    caller: Caller, portal: Emulator
+) -> None:
     for kind in ("status_503_limit", "operating_limit", "expired_token"):
         portal.faults.add(kind, method=ADD)
     assert [caller.error(ADD, HELLO) for _ in range(3)] == [
@@ -68,7 +70,7 @@ def test_limits_and_tokens_can_fail_without_cause(caller: Caller, portal: Emulat
     assert posted(portal) == 0
 
 
-def test_bodies_can_be_empty_broken_or_huge(caller: Caller, portal: Emulator) -> None:
+def test_body_faults_give_an_empty_a_truncated_and_an_oversize_body(caller: Caller, portal: Emulator) -> None:
     portal.faults.add("empty", method=ADD)
     portal.faults.add("truncated", method=ADD)
     portal.faults.add("oversize", method=ADD, bytes=200_000)
@@ -90,21 +92,25 @@ def test_a_redirect_points_to_another_host_and_runs_nothing(caller: Caller, port
 
 
 @pytest.mark.parametrize("executed", [False, True])
-def test_a_slow_call_takes_its_time(caller: Caller, portal: Emulator, executed: Any) -> None:
+def test_a_slow_call_takes_at_least_the_given_seconds(
+    caller: Caller, portal: Emulator, executed: Any
+) -> None:
     portal.faults.add("slow", method=ADD, seconds=0.05, executed=executed)
     began = time.monotonic()
     assert caller.post(ADD, HELLO).ok
     assert time.monotonic() - began >= 0.05
 
 
-def test_others_are_served_while_one_is_slow(caller: Caller, portal: Emulator) -> None:
+def test_other_calls_are_served_while_one_call_is_slow(caller: Caller, portal: Emulator) -> None:
     portal.faults.add("slow", method=ADD, seconds=30)
     with pytest.raises(requests.ReadTimeout):
         caller.http.post(portal.webhook_url + ADD, json=HELLO, timeout=0.05)
     assert caller.post("profile").ok
 
 
-def test_a_schedule_passes_some_by_and_strikes_some(caller: Caller, portal: Emulator) -> None:
+def test_a_fault_skips_the_first_requests_and_then_fires_the_given_times(
+    caller: Caller, portal: Emulator
+) -> None:
     portal.faults.add("status_502", method="im.*", after=2, times=2)
     statuses = [caller.post(ADD, HELLO).status_code for _ in range(6)]
     assert statuses == [200, 200, 502, 502, 200, 200]
@@ -112,13 +118,13 @@ def test_a_schedule_passes_some_by_and_strikes_some(caller: Caller, portal: Emul
     assert [request.fault for request in portal.requests if request.fault] == ["status_502"] * 2
 
 
-def test_a_pattern_spares_other_methods(caller: Caller, portal: Emulator) -> None:
+def test_a_fault_fires_only_for_methods_that_match_its_pattern(caller: Caller, portal: Emulator) -> None:
     portal.faults.add("status_502", method="IM.MESSAGE.*")
     assert caller.post("profile").ok
     assert caller.post(ADD, HELLO).status_code == 502
 
 
-def test_chance_is_seeded(caller: Caller, portal: Emulator) -> Any:
+def test_a_fault_with_a_probability_fires_the_same_for_the_same_seed(caller: Caller, portal: Emulator) -> Any:
     def statuses() -> list[int]:
         portal.faults.clear()
         portal.faults.add("status_502", times=None, probability=0.5, seed=7)
@@ -129,13 +135,13 @@ def test_chance_is_seeded(caller: Caller, portal: Emulator) -> Any:
     assert statuses() == first
 
 
-def test_clearing_ends_all(caller: Caller, portal: Emulator) -> None:
+def test_a_cleared_fault_fires_no_more(caller: Caller, portal: Emulator) -> None:
     portal.faults.add("status_502", times=None)
     portal.faults.clear()
     assert caller.post("profile").ok
 
 
-def test_a_fault_that_cannot_be_is_refused(portal: Emulator) -> None:
+def test_a_fault_of_an_unknown_kind_or_with_wrong_details_is_refused(portal: Emulator) -> None:
     with pytest.raises(ValueError, match="no such fault: 'explode'"):
         portal.faults.add("explode")
     with pytest.raises(ValueError, match="slow takes no minutes"):
@@ -144,12 +150,12 @@ def test_a_fault_that_cannot_be_is_refused(portal: Emulator) -> None:
         portal.faults.add("redirect")
 
 
-def test_token_requests_can_fail_too(portal: Emulator) -> None:
+def test_a_fault_fires_for_a_token_request_too(portal: Emulator) -> None:
     portal.faults.add("status_502", method="oauth.token")
     assert requests.get(f"{portal.url}/oauth/token/").status_code == 502
 
 
-def test_a_stop_does_not_wait_for_what_is_held() -> None:
+def test_stopping_the_emulator_does_not_wait_for_a_slow_call() -> None:
     began = time.monotonic()
     with Emulator() as emulator:
         emulator.faults.add("slow", seconds=30)

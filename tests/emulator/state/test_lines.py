@@ -30,7 +30,9 @@ def test_an_installed_connector_delivers_at_once(caller: Caller, portal: Emulato
     assert portal.lines.messages(12) == []
 
 
-def test_a_line_knows_its_latest_conversation(caller: Caller, portal: Emulator) -> None:
+def test_conversation_returns_the_latest_one_of_the_line_or_of_an_outside_chat(
+    caller: Caller, portal: Emulator
+) -> None:
     portal.lines.install_connector("shop", 12)
     assert portal.lines.conversation(12) is None
     send(caller, 12, chat="c1")
@@ -53,7 +55,7 @@ def test_a_finished_conversation_goes_on_in_a_new_session(caller: Caller, portal
     assert entity.split("|")[5] == after["ID"]
 
 
-def test_only_conversations_are_answered_and_finished(caller: Caller, portal: Emulator) -> None:
+def test_reply_and_finish_refuse_a_chat_that_is_no_conversation(caller: Caller, portal: Emulator) -> None:
     for act in (
         lambda: portal.lines.reply(caller.general, "hi"),
         lambda: portal.lines.finish(caller.general),
@@ -62,12 +64,12 @@ def test_only_conversations_are_answered_and_finished(caller: Caller, portal: Em
             act()
 
 
-def test_chats_are_bound_to_four_kinds_of_items_only(portal: Emulator) -> None:
+def test_bind_crm_refuses_an_unknown_type_of_item(portal: Emulator) -> None:
     with pytest.raises(ValueError, match="lead, deal, company, contact"):
         portal.lines.bind_crm("invoice", 1, 1489)
 
 
-def test_guests_are_no_colleagues(caller: Caller, portal: Emulator) -> None:
+def test_a_guest_is_neither_employee_nor_operator(caller: Caller, portal: Emulator) -> None:
     portal.lines.install_connector("shop", 12)
     guest = int(send(caller, 12)["user"])
     assert guest not in [user.id for user in portal.portal.people.employees()]

@@ -39,7 +39,7 @@ def test_empty_containers_are_lists(caller: Caller) -> None:
     assert batch(caller, {"a": "profile"})["result_error"] == []
 
 
-def test_keys_that_count_from_zero_make_lists_and_gaps_make_maps(caller: Caller) -> None:
+def test_keys_that_count_from_zero_give_lists_and_keys_with_gaps_give_maps(caller: Caller) -> None:
     assert isinstance(batch(caller, ["server.time", "server.time"])["result"], list)
     gap = batch(caller, ["server.time", "no.such", "server.time"])
     assert sorted(gap["result"]) == ["0", "2"]
@@ -47,7 +47,7 @@ def test_keys_that_count_from_zero_make_lists_and_gaps_make_maps(caller: Caller)
     assert isinstance(batch(caller, {"0": "server.time", "1": "server.time"})["result"], list)
 
 
-def test_commands_that_are_no_text_vanish(caller: Caller) -> None:
+def test_a_command_that_is_not_text_is_skipped(caller: Caller) -> None:
     body = batch(caller, {"a": ["user.current", {}], "b": {"method": "user.current"}, "c": "profile", "d": 5})
     assert sorted(body["result"]) == ["c"]
     assert body["result_error"] == []
@@ -67,18 +67,18 @@ def test_fifty_run_and_each_one_more_has_an_error(caller: Caller, portal: Emulat
     ("halt", "runs"),
     [(0, 2), ("0", 2), (False, 2), ("", 2), (None, 2), (1, 0), ("1", 0), (True, 0), ("false", 0), ("N", 0)],
 )
-def test_halt_is_true_as_php_sees_truth(caller: Caller, halt: Any, runs: int) -> None:
+def test_halt_is_read_as_a_php_boolean(caller: Caller, halt: Any, runs: int) -> None:
     body = batch(caller, {"bad": "no.such", "a": "server.time", "b": "server.time"}, halt=halt)
     assert len(body["result"]) == runs
 
 
-def test_batches_are_not_nested(caller: Caller) -> None:
+def test_batch_download_and_upload_are_refused_inside_a_batch(caller: Caller) -> None:
     body = batch(caller, {"a": "batch?cmd[x]=user.current", "b": "download", "c": "upload"})
     assert {error["error"] for error in body["result_error"].values()} == {"ERROR_BATCH_METHOD_NOT_ALLOWED"}
     assert len(body["result_error"]) == 3
 
 
-def test_results_of_earlier_commands_can_be_used(caller: Caller, portal: Emulator) -> None:
+def test_a_command_can_refer_to_results_of_earlier_commands(caller: Caller, portal: Emulator) -> None:
     body = batch(
         caller,
         {
@@ -115,13 +115,13 @@ def test_references_work_inside_nested_values(caller: Caller) -> None:
     assert body["result"]["many"]["items"][0]["entityId"] == poll
 
 
-def test_what_fails_as_an_empty_array_is_among_the_results(caller: Caller) -> None:
+def test_a_command_that_fails_with_an_empty_array_is_among_the_results(caller: Caller) -> None:
     many = f"vote.AttachedVote.getMany?moduleId=im&entityType={IM_ENTITY}&entityIds[]=7"
     body = batch(caller, {"a": many})
     assert (body["result"], body["result_error"]) == ({"a": []}, [])
 
 
-def test_totals_and_nexts_are_lifted_out(caller: Caller, portal: Emulator) -> None:
+def test_total_and_next_of_a_command_are_in_containers_of_their_own(caller: Caller, portal: Emulator) -> None:
     for number in range(60):
         portal.add_user(f"Person {number}")
     body = batch(caller, {"users": "user.get", "rest": "user.get?start=50"})
@@ -135,7 +135,7 @@ def test_a_missing_scope_has_no_description_inside_a_batch(caller: Caller, porta
     assert body["result_error"]["a"] == {"error": "insufficient_scope", "error_description": ""}
 
 
-def test_an_application_only_method_is_refused_inside_too(caller: Caller) -> None:
+def test_an_application_only_method_is_refused_inside_a_batch_too(caller: Caller) -> None:
     body = batch(caller, {"a": "imconnector.list"})
     assert body["result_error"]["a"]["error"] == "WRONG_AUTH_TYPE"
 
@@ -147,7 +147,9 @@ def test_a_batch_may_come_as_a_form(caller: Caller, portal: Emulator) -> None:
     assert portal.messages(1489)[-1].text == "a&b"
 
 
-def test_a_batch_is_one_request_to_the_limit_and_many_to_the_log(caller: Caller, portal: Emulator) -> None:
+def test_a_batch_counts_once_for_the_limit_and_each_command_is_in_the_log(
+    caller: Caller, portal: Emulator
+) -> None:
     portal.limits.bucket.set_plan("standard")
     for _ in range(10):
         batch(caller, {f"k{number}": "server.time" for number in range(50)})

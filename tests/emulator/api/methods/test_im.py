@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ...conftest import Caller, Clock
 
 
-def test_a_new_chat_has_its_maker_and_the_people_named(caller: Caller, portal: Emulator) -> None:
+def test_a_new_chat_has_the_caller_and_the_known_users_as_members(caller: Caller, portal: Emulator) -> None:
     chat = caller.result("im.chat.add", {"TITLE": "Ops", "USERS": [2, 3, 99], "MESSAGE": "welcome"})
     assert caller.result("im.chat.user.list", {"CHAT_ID": chat}) == [1, 2, 3]
     assert [message.text for message in portal.messages(chat)] == ["welcome"]
@@ -22,13 +22,13 @@ def test_a_new_chat_has_its_maker_and_the_people_named(caller: Caller, portal: E
     assert (found["id"], found["name"], found["dialog_id"]) == (chat, "Ops", f"chat{chat}")
 
 
-def test_a_chat_is_found_by_its_entity_or_not_at_all(caller: Caller) -> None:
+def test_chat_get_finds_a_chat_by_its_entity_and_returns_null_for_an_unknown_one(caller: Caller) -> None:
     chat = caller.result("im.chat.add", {"TITLE": "Deal", "ENTITY_TYPE": "CRM", "ENTITY_ID": "DEAL|7"})
     assert caller.result("im.chat.get", {"ENTITY_TYPE": "CRM", "ENTITY_ID": "DEAL|7"}) == {"ID": chat}
     assert caller.result("im.chat.get", {"ENTITY_TYPE": "CRM", "ENTITY_ID": "DEAL|8"}) is None
 
 
-def test_members_of_a_closed_chat_are_not_shown(caller: Caller, portal: Emulator) -> None:
+def test_the_members_of_a_closed_chat_are_refused_to_outsiders(caller: Caller, portal: Emulator) -> None:
     closed = portal.add_chat("Board", [2, 3])
     assert caller.error("im.chat.user.list", {"CHAT_ID": closed}) == (403, "ACCESS_ERROR")
     assert caller.error("im.chat.user.list") == (400, "CHAT_ID_EMPTY")
@@ -58,13 +58,13 @@ def test_a_message_that_cannot_be_sent_is_refused(caller: Caller, params: dict[s
     assert caller.error("im.message.add", params) == (400, error)
 
 
-def test_one_cannot_write_where_one_is_not_a_member(caller: Caller, portal: Emulator) -> None:
+def test_a_message_to_a_chat_without_membership_is_refused(caller: Caller, portal: Emulator) -> None:
     closed = portal.add_chat("Board", [2, 3])
     params = {"DIALOG_ID": f"chat{closed}", "MESSAGE": "x"}
     assert caller.error("im.message.add", params) == (400, "ACCESS_ERROR")
 
 
-def test_only_ones_own_messages_can_be_deleted(caller: Caller, portal: Emulator) -> None:
+def test_a_message_of_another_user_cannot_be_deleted(caller: Caller, portal: Emulator) -> None:
     mine = caller.send()["messageId"]
     theirs = portal.portal.chats.post(portal.chat(1489), author_id=2, text="hi").id
     assert caller.error("im.message.delete", {"MESSAGE_ID": theirs}) == (400, "CANT_EDIT_MESSAGE")
@@ -90,7 +90,7 @@ def test_history_is_newest_first_and_paged_by_ids(caller: Caller) -> Any:
     assert shown(FIRST_ID=ids[22]) == [ids[24], ids[23]]
 
 
-def test_a_polls_message_shows_what_it_is(caller: Caller) -> None:
+def test_the_message_of_a_poll_has_its_component_id_and_uuid(caller: Caller) -> None:
     uuid = "0c3c5ad6-a1b8-4d4d-9234-f137ef862a77"
     caller.send("Ship?", template_id=uuid)
     caller.result("im.message.add", {"DIALOG_ID": "chat1489", "MESSAGE": "plain"})

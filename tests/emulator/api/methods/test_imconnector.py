@@ -47,7 +47,7 @@ def shop(caller: Caller) -> Shop:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_webhooks_are_refused_before_parameters_are_looked_at(caller: Caller, method: str) -> None:
+def test_a_webhook_is_refused_before_parameters_are_checked(caller: Caller, method: str) -> None:
     reply = caller.post(f"imconnector.{method}")
     assert (reply.status_code, reply.json()["error"]) == (403, "WRONG_AUTH_TYPE")
     assert reply.json()["error_description"].endswith("Application context required")
@@ -86,13 +86,17 @@ def test_a_bad_registration_fails_with_http_200(caller: Caller, change: dict[str
     assert "time" not in body
 
 
-def test_a_bad_registration_may_be_nested_as_documented(caller: Caller, portal: Emulator) -> None:
+def test_the_nested_register_errors_quirk_nests_the_error_as_documented(
+    caller: Caller, portal: Emulator
+) -> None:
     portal.quirks.nested_register_errors = True
     body = caller.post("imconnector.register", {}, oauth=True).json()
     assert (body["result"]["result"], body["result"]["error"]) == (False, "CONNECTOR_ID_REQUIRED")
 
 
-def test_another_applications_connector_is_out_of_reach(caller: Caller, portal: Emulator) -> None:
+def test_a_connector_of_another_application_can_be_neither_replaced_nor_removed(
+    caller: Caller, portal: Emulator
+) -> None:
     portal.lines.install_connector("shop", 12)
     connector = portal.lines.connectors.get("shop")
     assert connector is not None
@@ -122,7 +126,7 @@ def test_the_list_of_connectors_is_for_administrators(caller: Caller, portal: Em
 
 
 @pytest.mark.parametrize(("value", "on"), [("N", True), ("Y", True), (1, True), ("0", False), (0, False)])
-def test_active_is_read_as_php_reads_it(shop: Shop, value: object, on: bool) -> None:
+def test_active_is_read_as_a_php_boolean(shop: Shop, value: object, on: bool) -> None:
     assert shop.result("activate", ACTIVE=value) is True
     assert shop.result("status") == {
         "LINE": shop.line,
@@ -141,7 +145,7 @@ def test_active_may_be_empty_but_not_null(shop: Shop) -> None:
     assert shop.result("activate", ACTIVE=False) is False
 
 
-def test_deactivation_forgets_what_was_set(shop: Shop, portal: Emulator) -> None:
+def test_deactivation_clears_the_data_of_the_connector(shop: Shop, portal: Emulator) -> None:
     assert shop.result("connector.data.set", DATA={"name": "Shop", "URL": "https://shop.example"}) is True
     assert shop.result("connector.data.set", DATA={"NAME": "", "ID": "7"}) is True
     status = portal.lines.connectors.status("shop", shop.line)
@@ -159,7 +163,7 @@ def test_a_status_without_a_line_is_that_of_line_0(caller: Caller) -> None:
     assert (status["LINE"], status["CONFIGURED"]) == (0, False)
 
 
-def test_an_error_shuts_the_connector_until_it_is_activated_again(shop: Shop) -> None:
+def test_a_connector_with_an_error_delivers_nothing_until_it_is_activated_again(shop: Shop) -> None:
     assert shop.result("set.error") == {"SUCCESS": True, "DATA": []}
     status = shop.result("status")
     assert (status["ERROR"], status["CONFIGURED"], status["STATUS"]) == (True, True, False)

@@ -1,4 +1,4 @@
-"""imconnector.*: what becomes of each message that a connector sends."""
+"""imconnector.*: how each message of a connector is accepted, changed or refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def shop(caller: Caller) -> Shop:
 # ---- messages ----
 
 
-def test_an_accepted_message_comes_back_processed(shop: Shop, portal: Emulator) -> None:
+def test_the_reply_to_an_accepted_message_has_its_processed_fields_and_its_session(
+    shop: Shop, portal: Emulator
+) -> None:
     sent = row(
         user={"skip_phone_validate": "Y", "last_name": "Lind"},
         message={"disable_crm": "Y"},
@@ -53,7 +55,9 @@ def test_an_accepted_message_comes_back_processed(shop: Shop, portal: Emulator) 
     assert (message.text, guest.full_name, guest.external) == ("hello", "Maria Lind", True)
 
 
-def test_a_message_is_not_dated_back(shop: Shop, portal: Emulator, clock: Any) -> None:
+def test_a_message_has_the_time_of_arrival_and_not_its_own_date(
+    shop: Shop, portal: Emulator, clock: Any
+) -> None:
     shop.send(row())
     assert portal.lines.messages(shop.line)[0].date == clock.now
 
@@ -65,7 +69,7 @@ def test_the_same_message_twice_is_two_messages(shop: Shop, portal: Emulator) ->
 
 
 def test_each_message_has_its_own_errors(shop: Shop, portal: Emulator) -> None:
-    portal.lines.reject("u9", "Nobody wants you")
+    portal.lines.reject("u9", "Blocked")
     rows = [
         row("good"),
         row("no text", None),
@@ -80,7 +84,7 @@ def test_each_message_has_its_own_errors(shop: Shop, portal: Emulator) -> None:
     assert [item.get("ERRORS") for item in back[1:6]] == [
         [NOT_ALL],
         ["The messenger user id was not received"],
-        ["Nobody wants you"],
+        ["Blocked"],
         [NOT_ALL],
         ["Unsupported type of incoming message"],
     ]
@@ -96,7 +100,7 @@ def test_a_rejected_person_may_be_accepted_again(shop: Shop, portal: Emulator) -
     assert shop.send(row())[0]["SUCCESS"] is True
 
 
-def test_a_line_that_does_not_take_a_message_gives_no_session(shop: Shop, portal: Emulator) -> None:
+def test_a_paused_line_accepts_a_message_without_a_session(shop: Shop, portal: Emulator) -> None:
     portal.lines.pause(shop.line)
     [back] = shop.send(row())
     assert back["SUCCESS"] is True
@@ -106,23 +110,23 @@ def test_a_line_that_does_not_take_a_message_gives_no_session(shop: Shop, portal
     assert "session" in shop.send(row())[0]
 
 
-def test_keys_are_read_in_any_case(shop: Shop, portal: Emulator) -> None:
-    loud = {
+def test_keys_are_case_insensitive(shop: Shop, portal: Emulator) -> None:
+    upper = {
         "USER": {"ID": "u1", "Name": "M"},
-        "Message": {"Id": 1, "TEXT": "loud"},
+        "Message": {"Id": 1, "TEXT": "upper"},
         "CHAT": {"iD": "order-1"},
     }
-    params = {"connector": "shop", "Line": str(shop.line), "messages": [loud]}
+    params = {"connector": "shop", "Line": str(shop.line), "messages": [upper]}
     sent = caller_result(shop, params)
-    assert sent["DATA"]["RESULT"][0]["message"] == {"id": 1, "text": "loud"}
-    assert portal.lines.messages(shop.line)[0].text == "loud"
+    assert sent["DATA"]["RESULT"][0]["message"] == {"id": 1, "text": "upper"}
+    assert portal.lines.messages(shop.line)[0].text == "upper"
 
 
 def caller_result(shop: Shop, params: dict[str, Any]) -> Any:
     return shop.caller.result("imconnector.send.messages", params, oauth=True)
 
 
-def test_keys_of_the_messages_are_kept(shop: Shop) -> None:
+def test_results_have_the_keys_of_the_messages(shop: Shop) -> None:
     sent = shop.result("send.messages", MESSAGES={"first": row(), "second": row()})
     assert list(sent["DATA"]["RESULT"]) == ["first", "second"]
 
@@ -151,8 +155,8 @@ def test_a_missing_parameter_is_named(shop: Shop, name: str) -> None:
     assert (reply.status_code, body["error"], body["argument"]) == (400, "ERROR_ARGUMENT", name)
 
 
-def test_a_connector_is_looked_for_before_the_line(shop: Shop, portal: Emulator) -> None:
-    wrong = {"CONNECTOR": "nobody", "LINE": 999}
+def test_an_unknown_connector_is_refused_before_an_inactive_line(shop: Shop, portal: Emulator) -> None:
+    wrong = {"CONNECTOR": "unknown", "LINE": 999}
     assert shop.error("send.messages", **wrong, MESSAGES=[]) == (400, "IMCONNECTOR_NO_CORRECT_PROVIDER")
     assert shop.error("send.messages", LINE=999, MESSAGES=[]) == (400, "NOT_ACTIVE_LINE")
     portal.lines.deactivate(shop.line)
@@ -177,7 +181,7 @@ def test_messages_are_changed_and_deleted_by_their_outside_ids(shop: Shop, porta
     assert [message.text for message in portal.lines.messages(shop.line)] == ["better"]
 
 
-def test_a_message_of_another_outside_chat_is_left_alone(shop: Shop, portal: Emulator) -> None:
+def test_a_delete_keeps_the_same_message_id_in_another_outside_chat(shop: Shop, portal: Emulator) -> None:
     shop.send(row("m1"), row("m1", chat={"id": "order-2"}))
     shop.result("delete.messages", MESSAGES=[row("m1", chat={"id": "order-2"})])
     [left] = portal.lines.messages(shop.line)
@@ -186,7 +190,7 @@ def test_a_message_of_another_outside_chat_is_left_alone(shop: Shop, portal: Emu
     assert left in conversation.messages
 
 
-def test_a_delivery_notes_the_outside_id(shop: Shop, portal: Emulator) -> None:
+def test_a_delivery_status_stores_the_outside_id(shop: Shop, portal: Emulator) -> None:
     chat = int(shop.send(row())[0]["session"]["CHAT_ID"])
     answer = portal.lines.reply(chat, "hi")
     state = {
@@ -202,7 +206,7 @@ def test_a_delivery_notes_the_outside_id(shop: Shop, portal: Emulator) -> None:
 # ---- conversations ----
 
 
-def test_people_of_one_outside_chat_talk_apart_unless_the_connector_groups_them(
+def test_users_of_one_outside_chat_share_a_conversation_only_in_a_group_connector(
     shop: Shop, portal: Emulator
 ) -> None:
     portal.lines.install_connector("forum", shop.line, chat_group=True)
@@ -217,7 +221,7 @@ def test_people_of_one_outside_chat_talk_apart_unless_the_connector_groups_them(
     ("lacking", "error"),
     [("CHAT_ID", "ERROR_ARGUMENT"), ("NAME", "ERROR_ARGUMENT"), ("USER_ID", "ERROR_ARGUMENT")],
 )
-def test_a_name_needs_all_of_chat_name_and_user(shop: Shop, lacking: str, error: str) -> None:
+def test_chat_name_set_without_chat_name_or_user_is_refused(shop: Shop, lacking: str, error: str) -> None:
     params = {"CHAT_ID": "order-1", "NAME": "New", "USER_ID": "u1", lacking: "0"}
     reply = shop.caller.post("imconnector.chat.name.set", shop.params(**params), oauth=True).json()
     assert (reply["error"], reply["argument"]) == (error, lacking)

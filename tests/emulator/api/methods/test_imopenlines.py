@@ -34,14 +34,18 @@ def test_a_message_is_posted_as_the_employee(caller: Caller, portal: Emulator, c
 
 
 @pytest.mark.parametrize("kind", ["lead", "deal", "company", "contact", "DEAL"])
-def test_chats_belong_to_four_kinds_of_items(caller: Caller, portal: Emulator, kind: str) -> None:
+def test_a_message_is_added_to_the_chat_of_each_type_of_item(
+    caller: Caller, portal: Emulator, kind: str
+) -> None:
     chat = portal.lines.add_crm_chat(kind, 5)
     assert caller.result(ADD, message(chat, CRM_ENTITY_TYPE=kind, CRM_ENTITY=5))
 
 
 @pytest.mark.parametrize("name", ["CRM_ENTITY_TYPE", "CRM_ENTITY", "USER_ID", "CHAT_ID", "MESSAGE"])
 @pytest.mark.parametrize("value", [None, "", 0, "0", False])
-def test_what_php_calls_empty_is_missing(caller: Caller, chat: int, name: str, value: object) -> None:
+def test_a_parameter_that_php_calls_empty_is_refused_as_missing(
+    caller: Caller, chat: int, name: str, value: object
+) -> None:
     reply = caller.post(ADD, message(chat, **{name: value}))
     body = reply.json()
     assert (reply.status_code, body["error"], body["argument"]) == (400, "ERROR_ARGUMENT", name)
@@ -50,20 +54,22 @@ def test_what_php_calls_empty_is_missing(caller: Caller, chat: int, name: str, v
 
 @pytest.mark.parametrize("name", ["CRM_ENTITY", "USER_ID", "CHAT_ID"])
 @pytest.mark.parametrize("value", ["abc", -1, "-1", [1]])
-def test_ids_are_positive_numbers(caller: Caller, chat: int, name: str, value: object) -> None:
+def test_an_id_that_is_not_a_positive_number_is_refused(
+    caller: Caller, chat: int, name: str, value: object
+) -> None:
     body = caller.post(ADD, message(chat, **{name: value})).json()
     assert (body["error"], body["argument"]) == ("ERROR_ARGUMENT", name)
     assert body["error_description"] == f"The value of an argument '{name}' has an invalid type"
 
 
-def test_parameters_are_looked_at_in_their_order(caller: Caller) -> None:
+def test_the_first_missing_parameter_is_named(caller: Caller) -> None:
     named = [
         caller.post(ADD, params).json()["argument"] for params in ({}, {"CRM_ENTITY_TYPE": "deal"}, DEAL)
     ]
     assert named == ["CRM_ENTITY_TYPE", "CRM_ENTITY", "USER_ID"]
 
 
-def test_parameter_names_are_in_upper_case(caller: Caller, chat: int) -> None:
+def test_parameter_names_in_lower_case_are_refused(caller: Caller, chat: int) -> None:
     small = {name.lower(): value for name, value in message(chat).items()}
     assert caller.error(ADD, small) == (400, "ERROR_ARGUMENT")
 
@@ -74,16 +80,18 @@ def test_a_chat_of_another_item_is_refused(caller: Caller, portal: Emulator, cha
     assert portal.messages(chat) == []
 
 
-def test_who_is_not_in_the_chat_cannot_write(caller: Caller, portal: Emulator, chat: int) -> None:
+def test_a_user_outside_the_chat_is_refused(caller: Caller, portal: Emulator, chat: int) -> None:
     stranger = portal.add_user("New Colleague")
     assert caller.error(ADD, message(chat, USER_ID=stranger)) == (400, "CANCELED")
 
 
-def test_nothing_but_blanks_is_not_added(caller: Caller, chat: int) -> None:
+def test_a_message_of_blanks_is_refused(caller: Caller, chat: int) -> None:
     assert caller.error(ADD, message(chat, MESSAGE="  ")) == (400, "MESSAGE_ADD_ERROR")
 
 
-def test_items_that_are_hidden_are_refused(caller: Caller, portal: Emulator, chat: int) -> None:
+def test_an_item_hidden_from_the_user_or_the_caller_is_refused(
+    caller: Caller, portal: Emulator, chat: int
+) -> None:
     portal.lines.bindings.deny("deal", 288, 2)
     reply = caller.post(ADD, message(chat))
     assert (reply.status_code, reply.json()["error"]) == (403, "ACCESS_DENIED")
@@ -131,7 +139,7 @@ def test_an_item_without_chats_has_an_empty_list_and_no_last_chat(caller: Caller
 
 
 @pytest.mark.parametrize("method", ["imopenlines.crm.chat.get", "imopenlines.crm.chat.getLastId"])
-def test_an_item_is_a_positive_number(caller: Caller, method: str) -> None:
+def test_an_item_id_that_is_not_a_positive_number_is_refused(caller: Caller, method: str) -> None:
     body = caller.post(method, {**DEAL, "CRM_ENTITY": "x1"}).json()
     assert (body["error"], body["argument"]) == ("ERROR_ARGUMENT", "CRM_ENTITY")
 
@@ -139,7 +147,9 @@ def test_an_item_is_a_positive_number(caller: Caller, method: str) -> None:
 # ---- conversations ----
 
 
-def test_a_dialog_is_named_in_four_ways(caller: Caller, portal: Emulator, chat: int) -> None:
+def test_a_dialog_is_found_by_chat_dialog_session_and_user_code(
+    caller: Caller, portal: Emulator, chat: int
+) -> None:
     talk = portal.lines.conversations.by_chat(chat)
     assert talk is not None
     ways = [
@@ -157,7 +167,7 @@ def test_a_dialog_is_named_in_four_ways(caller: Caller, portal: Emulator, chat: 
     assert found[0]["dialog_id"] == f"chat{chat}"
 
 
-def test_the_first_way_of_naming_a_dialog_counts(caller: Caller, portal: Emulator, chat: int) -> None:
+def test_a_chat_id_takes_precedence_over_a_session_id(caller: Caller, portal: Emulator, chat: int) -> None:
     talk = portal.lines.conversations.by_chat(chat)
     assert talk is not None
     params = {"CHAT_ID": 1, "SESSION_ID": talk.session_id}
@@ -167,7 +177,7 @@ def test_the_first_way_of_naming_a_dialog_counts(caller: Caller, portal: Emulato
 @pytest.mark.parametrize(
     "params", [{}, {"CHAT_ID": 1489}, {"DIALOG_ID": 2}, {"DIALOG_ID": "chatx"}, {"USER_CODE": "a|1|2|3"}]
 )
-def test_what_is_no_dialog_of_a_line_is_refused(caller: Caller, params: dict[str, Any]) -> None:
+def test_a_reference_to_no_dialog_of_a_line_is_refused(caller: Caller, params: dict[str, Any]) -> None:
     assert caller.error("imopenlines.dialog.get", params) == (400, "ACCESS_ERROR")
 
 
@@ -182,12 +192,14 @@ def test_the_history_has_the_newest_message_first(caller: Caller, portal: Emulat
     assert by_session == found
 
 
-def test_an_empty_history_has_phps_empty_arrays(caller: Caller, chat: int) -> None:
+def test_an_empty_history_has_lists_in_place_of_maps(caller: Caller, chat: int) -> None:
     found = caller.result("imopenlines.session.history.get", {"CHAT_ID": chat})
     assert (found["message"], found["users"]) == ([], [])
 
 
-def test_a_history_that_cannot_be_read_says_why(caller: Caller, portal: Emulator, chat: int) -> None:
+def test_a_history_that_cannot_be_read_is_refused_with_a_code_for_each_cause(
+    caller: Caller, portal: Emulator, chat: int
+) -> None:
     method = "imopenlines.session.history.get"
     assert caller.error(method) == (400, "MISSING_REQUIRED_PARAM")
     assert caller.error(method, {"SESSION_ID": 1}) == (400, "INVALID_SESSION_ID")
@@ -200,7 +212,7 @@ def test_a_history_that_cannot_be_read_says_why(caller: Caller, portal: Emulator
 # ---- lines ----
 
 
-def test_lines_are_listed_with_strings_for_everything(caller: Caller, portal: Emulator) -> None:
+def test_listed_lines_have_strings_for_all_values(caller: Caller, portal: Emulator) -> None:
     off = portal.lines.add("Night shift", active=False)
     assert caller.result("imopenlines.config.list.get") == [
         {"ID": "12", "ACTIVE": "Y", "LINE_NAME": "Support"},
@@ -208,7 +220,7 @@ def test_lines_are_listed_with_strings_for_everything(caller: Caller, portal: Em
     ]
 
 
-def test_lines_are_filtered_ordered_and_cut_down(caller: Caller, portal: Emulator) -> None:
+def test_the_list_of_lines_obeys_filter_order_and_select(caller: Caller, portal: Emulator) -> None:
     ids = [portal.lines.add(name) for name in ("B", "A")]
     found = caller.result(
         "imopenlines.config.list.get",
@@ -223,7 +235,7 @@ def test_lines_are_filtered_ordered_and_cut_down(caller: Caller, portal: Emulato
     assert [item["ID"] for item in newest] == [str(ids[1]), str(ids[0]), "12"]
 
 
-def test_one_line_is_read_with_its_operators(caller: Caller) -> None:
+def test_config_get_returns_the_operators_unless_with_queue_is_n(caller: Caller) -> None:
     found = caller.result("imopenlines.config.get", {"CONFIG_ID": 12})
     assert (found["LINE_NAME"], found["QUEUE"]) == ("Support", ["1", "2", "3", "4", "5", "6"])
     assert "QUEUE" not in caller.result("imopenlines.config.get", {"CONFIG_ID": 12, "WITH_QUEUE": "N"})

@@ -34,7 +34,7 @@ def test_users_are_filtered_by_fields_and_by_a_filter(caller: Caller) -> None:
     assert caller.result("user.get", {"ID": 99}) == []
 
 
-def test_users_can_be_sorted(caller: Caller, portal: Emulator) -> None:
+def test_users_are_sorted_by_number_for_ids_and_by_text_for_names(caller: Caller, portal: Emulator) -> None:
     for number in range(5):
         portal.add_user(f"Aaron {number}")
     ids = [user["ID"] for user in caller.result("user.get", {"sort": "ID", "order": "DESC"})]
@@ -55,7 +55,7 @@ def test_scopes_are_the_callers_own_or_all(caller: Caller, portal: Emulator) -> 
     assert "imopenlines" in caller.result("scope", oauth=True)
 
 
-def test_methods_can_be_asked_for(caller: Caller, portal: Emulator) -> None:
+def test_method_get_and_methods_depend_on_the_callers_scopes(caller: Caller, portal: Emulator) -> None:
     portal.portal.credentials.webhook.scopes = {"im"}
     assert caller.result("method.get", {"name": "im.chat.add"}) == {"isExisting": True, "isAvailable": True}
     assert caller.result("method.get", {"name": "user.get"}) == {"isExisting": True, "isAvailable": False}
@@ -67,12 +67,14 @@ def test_methods_can_be_asked_for(caller: Caller, portal: Emulator) -> None:
     assert set(caller.result("methods", {"scope": "im"})) < set(known)
 
 
-def test_the_application_knows_itself_and_a_webhook_its_scopes(caller: Caller, portal: Emulator) -> None:
+def test_app_info_gives_the_application_its_id_and_a_webhook_its_scopes(
+    caller: Caller, portal: Emulator
+) -> None:
     assert caller.result("app.info", oauth=True)["CODE"] == portal.application.client_id
     assert "vote" in caller.result("app.info")["SCOPE"]
 
 
-def test_time_and_features(caller: Caller) -> None:
+def test_server_time_is_iso_and_feature_get_knows_its_features(caller: Caller) -> None:
     assert caller.result("server.time") == "2027-01-15T08:00:00+00:00"
     assert caller.result("feature.get", {"CODE": "rest_offline_extended"}) == {"value": "Y"}
     assert caller.result("feature.get", {"CODE": "flying"}) == {"value": "N"}

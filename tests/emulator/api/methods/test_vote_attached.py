@@ -36,7 +36,7 @@ def vote(caller: Caller, attach: dict, *texts: str) -> Any:
 
 
 class TestNamingAPoll:
-    def test_it_answers_to_its_message_its_attachment_its_signature_and_its_page(
+    def test_a_poll_is_found_by_message_attach_id_signature_and_page_uid(
         self, caller: Caller, poll: dict[str, Any]
     ) -> None:
         uid = poll["resultUrl"].removeprefix("/vote-result/")
@@ -56,22 +56,24 @@ class TestNamingAPoll:
         [
             {"attachId": 0},
             {"signedAttachId": "30091.0000"},
-            {"signedAttachId": "nobody"},
+            {"signedAttachId": "unknown"},
             by_message(1),
             by_message(5012, entityType="Bitrix\\\\Vote\\\\Attachment\\\\ImMessageConnector"),
             by_message(5012, entityType="\\" + IM_ENTITY),
         ],
     )
-    def test_what_names_no_poll_is_not_found(
+    def test_a_reference_to_no_poll_is_not_found(
         self, caller: Caller, poll: dict[str, Any], binding: dict[str, Any]
     ) -> None:
         assert caller.error(AV + "get", binding) == (400, "ATTACH_NOT_FOUND")
 
-    def test_the_vote_id_is_no_name(self, caller: Caller, poll: dict[str, Any]) -> None:
+    def test_a_vote_id_in_place_of_an_attach_id_is_not_found(
+        self, caller: Caller, poll: dict[str, Any]
+    ) -> None:
         assert caller.error(AV + "get", {"attachId": poll["VOTE_ID"]}) == (400, "ATTACH_NOT_FOUND")
 
     @pytest.mark.parametrize("binding", [{}, {"entityId": 5012}, {"ATTACHID": 30091}])
-    def test_no_name_at_all_has_code_100(
+    def test_a_missing_or_incomplete_reference_is_refused_with_code_100(
         self, caller: Caller, poll: dict[str, Any], binding: dict[str, Any]
     ) -> None:
         assert caller.error(AV + "get", binding) == (400, "100")
@@ -82,7 +84,7 @@ class TestNamingAPoll:
         portal.chat(caller.general).members.remove(1)
         assert caller.error(AV + "get", {"attachId": poll["ID"]}) == (400, "ATTACH_READ_ACCESS_DENIED")
 
-    def test_a_signature_lets_read_but_not_take_part(
+    def test_a_signature_allows_get_but_not_vote_stop_or_recall(
         self, caller: Caller, portal: Emulator, poll: dict[str, Any]
     ) -> None:
         portal.chat(caller.general).members.remove(1)
@@ -101,7 +103,7 @@ class TestNamingAPoll:
 
 
 class TestReading:
-    def test_rows_are_text_and_the_poll_itself_is_numbers(self, poll: dict[str, Any]) -> None:
+    def test_numbers_of_rows_are_text_and_numbers_of_the_poll_are_ints(self, poll: dict[str, Any]) -> None:
         row = next(iter(poll["QUESTIONS"].values()))
         assert {type(poll[name]) for name in ("ID", "VOTE_ID", "COUNTER", "ANONYMITY", "entityId")} == {int}
         assert (row["COUNTER"], row["FIELD_TYPE"]) == ("0", "0")
@@ -120,7 +122,7 @@ class TestReading:
         assert (poll["canVote"], poll["canRevote"]) == (True, False)
         assert (open_poll["canVote"], open_poll["canRevote"]) == (True, True)
 
-    def test_percents_are_of_the_question_and_rounded(
+    def test_percent_is_the_share_of_the_question_rounded_to_two_digits(
         self, caller: Caller, portal: Emulator, poll: dict[str, Any]
     ) -> None:
         for user, text in ((2, "Yes"), (3, "Yes"), (4, "No")):
@@ -144,32 +146,34 @@ class TestGetMany:
     def many(self, *ids: object) -> dict:
         return {"moduleId": "im", "entityType": IM_ENTITY, "entityIds": list(ids)}
 
-    def test_order_and_repetition_are_kept_and_zeros_dropped(self, caller: Caller) -> None:
+    def test_get_many_keeps_order_and_repetition_and_drops_zeros(self, caller: Caller) -> None:
         one, two = (caller.send()["messageId"] for _ in range(2))
         items = caller.result(AV + "getMany", self.many(two, 0, one, "x", str(two)))["items"]
         assert [item["entityId"] for item in items] == [two, one, two]
 
-    def test_nothing_asked_is_nothing_answered(self, caller: Caller) -> None:
+    def test_get_many_of_no_ids_returns_no_items(self, caller: Caller) -> None:
         assert caller.result(AV + "getMany", self.many()) == {"items": []}
 
-    def test_one_unknown_poll_fails_them_all_with_an_empty_array(
+    def test_get_many_with_one_unknown_poll_returns_an_empty_array(
         self, caller: Caller, poll: dict[str, Any]
     ) -> None:
         assert caller.result(AV + "getMany", self.many(poll["entityId"], 7)) == []
 
-    def test_one_forbidden_poll_fails_them_all(
+    def test_get_many_with_one_forbidden_poll_returns_an_empty_array(
         self, caller: Caller, portal: Emulator, poll: dict[str, Any]
     ) -> None:
         other = caller.send(chat_id=portal.add_chat("Left", [1, 2]))["messageId"]
         portal.chat(portal.poll(other).chat_id).members.remove(1)
         assert caller.result(AV + "getMany", self.many(poll["entityId"], other)) == []
 
-    def test_fifty_are_read_and_fifty_one_are_not(self, caller: Caller, poll: dict[str, Any]) -> None:
+    def test_get_many_reads_fifty_ids_and_fails_for_fifty_one(
+        self, caller: Caller, poll: dict[str, Any]
+    ) -> None:
         message = poll["entityId"]
         assert len(caller.result(AV + "getMany", self.many(*[message] * 50, 0))["items"]) == 50
         assert caller.result(AV + "getMany", self.many(*[message] * 51)) == []
 
-    def test_a_portal_as_documented_answers_400(
+    def test_get_many_answers_400_with_the_documented_errors_quirk(
         self, caller: Caller, portal: Emulator, poll: dict[str, Any]
     ) -> None:
         portal.quirks.documented_errors = True
@@ -230,14 +234,16 @@ class TestVoting:
         cast = by_message(attach["entityId"], ballot={question: [*wanted, "1"], "9": ["9"]})
         assert counters(caller.result(AV + "vote", cast)["attach"]) == [1, "0", 1]
 
-    def test_a_radio_keeps_the_first_valid_answer_in_the_ballots_order(
+    def test_a_radio_counts_only_the_first_valid_answer_of_the_ballot(
         self, caller: Caller, poll: dict[str, Any]
     ) -> None:
         question, (yes, no) = next(iter(ballot(poll, "Yes", "No").items()))
         cast = by_message(poll["entityId"], ballot={question: ["1", no, yes]})
         assert counters(caller.result(AV + "vote", cast)["attach"]) == ["0", 1]
 
-    def test_an_answer_may_be_a_number_and_no_list(self, caller: Caller, poll: dict[str, Any]) -> None:
+    def test_a_single_answer_may_be_a_number_instead_of_a_list(
+        self, caller: Caller, poll: dict[str, Any]
+    ) -> None:
         question, (yes,) = next(iter(ballot(poll, "Yes").items()))
         cast = by_message(poll["entityId"], ballot={question: int(yes)})
         assert counters(caller.result(AV + "vote", cast)["attach"]) == [1, "0"]
@@ -254,7 +260,7 @@ class TestVoting:
         attach = caller.result(AV + "recall", by_message(open_poll["entityId"]))["attach"]
         assert (attach["COUNTER"], counters(attach), attach["userAnswerMap"]) == (0, [0, "0"], [])
 
-    def test_recalling_no_vote_succeeds_and_a_final_one_is_an_empty_array(
+    def test_recall_succeeds_without_a_vote_and_returns_an_empty_array_for_a_final_one(
         self, caller: Caller, poll: dict[str, Any]
     ) -> None:
         named = by_message(poll["entityId"])
@@ -276,13 +282,13 @@ class TestStopping:
         assert caller.error(AV + "vote", cast) == (400, "510")
         assert caller.result(AV + "recall", by_message(poll["entityId"])) == []
 
-    def test_a_vote_in_the_very_second_of_the_stop_still_passes(
+    def test_a_vote_in_the_second_of_the_stop_still_counts(
         self, caller: Caller, poll: dict[str, Any]
     ) -> None:
         caller.result(AV + "stop", by_message(poll["entityId"]))
         assert vote(caller, poll, "Yes")["attach"]["isFinished"] is True
 
-    def test_a_portal_as_documented_refuses_with_403(
+    def test_a_vote_in_a_stopped_poll_is_403_with_the_documented_errors_quirk(
         self, caller: Caller, portal: Emulator, clock: Clock, poll: dict[str, Any]
     ) -> None:
         portal.quirks.documented_errors = True
@@ -295,7 +301,9 @@ class TestStopping:
             {"error": "403", "error_description": "The poll is inactive."},
         )
 
-    def test_resuming_opens_it_for_a_year(self, caller: Caller, clock: Clock, poll: dict[str, Any]) -> None:
+    def test_a_resumed_poll_is_open_for_a_year(
+        self, caller: Caller, clock: Clock, poll: dict[str, Any]
+    ) -> None:
         named = by_message(poll["entityId"])
         caller.result(AV + "stop", named)
         clock.pass_by(1)
@@ -304,7 +312,7 @@ class TestStopping:
         clock.pass_by(366 * 86_400)
         assert caller.attach(poll["entityId"])["isFinished"] is True
 
-    def test_the_chat_is_told_of_the_first_stop_only(
+    def test_only_the_first_stop_posts_a_notice_in_the_chat(
         self, caller: Caller, portal: Emulator, clock: Clock, poll: dict[str, Any]
     ) -> None:
         named = by_message(poll["entityId"])
@@ -334,7 +342,9 @@ class TestVoters:
         anna = {"ID": 2, "NAME": "Anna Petrova", "IMAGE": "", "WORK_POSITION": "Analyst"}
         assert self.voters(caller, poll) == {answer: [anna]}
 
-    def test_nobody_is_an_empty_list(self, caller: Caller, poll: dict[str, Any]) -> None:
+    def test_voters_of_a_poll_without_votes_are_an_empty_list(
+        self, caller: Caller, poll: dict[str, Any]
+    ) -> None:
         assert self.voters(caller, poll) == []
 
     def test_an_anonymous_poll_hides_voters_but_shows_counts_and_ones_own_answer(
@@ -377,7 +387,7 @@ class TestVoters:
 
 
 class TestDownload:
-    def test_the_report_is_a_table_that_calls_itself_a_spreadsheet(
+    def test_the_report_is_an_html_table_with_the_content_type_of_a_spreadsheet(
         self, caller: Caller, portal: Emulator, poll: dict[str, Any]
     ) -> None:
         portal.vote(poll["entityId"], user_id=2, answers=["Yes"])

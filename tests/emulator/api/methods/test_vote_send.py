@@ -34,7 +34,7 @@ def test_a_poll_becomes_a_message_with_the_question_as_its_text(caller: Caller, 
     assert message.params["COMPONENT_PARAMS"]["id"] == sent["voteId"]
 
 
-def test_no_id_can_be_taken_for_another(caller: Caller) -> None:
+def test_the_ids_of_a_poll_its_message_and_its_chat_all_differ(caller: Caller) -> None:
     sent = caller.send()
     attach = caller.attach(sent["messageId"])
     question = next(iter(attach["QUESTIONS"].values()))
@@ -94,7 +94,7 @@ def test_missing_and_mistyped_parameters_have_code_100(caller: Caller) -> None:
     assert caller.error(send, {"CHATID": 5, "IM_MESSAGE_VOTE_DATA": {}}) == (400, "100")
 
 
-def test_a_chat_that_is_closed_to_the_caller_or_missing_is_named_by_its_own_code(
+def test_a_closed_chat_is_refused_with_canceled_and_a_missing_one_with_chat_id(
     caller: Caller, portal: Emulator
 ) -> None:
     closed = portal.add_chat("Board", [2, 3])
@@ -125,7 +125,9 @@ def test_the_same_template_id_gives_the_old_message_and_a_new_vote(caller: Calle
     assert portal.messages(caller.general)[0].uuid == UUID
 
 
-def test_a_template_id_holds_for_the_whole_portal(caller: Caller, portal: Emulator) -> None:
+def test_the_same_template_id_in_another_chat_returns_the_old_message(
+    caller: Caller, portal: Emulator
+) -> None:
     other = portal.add_chat("Other", [1])
     first = caller.send(template_id=UUID)
     assert caller.send(template_id=UUID, chat_id=other)["messageId"] == first["messageId"]
@@ -143,17 +145,19 @@ def test_a_template_id_holds_for_the_whole_portal(caller: Caller, portal: Emulat
         7,
     ],
 )
-def test_what_is_no_lower_case_v4_is_no_template_id(caller: Caller, ignored: Any) -> None:
+def test_a_template_id_that_is_not_a_lower_case_uuid_v4_is_ignored(caller: Caller, ignored: Any) -> None:
     assert caller.send(template_id=ignored)["messageId"] != caller.send(template_id=ignored)["messageId"]
 
 
-def test_a_template_id_is_forgotten_after_a_month(caller: Caller, clock: Clock) -> None:
+def test_a_template_id_expires_after_a_month(caller: Caller, clock: Clock) -> None:
     first = caller.send(template_id=UUID)
     clock.pass_by(32 * 86_400)
     assert caller.send(template_id=UUID)["messageId"] != first["messageId"]
 
 
-def test_a_twin_of_a_send_in_flight_fails_until_the_first_has_ended(caller: Caller, portal: Emulator) -> None:
+def test_a_duplicate_of_a_send_in_flight_fails_until_the_first_has_ended(
+    caller: Caller, portal: Emulator
+) -> None:
     portal.faults.add("hold", method="vote.Integration.Im.send")
     held: list = []
     thread = threading.Thread(target=lambda: held.append(Caller(portal).send(template_id=UUID)))
@@ -168,7 +172,7 @@ def test_a_twin_of_a_send_in_flight_fails_until_the_first_has_ended(caller: Call
     assert caller.send(template_id=UUID)["messageId"] == held[0]["messageId"]
 
 
-def test_a_send_that_died_in_flight_blocks_its_template_id_for_an_hour(
+def test_a_send_that_failed_in_flight_blocks_its_template_id_for_an_hour(
     caller: Caller, portal: Emulator, clock: Clock
 ) -> None:
     portal.faults.add("hold", seconds=0, abandon=True)
