@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from snippets import run_snippets
 
 from airflow_provider_b24 import exceptions
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollNotFoundError
 from airflow_provider_b24.polls.decision import PASSING
+from tests.support.snippets import run_snippets
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator

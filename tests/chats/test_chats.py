@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from calling import client_of
 
 from airflow_provider_b24.chats.api import Chat, ChatsApi
 from airflow_provider_b24.exceptions import (
@@ -13,6 +12,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24OutcomeUnknownError,
     Bitrix24ValidationError,
 )
+from tests.support.clients import client_of
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator

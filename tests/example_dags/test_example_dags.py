@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_b24.emulator.voters import Voters
+from tests.support.dag_runs import xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,14 +48,6 @@ def voters(portal: Emulator) -> Iterator[Voters]:
     people.start()
     yield people
     people.stop()
-
-
-def xcom(run: Any, task_id: str, map_index: int = -1) -> Any:
-    """Return what a task returned."""
-    (instance,) = [
-        ti for ti in run.get_task_instances() if ti.task_id == task_id and ti.map_index == map_index
-    ]
-    return instance.xcom_pull(task_ids=task_id, map_indexes=map_index)
 
 
 def states(run: Any) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from calling import client_of
 
 from airflow_provider_b24.exceptions import (
     Bitrix24AuthTypeError,
@@ -15,6 +14,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24ScopeError,
 )
 from airflow_provider_b24.open_lines.api import MAX_REQUEST_MESSAGES, OpenLinesApi
+from tests.support.clients import client_of
 
 from .conftest import NOW, Shop, message
 

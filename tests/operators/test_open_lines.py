@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, task
-from dag_runs import instance, xcom
 
 from airflow_provider_b24.exceptions import (
     Bitrix24AuthTypeError,
@@ -20,6 +19,7 @@ from airflow_provider_b24.operators.open_lines import (
     Bitrix24SendCrmChatMessageOperator,
     Bitrix24UpdateConnectorMessagesOperator,
 )
+from tests.support.dag_runs import instance, xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable

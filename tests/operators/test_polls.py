@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG
-from dag_runs import clear_and_run, instance, xcom
 
 from airflow_provider_b24.exceptions import Bitrix24AlreadyVotedError, Bitrix24ValidationError
 from airflow_provider_b24.operators.polls import (
@@ -21,6 +20,7 @@ from airflow_provider_b24.operators.polls import (
     Bitrix24SendPollOperator,
     Bitrix24StopPollOperator,
 )
+from tests.support.dag_runs import clear_and_run, instance, xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, task
-from dag_runs import instance, xcom
 
 from airflow_provider_b24.operators.rest import Bitrix24BatchOperator, Bitrix24CallOperator
+from tests.support.dag_runs import instance, xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable

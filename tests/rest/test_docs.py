@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from snippets import run_snippets
 
 from airflow_provider_b24 import exceptions
 from airflow_provider_b24.rest import idempotency as methods
@@ -16,6 +15,7 @@ from airflow_provider_b24.rest.idempotency import is_repeatable
 from airflow_provider_b24.rest.rate_limit import PLANS
 from airflow_provider_b24.rest.response import NOT_EXECUTED_CODES
 from airflow_provider_b24.rest.retry import RetryPolicy
+from tests.support.snippets import run_snippets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
