@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from benchmarks.certificate import Certificate, make_certificate
 from benchmarks.portal import Portal
 from benchmarks.table import Row
+from tests.support.certificate import OFFICIAL_OAUTH_HOST, make_certificate
 
 
 @dataclass
@@ -30,8 +30,9 @@ class Bench:
         # Before anything imports Airflow; and what its processes share stays in this run's folder.
         os.environ["AIRFLOW_HOME"] = str(self.folder / "airflow")
         os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-        self.certificate: Certificate = make_certificate(self.folder)
-        self.certificate.trust()
+        self.certificate = make_certificate(self.folder, "localhost", OFFICIAL_OAUTH_HOST)
+        # The HTTP clients of this process and of its children trust it.
+        os.environ["REQUESTS_CA_BUNDLE"] = os.environ["SSL_CERT_FILE"] = str(self.certificate.certfile)
 
     def portal(self, plan: str = "standard") -> Portal:
         """Return a fresh portal, with TLS, which one of the peers insists on."""

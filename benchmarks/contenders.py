@@ -10,8 +10,8 @@ import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmarks.certificate import OFFICIAL_OAUTH_HOST
 from benchmarks.table import OURS
+from tests.support.certificate import OFFICIAL_OAUTH_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable

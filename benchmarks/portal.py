@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from benchmarks.certificate import Certificate
+    from tests.support.certificate import Certificate
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PATIENCE = 20.0
