@@ -74,7 +74,7 @@ def test_the_commands_of_the_page_add_and_test_a_connection(portal: Emulator, tm
 def test_the_snippet_tests_the_default_connection(portal: Emulator) -> None:
     left = run_snippets("connection.md")
 
-    assert left["works"], left["words"]
+    assert left["works"], left["message"]
 
 
 def test_every_message_on_the_page_is_the_codes() -> None:
