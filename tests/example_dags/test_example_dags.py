@@ -56,7 +56,7 @@ def states(run: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_recurs_and_retries_and_is_tagged(name: str) -> None:
+def test_each_example_has_a_schedule_retries_tags_and_docs(name: str) -> None:
     dag = load(name)
     assert dag.schedule not in {None, "@once"}
     assert dag.catchup is False

@@ -42,14 +42,14 @@ def test_the_page_s_snippets_run(
     assert run_dag(left["dag"]).state == "success"
 
 
-def test_the_page_names_real_errors() -> None:
+def test_every_error_on_the_page_exists() -> None:
     names = set(re.findall(r"Bitrix24\w+Error", PAGE))
 
     assert names
     assert [name for name in names if not hasattr(exceptions, name)] == []
 
 
-def test_the_page_s_figures_are_the_code_s() -> None:
+def test_the_figures_on_the_page_equal_the_code() -> None:
     policy = RetryPolicy()
 
     assert f"up to {policy.attempts - 1} times" in PAGE

@@ -38,7 +38,7 @@ def test_no_code_is_known_that_is_not_documented() -> None:
     assert set(TYPES) == {row["code"].lower() for row in DOCUMENTED} & set(TYPES)
 
 
-def test_the_method_decides_where_one_code_means_many_things() -> None:
+def test_the_method_decides_the_type_of_an_ambiguous_code() -> None:
     assert error_type(method="crm.deal.get", code="0", status=400) is Bitrix24ApiError
     assert error_type(method="vote.Integration.Im.send", code="0", status=400) is not Bitrix24ApiError
 
