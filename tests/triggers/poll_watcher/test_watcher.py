@@ -26,7 +26,7 @@ from airflow_provider_b24.polls.rules import parse_rule
 from airflow_provider_b24.triggers.poll_watcher import watcher as feeds
 from airflow_provider_b24.triggers.poll_watcher.sorting import Reading
 from airflow_provider_b24.triggers.poll_watcher.watcher import Feed, watcher_of
-from triggers.conftest import HASTY
+from tests.triggers.conftest import HASTY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
