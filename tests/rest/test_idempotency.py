@@ -84,7 +84,7 @@ def test_sending_a_poll_without_a_template_id_is_not_idempotent() -> None:
 
 
 def test_declare_overrides_the_classification(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(methods, "METHODS", dict(methods.IDEMPOTENT))
+    monkeypatch.setattr(methods, "IDEMPOTENT", dict(methods.IDEMPOTENT))
     declare("crm.deal.Update", repeatable=True)
     declare("queue.item.get", repeatable=False)
 
