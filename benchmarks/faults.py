@@ -126,8 +126,8 @@ def _poll_figure(
     found = portal.polls()
     questions = Counter(poll["questions"][0]["text"] for poll in found)
     asked = {poll["message_id"]: poll["questions"][0]["text"] for poll in found}
-    told = {question: message for lane in lanes for question, message in lane.told.items()}
-    lost = polls - sum(asked.get(message) == question for question, message in told.items())
+    sent = {question: message for lane in lanes for question, message in lane.sent.items()}
+    lost = polls - sum(asked.get(message) == question for question, message in sent.items())
     duplicates = sum(count - 1 for count in questions.values())
     tries, killed = sum(lane.tries for lane in lanes), sum(lane.killed for lane in lanes)
     text = f"{variant.description}{len(questions)} polls, {duplicates} duplicates, {lost} lost"
@@ -146,7 +146,7 @@ class _Lane:
     portal: Portal | None
     chat_id: int
     chance: random.Random
-    told: dict[str, int] = field(default_factory=dict)
+    sent: dict[str, int] = field(default_factory=dict)
     tries: int = 0
     killed: int = 0
 
@@ -156,7 +156,7 @@ class _Lane:
         for attempt in range(TRIES):
             message_id = self._try(number, question, again=attempt > 0)
             if message_id is not None:
-                self.told[question] = message_id
+                self.sent[question] = message_id
                 return
 
     def without_portal(self) -> _Lane:

@@ -1,4 +1,4 @@
-"""A TLS certificate for an emulated portal, signed by itself."""
+"""A self-signed TLS certificate for an emulated portal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients for the emulated portal whose pauses cost nothing."""
+"""Clients of the emulated portal that never sleep."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def client_of(portal: Emulator, *, auth: str = "webhook", timeout: float = 5.0) -> Bitrix24Client:
-    """A client that never sleeps; its user is the one whom the webhook or the application has now."""
+    """Return a client that acts as the current user of the webhook or of the application."""
     transport = RequestsTransport(TransportOptions(timeout=(5.0, timeout)))
     credentials: Credentials
     if auth == "webhook":

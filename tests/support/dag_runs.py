@@ -1,4 +1,4 @@
-"""Reading the runs of the tests' DAGs, and clearing tasks as a person does."""
+"""The runs of the tests' DAGs: their task instances, their XCom, and clearing tasks."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 
 def instance(run: DagRun, task_id: str, map_index: int = -1) -> TaskInstance:
-    """Return a task instance as the database has it now."""
+    """Return a task instance from the database."""
     found = run.get_task_instance(task_id, map_index=map_index)
     assert found is not None, f"the run has no task {task_id}[{map_index}]"
     return found
 
 
 def xcom(run: DagRun, task_id: str, map_index: int = -1, *, key: str = "return_value") -> Any:
-    """Return what a task pushed."""
+    """Return an XCom value of a task."""
     return instance(run, task_id, map_index).xcom_pull(task_id, key=key, map_indexes=map_index)
 
 
 def clear_and_run(dag: DAG, run: DagRun, task_id: str, map_index: int = -1) -> TaskInstance:
-    """Clear a task as Airflow does for a person, and run it again."""
+    """Clear a task like Airflow's UI does, and run it again."""
     from airflow.models.taskinstance import clear_task_instances
     from airflow.sdk.definitions.dag import _run_task
     from airflow.utils.session import create_session

@@ -1,4 +1,4 @@
-"""The Python in the documentation, as a reader would run it."""
+"""The Python snippets of the documentation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def run_snippets(page: str) -> dict[str, Any]:
-    """Run all snippets of a page, one after the other, and return what they left."""
+    """Run all snippets of a page in order and return their global names."""
     names: dict[str, Any] = {}
     text = (_DOCS / page).read_text(encoding="utf-8")
     blocks = list(_BLOCK.finditer(text))
