@@ -43,6 +43,7 @@ def task_template_id(task_instance: Any, *, portal: str) -> str:
 def check_template_id(template_id: str) -> str:
     """Return the id, or refuse one that the portal would ignore.
 
+    :param template_id: the id.
     :raises Bitrix24ValidationError: when it is no lower-case UUID of version 4.
     """
     if TEMPLATE_ID.fullmatch(str(template_id)):
