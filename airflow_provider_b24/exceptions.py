@@ -74,6 +74,7 @@ class Bitrix24Error(AirflowException):
     :param attempts: how many requests were made for the call.
     :param outcome: whether the portal executed the call.
     :param conn_id: the Airflow connection in use.
+    :param may_have_executed: whether one of the attempts may have been executed, the last one or another.
     :param advice: what to do next; each type has its own.
     """
 
@@ -92,6 +93,7 @@ class Bitrix24Error(AirflowException):
     attempts: int | None = None
     outcome: Outcome | None = None
     conn_id: str | None = None
+    may_have_executed: bool = False
 
     def __init__(
         self,
@@ -104,6 +106,7 @@ class Bitrix24Error(AirflowException):
         attempts: int | None = None,
         outcome: Outcome | str | None = None,
         conn_id: str | None = None,
+        may_have_executed: bool = False,
         advice: str | None = None,
     ) -> None:
         super().__init__(message)
@@ -115,6 +118,7 @@ class Bitrix24Error(AirflowException):
         self.attempts = attempts
         self.outcome = Outcome(outcome) if outcome else None
         self.conn_id = conn_id
+        self.may_have_executed = may_have_executed
         if advice is not None:
             self.advice = advice
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_b24.exceptions import Bitrix24OutcomeUnknownError, Bitrix24ValidationError, Outcome
+from airflow_provider_b24.exceptions import Bitrix24ValidationError
 
 #: More digits than the largest number of any database.
 _TOO_LONG = 20
@@ -42,17 +42,4 @@ def parse_chat_id(value: Any, path: str = "chat_id") -> int:
     number = positive_number(text)
     if number is None:
         raise Bitrix24ValidationError(path, f"must be a chat's number or 'chatN', not {value!r}")
-    return number
-
-
-def posted_id(result: Any, *, method: str, conn_id: str | None) -> int:
-    """Return the id in the reply to a post.
-
-    :raises Bitrix24OutcomeUnknownError: when the reply has none.
-    """
-    number = positive_number(result)
-    if number is None:
-        raise Bitrix24OutcomeUnknownError(
-            method=method, description="the reply has no id", outcome=Outcome.UNKNOWN, conn_id=conn_id
-        )
     return number

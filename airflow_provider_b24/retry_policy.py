@@ -1,6 +1,6 @@
 """A retry policy for tasks that call Bitrix24, for Airflow 3.3 and later.
 
-It retries when Bitrix24 allows it again, and fails at once what a retry can't mend::
+It retries when Bitrix24 allows it again, and fails at once what a retry can't change::
 
     Bitrix24CallOperator(..., retries=3, retry_policy=Bitrix24RetryPolicy())
 """
@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_b24 import exceptions as e
+from airflow_provider_b24.rest.operating_time import OPERATING_WINDOW
 
 try:
     from airflow.sdk import RetryDecision, RetryPolicy
@@ -24,19 +25,9 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-#: People have to mend these first.
-_LASTING = (
-    e.Bitrix24ValidationError,
-    e.Bitrix24ConfigurationError,
-    e.Bitrix24AuthError,
-    e.Bitrix24PortalError,
-    e.Bitrix24OverloadError,
-)
-#: A portal counts a method's running time over so many seconds.
-_WINDOW = 600.0
 _RATE_SECONDS = 60.0
-#: Part of a delay by which retries are spread, so that tasks don't return in step.
-_SPREAD = 0.1
+#: Jitter, as a part of the delay: many tasks that failed together must not retry together.
+_JITTER = 0.1
 
 
 class Bitrix24RetryPolicy(RetryPolicy):
@@ -72,15 +63,15 @@ class Bitrix24RetryPolicy(RetryPolicy):
             return _later(self._until_reset(exception), "the method's operating time is used up until then")
         if isinstance(exception, e.Bitrix24RateLimitError):
             return _later(_RATE_SECONDS, "the portal gets too many requests")
-        if isinstance(exception, _LASTING):
-            return RetryDecision.fail("a retry can't mend this")
+        if isinstance(exception, e.Bitrix24Error) and exception.transient is False:
+            return RetryDecision.fail("a person must act first")
         if isinstance(exception, e.Bitrix24Error) and exception.outcome is e.Outcome.REFUSED:
             return RetryDecision.fail("the portal refused, and would again")
         return RetryDecision.default()
 
     def _until_reset(self, error: e.Bitrix24OperatingLimitError) -> float:
-        return _WINDOW if error.reset_at is None else max(error.reset_at - self._clock(), 1.0)
+        return OPERATING_WINDOW if error.reset_at is None else max(error.reset_at - self._clock(), 1.0)
 
 
 def _later(seconds: float, reason: str) -> RetryDecision:
-    return RetryDecision.retry(timedelta(seconds=seconds * (1 + random.uniform(0, _SPREAD))), reason)
+    return RetryDecision.retry(timedelta(seconds=seconds * (1 + random.uniform(0, _JITTER))), reason)

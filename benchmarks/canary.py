@@ -130,7 +130,7 @@ def _let_it_fail(
 
 
 def _spend_refresh_token(portal: Portal) -> None:
-    """Renew behind the contender's back, so that its own renewal is refused."""
+    """RefreshToken behind the contender's back, so that its own renewal is refused."""
     from benchmarks.tokens import refreshed
 
     refreshed(portal, portal.oauth["extra"]["refresh_token"])

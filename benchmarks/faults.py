@@ -60,7 +60,7 @@ class Way:
 
 def _of_task(number: int, portal: Portal) -> str:
     """Return what the operator takes by itself."""
-    from airflow_provider_b24.polls.template_id import task_template_id
+    from airflow_provider_b24.operators.idempotency import task_template_id
 
     task = SimpleNamespace(dag_id="bench", task_id="ask", run_id="once", map_index=number, max_tries=TRIES)
     return task_template_id(task, portal=portal.url)

@@ -88,10 +88,10 @@ def run_dag(airflow_database: None) -> Callable[..., Any]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make clients insist as often as ever, with pauses of a few milliseconds."""
+    """Make clients retry as often as ever, with delays of a few milliseconds."""
     from airflow_provider_b24.rest.retry import RetryPolicy
 
     monkeypatch.setattr(
-        "airflow_provider_b24.rest.client.RetryPolicy",
-        lambda: RetryPolicy(base=0.002, longest=0.01, max_rate_limit_delay=0.01),
+        "airflow_provider_b24.rest.caller.RetryPolicy",
+        lambda: RetryPolicy(base_delay=0.002, max_delay=0.01, max_rate_limit_delay=0.01),
     )

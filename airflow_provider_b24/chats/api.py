@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.ids import parse_chat_id, parse_id, posted_id
+from airflow_provider_b24.ids import parse_chat_id, parse_id
+from airflow_provider_b24.rest import php
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Bitrix24Client
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 #: The portal does not search for less.
 _SHORTEST_SEARCH = 2
 _ADD = "im.message.add"
+_MEMBERS = "im.chat.user.list"
 
 
 @dataclass(frozen=True)
@@ -40,25 +42,28 @@ class ChatsApi:
     ) -> int:
         """Post a message to a chat, or to one person (``im.message.add``).
 
-        A lost reply is not repeated, because the portal would post the message twice.
+        A request whose reply is lost is not retried: the portal would post the message twice.
 
         :param message: the text; BB codes are allowed.
         :param chat_id: the chat's number, or ``chatN``.
         :param user_id: the person's user id; give one of the two.
         :returns: the message's id.
-        :raises Bitrix24OutcomeUnknownError: when nobody knows whether it was posted.
+        :raises Bitrix24OutcomeUnknownError: when it is unknown whether the message was posted.
         """
         if not isinstance(message, str) or not message.strip():
             raise Bitrix24ValidationError("message", "must be text, and not blank")
         params = {"DIALOG_ID": dialog_id(chat_id=chat_id, user_id=user_id), "MESSAGE": message}
-        result = self._client.call(_ADD, params)
-        return posted_id(result, method=_ADD, conn_id=self._client.conn_id)
+        return self._client.call_for_id(_ADD, params)
 
     def members(self, chat_id: int | str) -> list[int]:
-        """Return the user ids of a chat's members (``im.chat.user.list``)."""
-        result = self._client.call("im.chat.user.list", {"CHAT_ID": parse_chat_id(chat_id)})
-        values = result.values() if isinstance(result, Mapping) else result or []
-        return [int(value) for value in values]
+        """Return the user ids of a chat's members (``im.chat.user.list``).
+
+        :param chat_id: the chat's number, or ``chatN``.
+        :raises Bitrix24ServerError: when the reply is not a list of user ids.
+        """
+        result = self._client.call(_MEMBERS, {"CHAT_ID": parse_chat_id(chat_id)})
+        with php.promised("a list of user ids", method=_MEMBERS, conn_id=self._client.conn_id):
+            return [php.as_id(value) for value in php.as_list(result)]
 
     def find(self, title: str) -> list[Chat]:
         """Return the chats with exactly this title (``im.search.chat.list``); there may be several.

@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_b24.emulator``: a portal to play with."""
+"""``python -m airflow_provider_b24.emulator``: serve a portal until it is interrupted."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_b24.emulator.limits import PLANS
+from airflow_provider_b24.emulator.api.limits import PLANS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_b24.emulator.server import Emulator
+    from airflow_provider_b24.emulator.emulator import Emulator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve a portal until SIGINT or SIGTERM."""
-    from airflow_provider_b24.emulator.server import Emulator
+    from airflow_provider_b24.emulator.emulator import Emulator
 
     options = _options(arguments)
     ended = threading.Event()
@@ -31,7 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             host=options.host,
             port=options.port,
             plan="none" if options.no_limits else options.plan,
-            seed=options.seed,
             webhook_code=options.webhook_code,
         )
         if options.no_limits:
@@ -73,7 +72,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--stop-when-all-voted", action="store_true", help="stop a poll when all of them have voted in it"
     )
-    parser.add_argument("--seed", type=int, default=0, help="makes the votes repeatable")
+    parser.add_argument("--seed", type=int, default=0, help="makes the votes the same each time")
     parser.add_argument("--plan", choices=sorted(PLANS), default="standard", help="the limit of requests")
     parser.add_argument("--no-limits", action="store_true", help="no limit of requests or operating time")
     parser.add_argument("--webhook-code", help="the webhook's secret (default: a random one)")
@@ -104,7 +103,7 @@ def _announce(emulator: Emulator, connection_file: Path | None) -> None:
 
 
 def _write_secret(path: Path, text: str) -> None:
-    """Write a file for its owner alone; who waits for it never sees half of it."""
+    """Write a file for its owner alone; a reader never sees half of it."""
     half = path.with_name(f"{path.name}.part")
     half.unlink(missing_ok=True)
     half.touch(mode=0o600)

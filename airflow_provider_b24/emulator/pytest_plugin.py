@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_b24.emulator.server import Emulator
+    from airflow_provider_b24.emulator.emulator import Emulator
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""People who vote by script, so that a demo or a test needs nobody at the keyboard."""
+"""Users who vote by themselves, for demos and tests."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
-from airflow_provider_b24.emulator import ballots
-from airflow_provider_b24.emulator.polls import RADIO
+from airflow_provider_b24.emulator.state import ballots
+from airflow_provider_b24.emulator.state.polls import RADIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from airflow_provider_b24.emulator.polls import Poll, Question
-    from airflow_provider_b24.emulator.portal import Portal
+    from airflow_provider_b24.emulator.state.polls import Poll, Question
+    from airflow_provider_b24.emulator.state.portal import Portal
 
 # The portal's first user is the account that DAGs act as; it asks and does not answer.
 SERVICE_ACCOUNT = 1
@@ -52,10 +52,16 @@ def _choose(question: Question, chance: Random) -> list[str]:
 
 
 class Voters:
-    """``count`` people of whom one votes ``every`` so many seconds, in the open polls.
+    """Users who vote in the open polls, one after the other.
 
-    They are the first colleagues in the portal; who is missing is made. With
-    ``stop_when_all_voted`` a poll is stopped once all of them have voted in it.
+    They are the first colleagues in the portal; missing ones are added.
+
+    :param portal: the portal of an emulator: ``Emulator().portal``.
+    :param count: how many users vote.
+    :param every: seconds between two votes.
+    :param seed: makes the votes the same each time.
+    :param stop_when_all_voted: stop a poll when all of them have voted in it.
+    :raises ValueError: the count is below 0, or the time between two votes is not above 0.
     """
 
     def __init__(
@@ -79,9 +85,12 @@ class Voters:
         self.user_ids = self._find_or_make(count)
 
     def start(self) -> None:
-        """Begin to vote, in a thread of their own; where there is no voter, none is needed."""
+        """Start to vote in a thread; without voters none is started.
+
+        :raises RuntimeError: they vote already.
+        """
         if self._thread is not None:
-            raise RuntimeError("These voters are at work already.")
+            raise RuntimeError("These voters have started already.")
         if not self.user_ids:
             return
         self._leave.clear()
@@ -89,7 +98,7 @@ class Voters:
         self._thread.start()
 
     def stop(self) -> None:
-        """Vote no more; returns when the thread has ended."""
+        """Stop voting; return when the thread has ended."""
         self._leave.set()
         if self._thread is not None:
             self._thread.join()
@@ -114,7 +123,7 @@ class Voters:
         return True
 
     def _stop_one(self) -> bool:
-        """Stop a poll in which all have voted; once, so that it can be resumed by hand."""
+        """Stop a poll in which all have voted; once, so that a user can resume it."""
         now = self._portal.clock()
         for poll in self._portal.polls:
             done = poll.attach_id in self._stopped or poll.is_finished(now)

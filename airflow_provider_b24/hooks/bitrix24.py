@@ -59,8 +59,9 @@ class Bitrix24Hook(BaseHook):
 
         :param method: the method's name as Bitrix24 documents it, for example ``user.get``.
         :param params: its parameters; dates, decimals and nested values are encoded.
-        :param repeatable: whether the call may be sent again although the portal may have executed
-            it; None looks the method up in :mod:`airflow_provider_b24.rest.idempotency`.
+        :param repeatable: whether the call is idempotent, so that it may be sent again after an attempt
+            whose outcome is unknown; None looks the method up in
+            :mod:`airflow_provider_b24.rest.idempotency`.
         :raises Bitrix24Error: one of the types of :mod:`airflow_provider_b24.exceptions`.
         """
         return self.client.call(method, params, repeatable=repeatable)
@@ -77,7 +78,12 @@ class Bitrix24Hook(BaseHook):
         return self.client.call_batch(commands, repeatable=repeatable)
 
     def iterate(self, method: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
-        """Yield every item of a list method, page by page."""
+        """Yield every item of a list method, page by page.
+
+        :param method: the list method, for example ``crm.deal.list``.
+        :param params: its parameters.
+        :raises Bitrix24Error: also when the method answers with no list, or with several.
+        """
         return self.client.iterate(method, params)
 
     @cached_property
@@ -105,7 +111,7 @@ class Bitrix24Hook(BaseHook):
     def settings(self) -> ConnectionSettings:
         """What the connection says.
 
-        :raises Bitrix24ConfigurationError: naming the field to fill in or to mend.
+        :raises Bitrix24ConfigurationError: naming the field to fill in or to correct.
         """
         from airflow_provider_b24.hooks.connection import read_connection
 
@@ -144,7 +150,7 @@ class Bitrix24Hook(BaseHook):
     def client_with(
         self, *, transport: Transport, limiter: Limiter, policy: RetryPolicy | None = None
     ) -> Bitrix24Client:
-        """Return a client for the connection's portal that travels and waits in ways of its own."""
+        """Return a client for the connection's portal with another transport, limiter or retry policy."""
         return self._client_for(self._credentials, transport, limiter, policy)
 
     @cached_property
@@ -189,10 +195,14 @@ class Bitrix24Hook(BaseHook):
         """
         from airflow_provider_b24.hooks.check import check_connection
 
-        works, words = check_connection(self)
+        try:
+            portal = self.settings.portal
+        except Bitrix24ConfigurationError as error:
+            return False, str(error)
+        works, message = check_connection(self.client_without_refresh, portal=portal)
         if works:
-            _tell(words)
-        return works, words
+            _print(message)
+        return works, message
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -218,13 +228,13 @@ class Bitrix24Hook(BaseHook):
         )
 
 
-def _tell(words: str) -> None:
+def _print(message: str) -> None:
     """Show a success also to who runs ``airflow connections test``, which prints failures only."""
     if log.isEnabledFor(logging.CRITICAL):
-        log.info("%s", words)
+        log.info("%s", message)
     else:
         # That command switches logging off unless it is told to be verbose.
-        sys.stdout.write(f"{words}\n")
+        sys.stdout.write(f"{message}\n")
 
 
 def _application_credentials(settings: ConnectionSettings, transport: Transport, conn_id: str) -> Credentials:

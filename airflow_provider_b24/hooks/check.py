@@ -6,24 +6,29 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24ExpiredTokenError
+from airflow_provider_b24.rest import php
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from collections.abc import Callable
+
     from airflow_provider_b24.rest.client import Bitrix24Client
 
 #: What each scope is for, in the provider's own jobs.
 SCOPES = {"vote": "polls", "im": "chats", "imopenlines": "open lines"}
 
 
-def check_connection(hook: Bitrix24Hook) -> tuple[bool, str]:
-    """Return whether the connection works, and in words what it reaches."""
+def check_connection(make_client: Callable[[], Bitrix24Client | None], *, portal: str) -> tuple[bool, str]:
+    """Return whether the connection works, and a description of what it reaches.
+
+    :param make_client: returns a client that never spends a refresh token; None when the application
+        has no access token yet.
+    :param portal: the portal's address.
+    """
     try:
-        client = hook.client_without_refresh()
-        if client is None:
-            return True, _untried(hook, "has no access token yet")
-        return True, _describe(client)
+        client = make_client()
+        return True, _untried(portal, "has no access token yet") if client is None else _describe(client)
     except Bitrix24ExpiredTokenError:
-        return True, _untried(hook, "has an access token that has expired")
+        return True, _untried(portal, "has an access token that has expired")
     except Bitrix24Error as error:
         return False, str(error)
 
@@ -44,15 +49,16 @@ def _user(profile: Any) -> str:
 
 
 def _missing(scopes: Any) -> str:
-    granted = set(scopes.values() if isinstance(scopes, Mapping) else scopes or [])
+    with php.promised("a list of scopes", method="scope"):
+        granted = set(map(php.as_text, php.as_list(scopes)))
     missing = [f"{scope} (for {purpose})" for scope, purpose in SCOPES.items() if scope not in granted]
     if missing:
         return f"Missing scopes: {', '.join(missing)}."
     return f"The scopes {', '.join(SCOPES)} are all there."
 
 
-def _untried(hook: Bitrix24Hook, state: str) -> str:
+def _untried(portal: str, state: str) -> str:
     return (
-        f"The application for {hook.settings.portal} {state}. The first task that calls the portal "
-        "renews it; this test does not, because a refresh token can be spent only once."
+        f"The application for {portal} {state}. The first task that calls the portal refreshes it; "
+        "this test does not, because a refresh token can be spent only once."
     )

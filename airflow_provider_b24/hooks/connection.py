@@ -37,12 +37,12 @@ _READ_SECONDS = 70.0
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 #: What a part of a webhook's path cannot hold.
 _NOT_IN_PATH = re.compile(r"[\s/?#\\]")
-_WORDS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+_BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
 
 @dataclass(frozen=True)
 class ConnectionSettings:
-    """A connection, understood.
+    """What a connection means.
 
     :param portal: scheme and host, for example ``https://acme.bitrix24.com``.
     :param user: user id of the webhook, or client_id of the application.
@@ -73,7 +73,7 @@ def read_connection(
 ) -> ConnectionSettings:
     """Return what a connection's fields mean.
 
-    :raises Bitrix24ConfigurationError: naming the field to fill in or to mend.
+    :raises Bitrix24ConfigurationError: naming the field to fill in or to correct.
     """
     return _Reader(conn_id, _text(host), _text(login), _text(password), extra, port).settings()
 
@@ -194,7 +194,7 @@ class _Reader:
         given = self.extra.get("verify")
         if given in (None, ""):
             return True
-        verify = given if isinstance(given, bool) else _WORDS.get(_text(given).lower(), _text(given))
+        verify = given if isinstance(given, bool) else _BOOLEANS.get(_text(given).lower(), _text(given))
         if isinstance(verify, str) and not Path(verify).exists():
             self._refuse("extra.verify", "must be true, false, or the path of a CA bundle that is there")
         return verify

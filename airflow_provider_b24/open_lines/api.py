@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 #: Messages in one request: the portal may wait six seconds for each one's lock, and a request has sixty.
 MAX_REQUEST_MESSAGES = 10
-#: Requests in a row without an answer, after which no more are sent.
-_MOST_SILENCES = 2
+#: Requests in a row without a response, after which no more are sent.
+_MAX_CONSECUTIVE_FAILURES = 2
 
 
 class OpenLinesApi:
@@ -47,8 +47,8 @@ class OpenLinesApi:
         Method: ``imconnector.send.messages``
         (https://apidocs.bitrix24.com/api-reference/imopenlines/imconnector/imconnector-send-messages.html).
 
-        The portal does not recognise repeated messages, so a lost reply is not repeated: its
-        messages are reported as *unknown*. After two lost replies in a row the rest is not sent.
+        The portal does not recognise repeated messages, so a request whose reply is lost is not retried:
+        its messages are reported as *unknown*. After two lost replies in a row the rest is not sent.
 
         :param connector: the id under which the connector is registered.
         :param line: the open line's number.
@@ -67,6 +67,11 @@ class OpenLinesApi:
         """Change messages that were pushed before, found by their ids (``imconnector.update.messages``).
 
         The portal reports success for ids that it doesn't know, too.
+
+        :param connector: the id under which the connector is registered.
+        :param line: the open line's number.
+        :param messages: as they were sent, with their new text or files.
+        :raises Bitrix24ValidationError: when a message is not usable; nothing is sent.
         """
         prepared = prepare_messages(_listed(messages), now=self._clock())
         return self._push("imconnector.update.messages", check_target(connector, line), prepared)
@@ -76,7 +81,10 @@ class OpenLinesApi:
     ) -> DeliveryReport:
         """Delete messages that were pushed before (``imconnector.delete.messages``).
 
+        :param connector: the id under which the connector is registered.
+        :param line: the open line's number.
         :param messages: the ids of user, message and chat; other keys are ignored.
+        :raises Bitrix24ValidationError: when a message is not usable; nothing is sent.
         """
         prepared = prepare_deletions(_listed(messages))
         return self._push("imconnector.delete.messages", check_target(connector, line), prepared)
@@ -112,21 +120,21 @@ class OpenLinesApi:
         needs_session: bool = False,
     ) -> DeliveryReport:
         report = DeliveryReport()
-        silences = 0
+        consecutive_failures = 0
         while len(report.items) < len(messages):
             rest = messages[len(report.items) :]
-            if silences == _MOST_SILENCES:
-                words = "not sent, because earlier requests had no answer"
-                report.items += _same_fate(rest, DeliveryStatus.REJECTED, words)
+            if consecutive_failures == _MAX_CONSECUTIVE_FAILURES:
+                reason = "not sent, because earlier requests had no response"
+                report.items += _same_status(rest, DeliveryStatus.REJECTED, reason)
                 break
             chunk = rest[:MAX_REQUEST_MESSAGES]
             try:
                 result = self._client.call(method, {**target, "MESSAGES": chunk})
             except Bitrix24Error as error:
-                silences += 1
+                consecutive_failures += 1
                 report.items += _after_failure(error, chunk=chunk, rest=rest, is_first=not report.items)
             else:
-                silences = 0
+                consecutive_failures = 0
                 report.items += read_deliveries(chunk, result, needs_session=needs_session)
         log.info("%s: %s", method, report)
         return report
@@ -136,19 +144,19 @@ def _after_failure(
     error: Bitrix24Error, *, chunk: list[dict[str, Any]], rest: list[dict[str, Any]], is_first: bool
 ) -> list[Delivery]:
     """Return what a failed request means for its messages, and for those after it."""
-    words = ": ".join(part for part in (error.code, error.description or error.message) if part)
+    reason = ": ".join(part for part in (error.code, error.description or error.message) if part)
     if error.outcome is Outcome.UNKNOWN:
         log.warning("%d messages may or may not be delivered: %s", len(chunk), error)
-        return _same_fate(chunk, DeliveryStatus.UNKNOWN, words)
+        return _same_status(chunk, DeliveryStatus.UNKNOWN, reason)
     if is_first:
         raise error
     # What is delivered must be reported, so the rest is too instead of raising.
     log.warning("%d messages are not delivered: %s", len(rest), error)
-    return _same_fate(rest, DeliveryStatus.REJECTED, words)
+    return _same_status(rest, DeliveryStatus.REJECTED, reason)
 
 
-def _same_fate(messages: list[dict[str, Any]], status: DeliveryStatus, words: str) -> list[Delivery]:
-    return [Delivery(str(message["message"]["id"]), status, (words,)) for message in messages]
+def _same_status(messages: list[dict[str, Any]], status: DeliveryStatus, reason: str) -> list[Delivery]:
+    return [Delivery(str(message["message"]["id"]), status, (reason,)) for message in messages]
 
 
 def _listed(messages: Any) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.exceptions import Bitrix24CrmChatError, Bitrix24ValidationError, Outcome
-from airflow_provider_b24.ids import parse_chat_id, parse_id, posted_id
+from airflow_provider_b24.exceptions import Bitrix24CrmChatError, Bitrix24ValidationError
+from airflow_provider_b24.ids import parse_chat_id, parse_id
+from airflow_provider_b24.rest import php
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Bitrix24Client
@@ -33,15 +33,13 @@ def find_chat(client: Bitrix24Client, entity: dict[str, Any]) -> int:
     :raises Bitrix24CrmChatError: when no conversation is tied to the item.
     """
     for active_only in ("Y", "N"):
-        chats = _chat_ids(client.call(_CHATS, {**entity, "ACTIVE_ONLY": active_only}))
+        rows = client.call(_CHATS, {**entity, "ACTIVE_ONLY": active_only})
+        with php.promised("a list of chats", method=_CHATS, conn_id=client.conn_id):
+            chats = [php.as_id(row.get("CHAT_ID")) for row in php.as_rows(rows)]
         if chats:
             return max(chats)
-    raise Bitrix24CrmChatError(
-        method=_CHATS,
-        description=f"no open-line chat is tied to {entity['CRM_ENTITY_TYPE']} {entity['CRM_ENTITY']}",
-        outcome=Outcome.REFUSED,
-        conn_id=client.conn_id,
-    )
+    text = f"no open-line chat is tied to {entity['CRM_ENTITY_TYPE']} {entity['CRM_ENTITY']}"
+    raise client.refusal(Bitrix24CrmChatError, _CHATS, text)
 
 
 def send_to_chat(
@@ -54,12 +52,4 @@ def send_to_chat(
     user = parse_id(user_id, "user_id")
     chat = find_chat(client, entity) if chat_id is None else parse_chat_id(chat_id)
     params = {**entity, "USER_ID": user, "CHAT_ID": chat, "MESSAGE": message}
-    result = client.call(_ADD, params)
-    return {"message_id": posted_id(result, method=_ADD, conn_id=client.conn_id), "chat_id": chat}
-
-
-def _chat_ids(result: Any) -> list[int]:
-    rows = result.values() if isinstance(result, Mapping) else result or []
-    return [
-        int(row["CHAT_ID"]) for row in rows if isinstance(row, Mapping) and str(row.get("CHAT_ID")).isdigit()
-    ]
+    return {"message_id": client.call_for_id(_ADD, params), "chat_id": chat}

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_b24.ids import positive_number
+from airflow_provider_b24.rest import php
 
 
 class DeliveryStatus(StrEnum):
@@ -20,10 +21,10 @@ class DeliveryStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message's fate.
+    """What became of one message.
 
     :param message_id: the id that the sender gave the message.
-    :param errors: the portal's words for a rejection.
+    :param errors: the portal's reasons for a rejection.
     :param chat_id: the chat that the message is in.
     :param session_id: the open line's session that it belongs to.
     """
@@ -35,7 +36,7 @@ class Delivery:
     session_id: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fate as JSON values."""
+        """Return the delivery as JSON values."""
         return {
             "message_id": self.message_id,
             "status": str(self.status),
@@ -47,7 +48,7 @@ class Delivery:
 
 @dataclass
 class DeliveryReport:
-    """The fates of all messages, in the order in which they were given.
+    """The deliveries of all messages, in the order in which they were given.
 
     *Rejected* means that the message is certainly not delivered and may be sent again; *unknown*
     that it may be, and that sending it again could double it.
@@ -87,7 +88,7 @@ class DeliveryReport:
 
 
 def read_deliveries(messages: list[dict[str, Any]], result: Any, *, needs_session: bool) -> list[Delivery]:
-    """Return the fates that a reply tells.
+    """Return the deliveries that a reply describes.
 
     :param messages: what was sent, in order.
     :param result: the reply's ``result``.
@@ -102,11 +103,16 @@ def read_deliveries(messages: list[dict[str, Any]], result: Any, *, needs_sessio
 
 
 def _rows(result: Any) -> dict[int, Any]:
-    data = result.get("DATA") if isinstance(result, Mapping) else None
-    rows = data.get("RESULT") if isinstance(data, Mapping) else None
-    if isinstance(rows, Mapping):
-        return {int(key): row for key, row in rows.items() if str(key).isdigit()}
-    return dict(enumerate(rows)) if isinstance(rows, list) else {}
+    """Return row by position: PHP writes a list with gaps as an object, whose keys are the positions."""
+    try:
+        rows = php.as_dict(php.as_dict(result).get("DATA")).get("RESULT")
+        return (
+            {php.as_int(key): row for key, row in rows.items()}
+            if isinstance(rows, Mapping)
+            else dict(enumerate(php.as_list(rows)))
+        )
+    except ValueError:
+        return {}
 
 
 def _delivery(message_id: str, row: Any, needs_session: bool) -> Delivery:
@@ -124,5 +130,5 @@ def _delivery(message_id: str, row: Any, needs_session: bool) -> Delivery:
 
 
 def _errors(value: Any) -> tuple[str, ...]:
-    values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
+    values = php.as_list(value) if isinstance(value, Mapping | list) else [value]
     return tuple(str(error) for error in values if error) or ("the portal gave no reason",)

@@ -29,11 +29,6 @@ class Bitrix24BaseOperator(BaseOperator):
         return Bitrix24Hook(self.bitrix24_conn_id)
 
 
-def is_retry(context: Context) -> bool:
-    """Say whether an earlier try of this task instance may have reached the portal."""
-    return int(getattr(context["ti"], "try_number", 1) or 1) > 1
-
-
 def keep_result(context: Context, result: Any) -> None:
     """Push what the task found although it is about to fail."""
     context["ti"].xcom_push(key="return_value", value=result)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Bitrix24SendMessageOperator(Bitrix24BaseOperator):
     """Post a message to a chat, or to one person.
 
-    A lost reply fails the task without a retry, because the portal would post the message twice.
+    A lost reply fails the task without a retry: the portal would post the message twice.
 
     Method: ``im.message.add``
     (https://apidocs.bitrix24.com/api-reference/chats/messages/im-message-add.html).
@@ -25,7 +25,7 @@ class Bitrix24SendMessageOperator(Bitrix24BaseOperator):
     :param user_id: the person's user id; give one of the two (templated).
     :param bitrix24_conn_id: the Airflow connection (templated).
     :returns: the message's id.
-    :raises Bitrix24OutcomeUnknownError: when nobody knows whether it was posted.
+    :raises Bitrix24OutcomeUnknownError: when it is unknown whether the message was posted.
     """
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "message", "chat_id", "user_id")

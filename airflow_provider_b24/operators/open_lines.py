@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
 
@@ -13,14 +14,13 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.open_lines.report import DeliveryReport
 
-_FATES = ("fail", "report")
+_IF_UNDELIVERED = ("fail", "report")
 
 
 class _ConnectorMessagesOperator(Bitrix24BaseOperator):
     """An operator on the messages of one connector on one open line."""
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "connector", "line", "messages")
-    action: ClassVar[str]
 
     def __init__(
         self,
@@ -32,23 +32,28 @@ class _ConnectorMessagesOperator(Bitrix24BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if if_undelivered not in _FATES:
-            raise ValueError(f"if_undelivered must be one of {', '.join(_FATES)}, not {if_undelivered!r}")
+        if if_undelivered not in _IF_UNDELIVERED:
+            raise ValueError(
+                f"if_undelivered must be one of {', '.join(_IF_UNDELIVERED)}, not {if_undelivered!r}"
+            )
         self.connector = connector
         self.line = line
         self.messages = messages
         self.if_undelivered = if_undelivered
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Speak to the open line and return the report."""
-        act = getattr(self.hook.open_lines, self.action)
-        report: DeliveryReport = act(connector=self.connector, line=self.line, messages=self.messages)
+        """Call the open line and return the report."""
+        report = self._deliver()
         for item in report.items:
             if item.errors:
                 self.log.warning("Message %s: %s: %s", item.message_id, item.status, "; ".join(item.errors))
         if self.if_undelivered == "fail" and report.accepted < len(report.items):
             self._fail(context, report)
         return report.to_dict()
+
+    @abstractmethod
+    def _deliver(self) -> DeliveryReport:
+        """Send, change or delete the messages."""
 
     def _fail(self, context: Context, report: DeliveryReport) -> None:
         from airflow_provider_b24.exceptions import Bitrix24DeliveryError
@@ -83,7 +88,8 @@ class Bitrix24SendConnectorMessagesOperator(_ConnectorMessagesOperator):
     :raises Bitrix24DeliveryError: when not all are accepted.
     """
 
-    action = "send"
+    def _deliver(self) -> DeliveryReport:
+        return self.hook.open_lines.send(connector=self.connector, line=self.line, messages=self.messages)
 
 
 class Bitrix24UpdateConnectorMessagesOperator(_ConnectorMessagesOperator):
@@ -101,7 +107,8 @@ class Bitrix24UpdateConnectorMessagesOperator(_ConnectorMessagesOperator):
     :returns: the report, as the send operator gives it.
     """
 
-    action = "update"
+    def _deliver(self) -> DeliveryReport:
+        return self.hook.open_lines.update(connector=self.connector, line=self.line, messages=self.messages)
 
 
 class Bitrix24DeleteConnectorMessagesOperator(_ConnectorMessagesOperator):
@@ -118,13 +125,14 @@ class Bitrix24DeleteConnectorMessagesOperator(_ConnectorMessagesOperator):
     :returns: the report, as the send operator gives it.
     """
 
-    action = "delete"
+    def _deliver(self) -> DeliveryReport:
+        return self.hook.open_lines.delete(connector=self.connector, line=self.line, messages=self.messages)
 
 
 class Bitrix24SendCrmChatMessageOperator(Bitrix24BaseOperator):
     """Post a message to the open-line chat of a lead, deal, company or contact.
 
-    A lost reply fails the task without a retry, because the portal would post the message twice.
+    A lost reply fails the task without a retry: the portal would post the message twice.
 
     Methods: ``imopenlines.crm.message.add`` and, without a chat, ``imopenlines.crm.chat.get``
     (https://apidocs.bitrix24.com/api-reference/imopenlines/openlines/messages/imopenlines-crm-message-add.html).

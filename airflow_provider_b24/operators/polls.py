@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.operators.base import Bitrix24BaseOperator, is_retry
+from airflow_provider_b24.operators.base import Bitrix24BaseOperator
+from airflow_provider_b24.operators.idempotency import is_retry, task_template_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,7 @@ class Bitrix24SendPollOperator(Bitrix24BaseOperator):
     """Send a poll to a chat, once however often the task is retried.
 
     All tries of a task instance share one template id, by which the portal recognises the poll.
-    Clearing the task asks anew.
+    Clearing the task sends another poll.
 
     Method: ``vote.Integration.Im.send``
     (https://apidocs.bitrix24.com/api-reference/vote/vote.integration.im.send.html).
@@ -58,8 +59,6 @@ class Bitrix24SendPollOperator(Bitrix24BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Send the poll and return where it is."""
-        from airflow_provider_b24.polls.template_id import task_template_id
-
         own = task_template_id(context["ti"], portal=self.hook.settings.portal)
         sent = self.hook.polls.send(
             chat_id=self.chat_id,

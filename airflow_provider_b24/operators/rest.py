@@ -19,8 +19,9 @@ class Bitrix24CallOperator(Bitrix24BaseOperator):
         (templated).
     :param parameters: its parameters; ``params`` is Airflow's own word for the DAG's (templated).
     :param all_pages: read a list method to its end and return all its items.
-    :param repeatable: whether the call may be sent again although the portal may have executed it;
-        None looks the method up. A call that may not fails without a retry when its reply is lost.
+    :param repeatable: whether the call is idempotent, so that it may be sent again after an attempt whose
+        outcome is unknown; None looks the method up. Without that a lost reply fails the task, and Airflow
+        does not retry it.
     :param bitrix24_conn_id: the Airflow connection (templated).
     :returns: the reply's ``result``, or the list of all items.
     """

@@ -13,7 +13,6 @@ from airflow_provider_b24.exceptions import (
     Bitrix24PollError,
     Bitrix24PollFinishedError,
     Bitrix24RecallNotAllowedError,
-    Outcome,
 )
 from airflow_provider_b24.polls.attach import find_attach, parse_attach, poll_in_reply
 from airflow_provider_b24.polls.ballot import make_ballot, same_choice
@@ -157,13 +156,13 @@ class PollsApi:
         """
         reference = parse_reference(poll)
         try:
-            answer = self._client.ask(_RECALL, reference.params())
+            response = self._client.request(_RECALL, reference.params())
         except (Bitrix24AccessDeniedError, Bitrix24PollError) as error:
             return self._after_refused_recall(reference, error)
-        if attach := find_attach(self._client, _RECALL, answer.result):
+        if attach := find_attach(self._client, _RECALL, response.result):
             return parse_attach(self._client, _RECALL, attach, reference)
-        refusal = self._refusal(Bitrix24PollError, _RECALL, "the portal kept the vote")
-        refusal.attempts = answer.attempts
+        refusal = self._client.refusal(Bitrix24PollError, _RECALL, "the portal kept the vote")
+        refusal.attempts = response.attempts
         return self._after_refused_recall(reference, refusal)
 
     def stop(self, poll: Any) -> Poll:
@@ -200,21 +199,23 @@ class PollsApi:
         :param poll: any way to name the poll.
         :raises Bitrix24PollNotFoundError: when there is no such poll.
         """
-        answer = self._client.ask(_REPORT, parse_reference(poll).params())
-        if answer.raw is None:
-            raise self._refusal(Bitrix24PollError, _REPORT, "the portal sent no file")
-        return answer.raw
+        response = self._client.request(_REPORT, parse_reference(poll).params())
+        if response.raw is None:
+            raise self._client.refusal(Bitrix24PollError, _REPORT, "the portal sent no file")
+        return response.raw
 
     def _vote(self, reference: PollReference, ballot: dict[str, list[int]]) -> Poll:
         try:
             # The ballot was checked against a fresh read, so casting it twice ends as casting it once.
-            answer = self._client.ask(_VOTE, {**reference.params(), "ballot": ballot}, repeatable=True)
+            response = self._client.request(_VOTE, {**reference.params(), "ballot": ballot}, repeatable=True)
         except (Bitrix24AccessDeniedError, Bitrix24PollError) as error:
             return self._after_refused_vote(reference, ballot, error)
-        if attach := find_attach(self._client, _VOTE, answer.result):
+        if attach := find_attach(self._client, _VOTE, response.result):
             return parse_attach(self._client, _VOTE, attach, reference)
-        refusal = self._refusal(Bitrix24BallotRejectedError, _VOTE, "the portal took none of the answers")
-        refusal.attempts = answer.attempts
+        refusal = self._client.refusal(
+            Bitrix24BallotRejectedError, _VOTE, "the portal took none of the answers"
+        )
+        refusal.attempts = response.attempts
         return self._after_refused_vote(reference, ballot, refusal)
 
     def _after_refused_vote(
@@ -233,17 +234,19 @@ class PollsApi:
         if (error.attempts or 1) > 1 and not current.is_voted:
             return current
         if current.is_finished:
-            raise self._refusal(Bitrix24PollFinishedError, _RECALL, "the poll is stopped")
+            raise self._client.refusal(Bitrix24PollFinishedError, _RECALL, "the poll is stopped")
         if current.is_voted and not current.can_revote:
             text = "the poll does not let votes change"
-            raise self._refusal(Bitrix24RecallNotAllowedError, _RECALL, text)
+            raise self._client.refusal(Bitrix24RecallNotAllowedError, _RECALL, text)
         raise error
 
     def _refuse_vote(self, poll: Poll) -> None:
         if poll.is_finished:
-            raise self._refusal(Bitrix24PollFinishedError, _VOTE, "the poll is stopped")
+            raise self._client.refusal(Bitrix24PollFinishedError, _VOTE, "the poll is stopped")
         if poll.is_voted and not poll.can_revote:
-            raise self._refusal(Bitrix24AlreadyVotedError, _VOTE, "the connection's user has voted already")
+            raise self._client.refusal(
+                Bitrix24AlreadyVotedError, _VOTE, "the connection's user has voted already"
+            )
 
     def _switch(self, method: str, poll: Any) -> Poll:
         reference = parse_reference(poll)
@@ -253,6 +256,3 @@ class PollsApi:
             error.advice = _AUTHOR_ONLY
             raise
         return self.get(reference)
-
-    def _refusal(self, kind: type[Bitrix24Error], method: str, text: str) -> Bitrix24Error:
-        return kind(method=method, description=text, outcome=Outcome.REFUSED, conn_id=self._client.conn_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.exceptions import Bitrix24PollNotFoundError, Outcome
+from airflow_provider_b24.exceptions import Bitrix24PollNotFoundError
 from airflow_provider_b24.polls.poll import Poll
 from airflow_provider_b24.rest.php import as_dict, promised
 
@@ -38,12 +38,7 @@ def parse_attach(
     :raises Bitrix24ServerError: when it is not a poll.
     """
     if not attach:
-        raise Bitrix24PollNotFoundError(
-            method=method,
-            description=f"no poll for {reference}",
-            outcome=Outcome.REFUSED,
-            conn_id=client.conn_id,
-        )
+        raise client.refusal(Bitrix24PollNotFoundError, method, f"no poll for {reference}")
     with promised(f"a poll for {reference}", method=method, conn_id=client.conn_id):
         return Poll.from_attach(attach, reference=reference, portal=client.portal)
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import (
     Bitrix24Error,
-    Bitrix24OutcomeUnknownError,
     Bitrix24PollError,
     Outcome,
 )
@@ -17,8 +16,9 @@ from airflow_provider_b24.rest.php import as_dict, as_id, as_number, promised
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_b24.exceptions import Bitrix24OutcomeUnknownError
     from airflow_provider_b24.rest.client import Bitrix24Client
-    from airflow_provider_b24.rest.response import Answer
+    from airflow_provider_b24.rest.response import Response
 
 #: Pauses in seconds while an earlier copy of the same poll is still in flight.
 _IN_FLIGHT_BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0)
@@ -68,26 +68,26 @@ class PollSending:
             return self._send_once(params, repeated=repeated)
         except Bitrix24Error as error:
             if known is None and (error.outcome is Outcome.UNKNOWN or error.method != _METHOD):
-                raise _outcome_unknown(error, template) from error
+                raise self._outcome_unknown(error, template) from error
             raise
 
     def _send_once(self, params: dict[str, Any], *, repeated: bool) -> dict[str, int]:
-        answer, repeated = self._send_after_duplicate(params, repeated=repeated)
-        sent = self._sent(answer, params["chatId"])
+        response, repeated = self._send_after_duplicate(params, repeated=repeated)
+        sent = self._sent(response, params["chatId"])
         if repeated:
             # A repeated send names the first message but a vote that is attached to nothing.
             sent["vote_id"] = self._read_vote_id(sent)
         return sent
 
-    def _send_after_duplicate(self, params: dict[str, Any], *, repeated: bool) -> tuple[Answer, bool]:
+    def _send_after_duplicate(self, params: dict[str, Any], *, repeated: bool) -> tuple[Response, bool]:
         """Send; while an earlier copy may be in flight, a refusal is a reason to wait and retry.
 
-        :returns: the answer, and whether the poll may have been sent before.
+        :returns: the response, and whether the poll may have been sent before.
         """
         pauses = list(_IN_FLIGHT_BACKOFF)
         while True:
             try:
-                answer = self._client.ask(_METHOD, params)
+                response = self._client.request(_METHOD, params)
             except Bitrix24PollError as error:
                 repeated = repeated or (error.attempts or 1) > 1
                 if not repeated:
@@ -97,25 +97,22 @@ class PollSending:
                     raise
                 self._sleep(pauses.pop(0))
             else:
-                return answer, repeated or answer.attempts > 1
+                return response, repeated or response.attempts > 1
 
-    def _sent(self, answer: Answer, chat: int) -> dict[str, int]:
+    def _sent(self, response: Response, chat: int) -> dict[str, int]:
         with promised("a message id and a vote id", method=_METHOD, conn_id=self._client.conn_id):
-            result = as_dict(answer.result)
+            result = as_dict(response.result)
             vote_id = int(as_number(result.get("voteId")))
             return {"message_id": as_id(result.get("messageId")), "vote_id": vote_id, "chat_id": chat}
 
-
-def _outcome_unknown(error: Bitrix24Error, template_id: str) -> Bitrix24OutcomeUnknownError:
-    """Return the error for a poll that a repeat would duplicate, since it takes another template id."""
-    return Bitrix24OutcomeUnknownError(
-        method=_METHOD,
-        code=error.code,
-        description=error.description,
-        status=error.status,
-        attempts=error.attempts,
-        outcome=Outcome.UNKNOWN,
-        conn_id=error.conn_id,
-        advice=f"Look whether the poll is in the chat, or send it with template_id={template_id!r}: "
-        "the portal then returns the poll that exists.",
-    )
+    def _outcome_unknown(self, error: Bitrix24Error, template_id: str) -> Bitrix24OutcomeUnknownError:
+        """Return the error for a poll that a repeat would duplicate, since it takes another template id."""
+        return self._client.outcome_unknown(
+            _METHOD,
+            error.description or "",
+            code=error.code,
+            status=error.status,
+            attempts=error.attempts,
+            advice=f"Look whether the poll is in the chat, or send it with template_id={template_id!r}: "
+            "the portal then returns the poll that exists.",
+        )

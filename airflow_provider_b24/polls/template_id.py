@@ -5,9 +5,7 @@ The portal honours only lower-case UUIDs of version 4, for 31 days, and across a
 
 from __future__ import annotations
 
-import hashlib
 import uuid
-from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.rest.idempotency import TEMPLATE_ID
@@ -16,28 +14,6 @@ from airflow_provider_b24.rest.idempotency import TEMPLATE_ID
 def fresh_template_id() -> str:
     """Return an id that was never used."""
     return str(uuid.uuid4())
-
-
-def task_template_id(task_instance: Any, *, portal: str) -> str:
-    """Return the id of the one poll that a task instance sends.
-
-    It is the same for every retry. It is another one after a person has cleared the task, because
-    clearing raises ``max_tries``, which retries leave alone.
-
-    :param task_instance: the running task instance.
-    :param portal: the portal's address.
-    """
-    parts = (
-        task_instance.dag_id,
-        task_instance.task_id,
-        task_instance.run_id,
-        getattr(task_instance, "map_index", -1),
-        getattr(task_instance, "max_tries", 0),
-        portal,
-    )
-    digest = hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).digest()
-    # A hash in the shape of a random UUID: version 5, made for this, is ignored by the portal.
-    return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
 def check_template_id(template_id: str) -> str:

@@ -14,8 +14,9 @@ from airflow_provider_b24.exceptions import (
     Bitrix24TokenRefreshError,
     Outcome,
 )
+from airflow_provider_b24.rest.error_codes import RetryKind, retry_kind
 from airflow_provider_b24.rest.redaction import REGISTRY, Secret, protect
-from airflow_provider_b24.rest.response import Answer, Failure, classify
+from airflow_provider_b24.rest.response import Failure, Response, classify
 from airflow_provider_b24.rest.shared_state import locked, state_file
 from airflow_provider_b24.rest.token_store import TokenPair, TokenStore, fingerprint
 from airflow_provider_b24.rest.transport import HttpReply, HttpRequest, Transport
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
 
 #: Portals in these zones are served by Bitrix24's second OAuth server.
 _SECOND_ZONES = frozenset({"ru", "am", "az", "ge", "kz", "kg", "uz", "by"})
-_ASKS_TWICE = 2
-#: Seconds after which the store is read again for what another host may be writing just now.
-_REREADS = (0.0, 1.0, 3.0)
+#: Seconds after which the store is read again: another host may be about to save its pair.
+_REREAD_DELAYS = (0.0, 1.0, 3.0)
 
 
 class Credentials(Protocol):
@@ -38,8 +38,11 @@ class Credentials(Protocol):
     def request(self, method: str, body: bytes) -> HttpRequest:
         """Return the request for one call."""
 
-    def renew(self, refused: HttpRequest) -> bool:
-        """Replace the token that a request was refused for; False when there is nothing to replace."""
+    def refresh(self, refused: HttpRequest) -> bool:
+        """Replace the token that a request was refused for; False when there is nothing to replace.
+
+        :raises Bitrix24Error: when the token can't be refreshed.
+        """
 
 
 class WebhookCredentials:
@@ -60,14 +63,14 @@ class WebhookCredentials:
         """Return the request for one call."""
         return HttpRequest(Secret(f"{self.portal}/rest/{self.user_id}/{self._code.reveal()}/{method}"), body)
 
-    def renew(self, refused: HttpRequest) -> bool:  # noqa: ARG002
+    def refresh(self, refused: HttpRequest) -> bool:  # noqa: ARG002
         """Return False: a webhook's code does not expire."""
         return False
 
 
 @dataclass(frozen=True)
 class Application:
-    """An OAuth application and the server that renews its tokens."""
+    """An OAuth application and the server that refreshes its tokens."""
 
     client_id: str
     client_secret: Secret
@@ -75,10 +78,10 @@ class Application:
 
 
 class OAuthCredentials:
-    """An OAuth application's token, renewed once for all threads and processes of a host.
+    """An OAuth application's token, refreshed once for all threads and processes of a host.
 
     :param portal: scheme and host, for example ``https://acme.bitrix24.com``.
-    :param start: the pair in the connection, which starts the chain.
+    :param start: the pair in the connection, the first of the chain.
     :param store: where the newest pair lives.
     :param conn_id: names the lock, and the connection in errors.
     :param sleep: waits for seconds.
@@ -103,23 +106,24 @@ class OAuthCredentials:
         self._conn_id = conn_id
         self._sleep = sleep
         self._pair: TokenPair | None = None
+        self._spent_code = ""
         protect(application.client_secret, start.access, start.refresh)
 
     def request(self, method: str, body: bytes) -> HttpRequest:
-        """Return the request for one call; it renews the token first when there is none yet."""
+        """Return the request for one call; it refreshes the token first when there is none yet."""
         pair = self._pair or self._newest()
         if pair.access is None:
-            pair = self._renew(None)
+            pair = self._refresh_once(None)
         self._pair = pair
         return _bearer_request(self.portal, method, body, pair.access or Secret(""))
 
-    def renew(self, refused: HttpRequest) -> bool:
-        """Renew the token that a request was refused for, unless somebody else has done it."""
+    def refresh(self, refused: HttpRequest) -> bool:
+        """Refresh the token that a request was refused for, unless another thread or process has done it."""
         # Wrapped at once: tracebacks may show a frame's variables.
         refused_token = Secret(refused.headers["Authorization"].reveal().removeprefix("Bearer "))
         if self._newest().refresh is None:
             return False
-        self._pair = self._renew(refused_token)
+        self._pair = self._refresh_once(refused_token)
         return True
 
     def without_refresh(self) -> TokenCredentials | None:
@@ -131,60 +135,61 @@ class OAuthCredentials:
         stored = self._store.load()
         return stored if stored is not None and stored.seed == self._start.seed else self._start
 
-    def _renew(self, refused: Secret | None) -> TokenPair:
+    def _refresh_once(self, refused: Secret | None) -> TokenPair:
         with locked(state_file("oauth", self._conn_id)) as file:
             pair = self._newest()
             if pair.access is not None and pair.access != refused:
                 return pair
-            return self._refresh(pair, file) or self._pair_of_another_host(pair, file)
+            return self._request_pair(pair, file) or self._pair_of_another_host(pair, file)
 
-    def _refresh(self, pair: TokenPair, file: int) -> TokenPair | None:
-        """Return the new pair, stored; None when the server says that the refresh token is spent."""
+    def _request_pair(self, pair: TokenPair, file: int) -> TokenPair | None:
+        """Return the new pair, saved; None when the server says that the refresh token is spent."""
         if pair.refresh is None:
             raise Bitrix24ConfigurationError(
-                "The connection has no refresh_token, so its access token can't be renewed",
+                "The connection has no refresh_token, so its access token can't be refreshed",
                 field="extra.refresh_token",
                 conn_id=self._conn_id,
                 advice="Put the application's refresh_token in the connection's extra.",
             )
-        outcome = self._ask(pair.refresh, file)
+        outcome = self._call_oauth_server(pair.refresh, file)
         if isinstance(outcome, Failure):
-            if outcome.code.lower() == "invalid_grant":
+            if retry_kind(outcome.code) is RetryKind.REREAD:
+                self._spent_code = outcome.code
                 return None
-            raise self._failure(outcome)
-        renewed = _new_pair(outcome.result, seed=self._start.seed)
-        if renewed is None:
+            raise self._error_of(outcome)
+        fresh = _new_pair(outcome.result, seed=self._start.seed)
+        if fresh is None:
             raise self._refresh_error("", "the OAuth server's answer has no tokens")
-        protect(renewed.access, renewed.refresh)
-        self._keep(renewed)
+        protect(fresh.access, fresh.refresh)
+        self._save(fresh)
         _mark(file, "")
-        return renewed
+        return fresh
 
-    def _keep(self, pair: TokenPair) -> None:
+    def _save(self, pair: TokenPair) -> None:
         try:
             self._store.save(pair)
         except Exception as error:  # noqa: BLE001 - whatever a secrets backend raises, the tokens are lost
             why = f"{type(error).__name__}: {error}"
         else:
             return
-        # Raised out here, because the error itself may hold what could not be stored.
-        raise self._refresh_error("", f"the new tokens could not be stored ({why})")
+        # Raised out here, because the error itself may hold what could not be saved.
+        raise self._refresh_error("", f"the new tokens could not be saved ({why})")
 
     def _pair_of_another_host(self, spent: TokenPair, file: int) -> TokenPair:
-        """Return the pair that another host has put in place of the spent one, a moment ago or just now."""
-        for seconds in _REREADS:
+        """Return the pair that another host has saved in place of the spent one."""
+        for seconds in _REREAD_DELAYS:
             self._sleep(seconds)
             newest = self._newest()
             if newest != spent:
                 return newest
         if spent.refresh is not None and _marked(file) == fingerprint(spent.refresh.reveal()):
             raise self._refresh_error(
-                "invalid_grant",
-                "an earlier refresh spent the refresh token, and its answer was lost before it was stored",
+                self._spent_code,
+                "an earlier refresh spent the refresh token, and its answer was lost before it was saved",
             )
-        raise self._refresh_error("invalid_grant", "the refresh token is spent or revoked")
+        raise self._refresh_error(self._spent_code, "the refresh token is spent or revoked")
 
-    def _ask(self, refresh: Secret, file: int) -> Answer | Failure:
+    def _call_oauth_server(self, refresh: Secret, file: int) -> Response | Failure:
         form = {
             "grant_type": "refresh_token",
             "client_id": self._application.client_id,
@@ -195,25 +200,20 @@ class OAuthCredentials:
             # In the body, not in the address, where proxies and servers would log it.
             Secret(f"{self._application.oauth_server}/oauth/token/"),
             urlencode(form).encode(),
-            # Asked once an hour: a connection kept since then would break.
+            # Used once an hour: the server would have closed a kept connection.
             headers={"Connection": Secret("close")},
             content_type="application/x-www-form-urlencoded",
         )
         spending = fingerprint(refresh.reveal())
-        perhaps_spent = spending if _marked(file) == spending else ""
-        for _ in range(_ASKS_TWICE):
-            _mark(file, spending)
-            outcome = _classify_tokens(self._transport.send(request))
-            if not isinstance(outcome, Failure):
-                break
-            if outcome.outcome is Outcome.UNKNOWN:
-                perhaps_spent = spending
-            _mark(file, perhaps_spent)
-            if outcome.outcome is Outcome.REFUSED:
-                break
+        was_marked = _marked(file) == spending
+        _mark(file, spending)
+        outcome = _classify_tokens(self._transport.send(request))
+        if isinstance(outcome, Failure) and outcome.outcome is not Outcome.UNKNOWN:
+            # The server did not take the token now; it may have taken it in an earlier attempt.
+            _mark(file, spending if was_marked else "")
         return outcome
 
-    def _failure(self, failure: Failure) -> Bitrix24NoAnswerError | Bitrix24TokenRefreshError:
+    def _error_of(self, failure: Failure) -> Bitrix24NoAnswerError | Bitrix24TokenRefreshError:
         if failure.outcome is Outcome.REFUSED:
             error = self._refresh_error(failure.code, failure.description, failure.status)
             error.advice = (
@@ -251,7 +251,7 @@ class TokenCredentials:
         """Return the request for one call."""
         return _bearer_request(self.portal, method, body, self._access)
 
-    def renew(self, refused: HttpRequest) -> bool:  # noqa: ARG002
+    def refresh(self, refused: HttpRequest) -> bool:  # noqa: ARG002
         """Return False: this token is never replaced."""
         return False
 
@@ -262,7 +262,7 @@ def default_oauth_server(portal: str) -> str:
     return "https://oauth.bitrix24.tech" if zone in _SECOND_ZONES else "https://oauth.bitrix.info"
 
 
-def _classify_tokens(reply: Any) -> Answer | Failure:
+def _classify_tokens(reply: Any) -> Response | Failure:
     """Read the token endpoint's reply, whose success has no ``result``."""
     if isinstance(reply, HttpReply) and reply.status == 200 and b'"access_token"' in reply.body:
         reply = HttpReply(200, b'{"result":' + reply.body + b"}")
@@ -270,7 +270,7 @@ def _classify_tokens(reply: Any) -> Answer | Failure:
 
 
 def _mark(file: int, spending: str) -> None:
-    """Write into the lock's own file which refresh token is being spent, for whoever comes after a crash."""
+    """Write into the lock's file which refresh token is being spent: the mark outlives a crash."""
     os.ftruncate(file, 0)
     os.pwrite(file, spending.encode(), 0)
 

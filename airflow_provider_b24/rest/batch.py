@@ -1,9 +1,8 @@
-"""Many calls in few requests, with an answer for each.
+"""Many calls in few requests, with a result or an error for each.
 
-A command that fails hides no other: every key has its result or its error. What was not executed is
-sent again; what may have been executed is sent again only where a repeat does no harm. Commands run in
-the order in which they are given, one request after the other; only where all of them read, so that
-nobody can tell the order, a few requests are under way at a time.
+A command that fails hides no other. Commands run in the order in which they are given, one request
+after the other; only where all of them read, so that the order does not matter, a few requests are
+in flight at a time.
 """
 
 from __future__ import annotations
@@ -13,21 +12,36 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24ValidationError, Outcome
-from airflow_provider_b24.rest.batch_request import Command, for_command, run_request
-from airflow_provider_b24.rest.encoding import check_params, command
-from airflow_provider_b24.rest.idempotency import is_read_only, is_repeatable
+from airflow_provider_b24.exceptions import (
+    Bitrix24BatchError,
+    Bitrix24Error,
+    Bitrix24ValidationError,
+    Outcome,
+    error_from_dict,
+)
+from airflow_provider_b24.rest import php
+from airflow_provider_b24.rest.caller import Call, Caller, Result
+from airflow_provider_b24.rest.encoding import check_params, encode_command, encode_json
+from airflow_provider_b24.rest.idempotency import is_idempotent, is_read_only
+from airflow_provider_b24.rest.response import (
+    Failure,
+    Response,
+    classify,
+    error_in,
+    read_operating,
+    read_problem,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
 
-    from airflow_provider_b24.rest.client import Bitrix24Client
+    from airflow_provider_b24.rest.transport import HttpReply, NoReply
 
 log = logging.getLogger(__name__)
 
 #: Commands that one request may carry.
 MAX_BATCH_COMMANDS = 50
-#: Requests that may be under way at a time when all commands read.
+#: Requests in flight at a time when all commands read.
 MAX_PARALLEL_REQUESTS = 4
 #: Requests after which the task log is told how far the batch is.
 _PROGRESS_EVERY = 10
@@ -57,28 +71,44 @@ class BatchResult:
         return len(self.results) + len(self.errors)
 
 
+@dataclass(frozen=True, eq=False)
+class _Command(Call):
+    """One call of a batch.
+
+    :param key: the user's key.
+    :param text: the command as the portal takes it.
+    :param read_only: whether it does not matter when it runs.
+    """
+
+    key: Hashable
+    text: str
+    read_only: bool
+
+
 def run_batch(
-    client: Bitrix24Client, commands: Mapping[Any, Sequence[Any] | str], *, repeatable: bool | None = None
+    caller: Caller, commands: Mapping[Any, Sequence[Any] | str], *, idempotent: bool | None = None
 ) -> BatchResult:
     """Run commands fifty a request.
 
-    :param repeatable: whether each command may be repeated although it may have been executed;
+    :param caller: sends the requests.
+    :param commands: key to ``(method, params)``, or to a method.
+    :param idempotent: whether each command may be sent again after an attempt whose outcome is unknown;
         None looks the methods up.
     :raises Bitrix24ValidationError: when a command is not usable; nothing is sent.
     """
-    return _Run(client, [_prepare(key, given, repeatable) for key, given in commands.items()]).run()
+    return _Run(caller, [_prepare(key, given, idempotent) for key, given in commands.items()]).run()
 
 
-def _prepare(key: Hashable, given: Any, repeatable: bool | None) -> Command:
+def _prepare(key: Hashable, given: Any, idempotent: bool | None) -> _Command:
     method, params = (given, {}) if isinstance(given, str) else _pair(key, given)
     try:
         checked = check_params(method, params)
-        text = command(method, checked)
+        text = encode_command(method, checked)
     except Bitrix24ValidationError as error:
         raise Bitrix24ValidationError(f"commands[{key!r}].{error.path}", error.rule, method=method) from None
-    if repeatable is None:
-        repeatable = is_repeatable(method, checked)
-    return Command(key, method, text, repeatable, is_read_only(method))
+    if idempotent is None:
+        idempotent = is_idempotent(method, checked)
+    return _Command(method, idempotent, key, text, is_read_only(method))
 
 
 def _pair(key: Hashable, given: Any) -> tuple[str, Mapping[str, Any]]:
@@ -88,13 +118,13 @@ def _pair(key: Hashable, given: Any) -> tuple[str, Mapping[str, Any]]:
 
 
 class _Run:
-    """One batch under way: what was sent, and what is answered."""
+    """One batch: what was sent, and what has a result."""
 
-    def __init__(self, client: Bitrix24Client, commands: list[Command]) -> None:
-        self._client = client
+    def __init__(self, caller: Caller, commands: list[_Command]) -> None:
+        self._caller = caller
         self._commands = commands
-        self._sent: set[Hashable] = set()
-        self._done: dict[Any, Any] = {}
+        self._sent: set[_Command] = set()
+        self._done: dict[Call, Result] = {}
         self._ended = False
 
     def run(self) -> BatchResult:
@@ -116,41 +146,41 @@ class _Run:
 
     def _send_all(self) -> None:
         chunks = list(_chunks(self._commands))
-        if len(chunks) > 1 and all(item.reading for item in self._commands):
-            self._send_side_by_side(chunks)
+        if len(chunks) > 1 and all(item.read_only for item in self._commands):
+            self._send_in_parallel(chunks)
             return
         for number, chunk in enumerate(chunks, start=1):
             self._send(chunk)
             self._report(number, len(chunks))
 
-    def _send_side_by_side(self, chunks: list[list[Command]]) -> None:
+    def _send_in_parallel(self, chunks: list[list[_Command]]) -> None:
         pool = ThreadPoolExecutor(MAX_PARALLEL_REQUESTS, thread_name_prefix="bitrix24-batch")
         try:
-            futures = [pool.submit(self._send_beside, chunk) for chunk in chunks]
+            futures = [pool.submit(self._send_unless_ended, chunk) for chunk in chunks]
             for number, future in enumerate(as_completed(futures), start=1):
                 future.result()
                 self._report(number, len(chunks))
         except Bitrix24Error:
-            # What is under way is worth waiting for.
+            # The requests in flight may still succeed.
             pool.shutdown(cancel_futures=True)
             raise
         finally:
             self._ended = True
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _send_beside(self, chunk: list[Command]) -> None:
+    def _send_unless_ended(self, chunk: list[_Command]) -> None:
         if self._ended:
             return
         try:
             self._send(chunk)
         except BaseException:
-            # At once, for the others would start anew before the main thread hears of it.
+            # At once: the other threads would start another request before the main thread hears of it.
             self._ended = True
             raise
 
-    def _send(self, chunk: list[Command]) -> None:
-        self._sent.update(item.key for item in chunk)
-        run_request(self._client, chunk, self._done)
+    def _send(self, chunk: list[_Command]) -> None:
+        self._sent.update(chunk)
+        self._caller.run(_BatchRequest(self._caller.conn_id), chunk, self._done)
 
     def _report(self, number: int, requests: int) -> None:
         if number % _PROGRESS_EVERY == 0 and number < requests:
@@ -166,18 +196,73 @@ class _Run:
     def _give_up(self, error: Bitrix24Error) -> None:
         not_sent = {"message": "Not sent, because an earlier request failed", "outcome": Outcome.NOT_EXECUTED}
         for item in self._commands:
-            if item.key not in self._done:
-                fields = {} if item.key in self._sent else not_sent
-                self._done[item.key] = for_command(item, error, **fields)
+            if item not in self._done:
+                fields = {} if item in self._sent else not_sent
+                self._done[item] = _for_command(item, error, **fields)
 
     def _result(self) -> BatchResult:
         result = BatchResult()
         for item in self._commands:
-            answer = self._done[item.key]
-            (result.errors if isinstance(answer, Bitrix24Error) else result.results)[item.key] = answer
+            done = self._done[item]
+            if isinstance(done, Bitrix24Error):
+                result.errors[item.key] = done
+            else:
+                result.results[item.key] = done.result
         return result
 
 
-def _chunks(commands: list[Command]) -> Iterator[list[Command]]:
+class _BatchRequest:
+    """Up to fifty commands in one request."""
+
+    method = "batch"
+
+    def __init__(self, conn_id: str | None) -> None:
+        self._conn_id = conn_id
+
+    def body(self, calls: list[Call]) -> bytes:
+        # Keys of our own: numbers would come back as a list.
+        texts = {f"c{index}": call.text for index, call in enumerate(calls) if isinstance(call, _Command)}
+        return encode_json({"halt": 0, "cmd": texts})
+
+    def read(self, reply: HttpReply | NoReply, calls: list[Call]) -> list[Response | Failure] | Failure:
+        outcome = classify(reply)
+        if isinstance(outcome, Failure):
+            return outcome
+        try:
+            parts = _parts(outcome.result)
+        except ValueError:
+            return self._no_object()
+        return [_outcome(f"c{index}", parts) for index in range(len(calls))]
+
+    def _no_object(self) -> Failure:
+        text = "The reply to the batch is no object"
+        error = Bitrix24BatchError(text, method=self.method, conn_id=self._conn_id)
+        return Failure(Outcome.UNKNOWN, description=text, retryable=False, error=error)
+
+
+def _parts(result: Any) -> dict[str, dict[str, Any]]:
+    fields = php.as_row(result)
+    return {part: php.as_dict(fields.get(part)) for part in ("result", "result_error", "result_time")}
+
+
+def _outcome(key: str, parts: dict[str, dict[str, Any]]) -> Response | Failure:
+    """Return what the reply says of one command."""
+    results, errors = parts["result"], parts["result_error"]
+    problem = errors.get(key)
+    if problem is None and key in results:
+        problem = error_in({"result": results[key]})
+        if problem is None:
+            return Response(results[key], operating=read_operating(parts["result_time"].get(key)))
+    if problem is None:
+        return Failure(Outcome.UNKNOWN, description="the reply says nothing of this command")
+    return read_problem(problem, status=None)
+
+
+def _for_command(item: _Command, error: Bitrix24Error, **fields: Any) -> Bitrix24Error:
+    """Return the request's error as the command's own."""
+    return error_from_dict({**error.to_dict(), "method": item.method, **fields})
+
+
+def _chunks(commands: list[_Command]) -> Iterator[list[_Command]]:
     for start in range(0, len(commands), MAX_BATCH_COMMANDS):
         yield commands[start : start + MAX_BATCH_COMMANDS]

@@ -1,40 +1,28 @@
-"""One call of any method: authentication, limits, retries, and an error that says what became of it."""
+"""The REST methods of one portal: a single call, a batch, or all pages of a list."""
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.exceptions import (
-    Bitrix24ApiError,
-    Bitrix24Error,
-    Bitrix24NoAnswerError,
-    Bitrix24OperatingLimitError,
-    Bitrix24OutcomeUnknownError,
-    Bitrix24PortalMovedError,
-    Bitrix24UnreachableError,
-    Outcome,
-)
+from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24OutcomeUnknownError, Outcome
+from airflow_provider_b24.rest import php
+from airflow_provider_b24.rest.batch import run_batch
+from airflow_provider_b24.rest.caller import Call, Caller, Result
 from airflow_provider_b24.rest.encoding import check_params, encode_json
-from airflow_provider_b24.rest.error_codes import error_type
-from airflow_provider_b24.rest.idempotency import BINARY_METHODS, is_repeatable
-from airflow_provider_b24.rest.operating_time import OperatingTimeTracker
-from airflow_provider_b24.rest.rate_limit import Limiter, NoLimit
-from airflow_provider_b24.rest.redaction import REGISTRY
-from airflow_provider_b24.rest.response import Answer, Failure, classify
-from airflow_provider_b24.rest.retry import Renew, RetryPolicy, Wait, next_step
+from airflow_provider_b24.rest.idempotency import is_idempotent
+from airflow_provider_b24.rest.pagination import paginate
+from airflow_provider_b24.rest.response import BINARY_METHODS, Failure, Response, classify
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
     from airflow_provider_b24.rest.auth import Credentials
     from airflow_provider_b24.rest.batch import BatchResult
-    from airflow_provider_b24.rest.transport import Transport
-
-log = logging.getLogger(__name__)
-
-_PAGE_LIMIT = 100_000
+    from airflow_provider_b24.rest.operating_time import OperatingTimeTracker
+    from airflow_provider_b24.rest.rate_limit import Limiter
+    from airflow_provider_b24.rest.retry import RetryPolicy
+    from airflow_provider_b24.rest.transport import HttpReply, NoReply, Transport
 
 
 class Bitrix24Client:
@@ -44,7 +32,7 @@ class Bitrix24Client:
     :param transport: how requests travel.
     :param limiter: the portal's bucket.
     :param conn_id: the Airflow connection, named in errors.
-    :param policy: how long to insist.
+    :param policy: how often a call is retried.
     :param clock: returns Unix seconds.
     :param sleep: waits for seconds.
     """
@@ -62,13 +50,20 @@ class Bitrix24Client:
     ) -> None:
         self.portal = credentials.portal
         self.conn_id = conn_id
-        self._credentials = credentials
-        self._transport = transport
-        self._limiter = limiter or NoLimit()
-        self._policy = policy or RetryPolicy()
-        self._clock = clock
-        self._sleep = sleep
-        self.operating = OperatingTimeTracker(clock)
+        self._caller = Caller(
+            credentials=credentials,
+            transport=transport,
+            limiter=limiter,
+            conn_id=conn_id,
+            policy=policy,
+            clock=clock,
+            sleep=sleep,
+        )
+
+    @property
+    def operating(self) -> OperatingTimeTracker:
+        """How much of its running time each method has used."""
+        return self._caller.operating
 
     def call(
         self, method: str, params: Mapping[str, Any] | None = None, *, repeatable: bool | None = None
@@ -77,31 +72,51 @@ class Bitrix24Client:
 
         :param method: the method's name as Bitrix24 documents it, for example ``user.get``.
         :param params: its parameters; dates, decimals and nested values are encoded.
-        :param repeatable: whether the call may be repeated although it may have been executed;
-            None looks the method up in :mod:`airflow_provider_b24.rest.idempotency`.
-        :raises Bitrix24OutcomeUnknownError: when it may have been executed and must not be repeated.
+        :param repeatable: whether the call is idempotent, so that it may be sent again after an attempt
+            whose outcome is unknown; None looks the method up in
+            :mod:`airflow_provider_b24.rest.idempotency`.
+        :raises Bitrix24OutcomeUnknownError: when it may have been executed and is not idempotent.
         :raises Bitrix24Error: one of the types of :mod:`airflow_provider_b24.exceptions`.
         """
-        return self.ask(method, params, repeatable=repeatable).result
+        return self.request(method, params, repeatable=repeatable).result
 
-    def ask(
+    def call_for_id(self, method: str, params: Mapping[str, Any]) -> int:
+        """Call a method that posts something, and return the id of what it posted.
+
+        :param method: the method's name.
+        :param params: its parameters.
+        :raises Bitrix24OutcomeUnknownError: when the reply has no id.
+        """
+        result = self.call(method, params)
+        try:
+            return php.as_id(result)
+        except ValueError:
+            raise self.outcome_unknown(method, "the reply has no id") from None
+
+    def request(
         self,
         method: str,
         params: Mapping[str, Any] | None = None,
         *,
         repeatable: bool | None = None,
-    ) -> Answer:
-        """Call one method and return the whole answer: result, total, next page and attempts."""
+    ) -> Response:
+        """Call one method and return the whole response: result, total, next page and attempts.
+
+        :param method: the method's name.
+        :param params: its parameters.
+        :param repeatable: the same as for :meth:`call`.
+        :raises Bitrix24Error: one of the types of :mod:`airflow_provider_b24.exceptions`.
+        """
         checked = check_params(method, params)
-        body = encode_json(checked)
         if repeatable is None:
-            repeatable = is_repeatable(method, checked)
-        try:
-            return self._insist(method, body, repeatable)
-        except Bitrix24Error as error:
-            error.conn_id = error.conn_id or self.conn_id
-            error.method = error.method or method
-            raise
+            repeatable = is_idempotent(method, checked)
+        call = Call(method, repeatable)
+        done: dict[Call, Result] = {}
+        self._caller.run(_SingleCall(method, encode_json(checked)), [call], done)
+        result = done[call]
+        if isinstance(result, Bitrix24Error):
+            raise result
+        return result
 
     def call_batch(
         self, commands: Mapping[Any, Sequence[Any] | str], *, repeatable: bool | None = None
@@ -109,165 +124,56 @@ class Bitrix24Client:
         """Call many methods, fifty a request, and return a result or an error for each.
 
         :param commands: a key of your own to ``(method, params)``, or to a method without parameters.
-        :param repeatable: whether each may be repeated although it may have been executed; None looks
-            the methods up.
+        :param repeatable: whether each is idempotent; None looks the methods up.
+        :raises Bitrix24ValidationError: when a command is not usable; nothing is sent.
         """
-        from airflow_provider_b24.rest.batch import run_batch
-
-        return run_batch(self, commands, repeatable=repeatable)
+        return run_batch(self._caller, commands, idempotent=repeatable)
 
     def iterate(self, method: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Yield every item of a list method, page by page.
 
         Methods that wrap their list (``{"items": [...]}``) are unwrapped.
 
+        :param method: the list method.
+        :param params: its parameters.
         :raises Bitrix24Error: also when the method answers with no list, or with several.
         """
-        start: int | None = None
-        for _ in range(_PAGE_LIMIT):
-            page = dict(params or {}) if start is None else {**(params or {}), "start": start}
-            answer = self.ask(method, page)
-            items = self._items(method, answer.result)
-            yield from items
-            if answer.next is None or answer.next <= (start or 0) or not items:
-                return
-            start = answer.next
+        try:
+            yield from paginate(self.request, method, params)
+        except Bitrix24Error as error:
+            error.conn_id = error.conn_id or self.conn_id
+            raise
 
-    def _items(self, method: str, result: Any) -> list[Any]:
-        items = list_of(result)
-        if items is None:
-            raise Bitrix24Error(
-                f"{method} answers with no list, or with several, so it has no items to go through",
-                method=method,
-                conn_id=self.conn_id,
-                advice="Call it with hook.call and take what you need from the result.",
-            )
-        return items
+    def refusal(self, kind: type[Bitrix24Error], method: str, text: str) -> Bitrix24Error:
+        """Return the error for a reply that refuses a call without saying so.
 
-    def _insist(self, method: str, body: bytes, repeatable: bool) -> Answer:
-        attempt = 0
-        renewed = doubtful = False
-        while True:
-            attempt += 1
-            outcome, request = self._attempt(method, body)
-            if isinstance(outcome, Answer):
-                self.operating.note(method, outcome.operating)
-                return replace(outcome, attempts=attempt)
-            doubtful = doubtful or outcome.outcome is Outcome.UNKNOWN
-            step = next_step(
-                outcome,
-                attempt=attempt,
-                repeatable=repeatable,
-                policy=self._policy,
-                reset_in=self.operating.reset_in(method),
-                renewed=renewed,
-            )
-            if isinstance(step, Renew) and self._credentials.renew(request):
-                renewed = True
-            elif isinstance(step, Wait):
-                self.pause(method, outcome.code or outcome.description, attempt, step.seconds)
-            else:
-                if doubtful and outcome.outcome is Outcome.NOT_EXECUTED:
-                    # The last attempt was not executed, but an earlier one may have been.
-                    outcome = replace(outcome, outcome=Outcome.UNKNOWN)
-                raise self.error(method, outcome, attempts=attempt, repeatable=repeatable)
+        :param kind: the type of error.
+        :param method: the method that answered.
+        :param text: what is wrong.
+        """
+        return kind(method=method, description=text, outcome=Outcome.REFUSED, conn_id=self.conn_id)
 
-    def _attempt(self, method: str, body: bytes) -> tuple[Answer | Failure, Any]:
-        request = self._credentials.request(method, body)
-        self._limiter.wait()
-        started = self._clock()
-        reply = self._transport.send(request)
-        outcome = classify(reply, binary=method.lower() in BINARY_METHODS)
-        if isinstance(outcome, Failure) and _is_overflow(outcome):
-            self._limiter.refused()
-        log.debug("%s: %s in %.3f s", method, type(outcome).__name__, self._clock() - started)
-        return outcome, request
+    def outcome_unknown(self, method: str, text: str, **fields: Any) -> Bitrix24OutcomeUnknownError:
+        """Return the error for a reply that does not say what the call did.
 
-    def pause_before_repeat(self, error: Bitrix24Error, attempt: int) -> float | None:
-        """Return how long to wait before a command that was not executed is sent again; None is never."""
-        failure = Failure(Outcome.NOT_EXECUTED, code=error.code or "")
-        reset_in = self.operating.reset_in(error.method or "")
-        step = next_step(failure, attempt=attempt, repeatable=False, policy=self._policy, reset_in=reset_in)
-        return step.seconds if isinstance(step, Wait) else None
-
-    def pause(self, method: str, why: str, attempt: int, seconds: float) -> None:
-        """Say in the log why a call is repeated, and wait."""
-        log.warning(
-            "%s: attempt %d got no answer (%s); asking again in %.1f s",
-            method,
-            attempt,
-            REGISTRY.redact_and_truncate(why),
-            seconds,
-        )
-        self._sleep(seconds)
-
-    def error(self, method: str, failure: Failure, *, attempts: int, repeatable: bool) -> Bitrix24Error:
-        """Return the typed error for a failure."""
-        description = failure.description
-        if failure.argument:
-            description = f"{description} (parameter {failure.argument})"
-        fields: dict[str, Any] = {
-            "method": method,
-            "code": REGISTRY.redact_and_truncate(failure.code) or None,
-            "description": REGISTRY.redact_and_truncate(description),
-            "status": failure.status,
-            "attempts": attempts,
-            "outcome": failure.outcome,
-            "conn_id": self.conn_id,
-        }
-        return _typed(method, failure, fields, repeatable, self.operating.reset_at(method))
+        :param method: the method that answered.
+        :param text: what is wrong.
+        :param fields: further fields of the error, for example its advice.
+        """
+        fields = {"outcome": Outcome.UNKNOWN, "conn_id": self.conn_id, **fields}
+        return Bitrix24OutcomeUnknownError(method=method, description=text, **fields)
 
 
-def list_of(result: Any) -> list[Any] | None:
-    """Return the list in a list method's result, wrapped in a mapping or not; None when it holds none."""
-    if isinstance(result, list):
-        return result
-    if not isinstance(result, Mapping):
-        return None
-    if not result:
-        return []
-    if isinstance(result.get("items"), list):
-        items: list[Any] = result["items"]
-        return items
-    if _is_list_with_gaps(result):
-        return list(result.values())
-    lists = [
-        list_of(value) for value in result.values() if isinstance(value, list) or _is_list_with_gaps(value)
-    ]
-    return lists[0] if len(lists) == 1 else None
+class _SingleCall:
+    """One call in one request."""
 
+    def __init__(self, method: str, body: bytes) -> None:
+        self.method = method
+        self._body = body
 
-def _is_list_with_gaps(value: Any) -> bool:
-    """Recognise what PHP writes for a list that lacks its beginning or has holes: an object of numbers."""
-    return isinstance(value, Mapping) and bool(value) and all(str(key).isdecimal() for key in value)
+    def body(self, calls: list[Call]) -> bytes:  # noqa: ARG002
+        return self._body
 
-
-def _is_overflow(failure: Failure) -> bool:
-    return failure.code.lower() == "query_limit_exceeded" or failure.status == 503
-
-
-def _typed(
-    method: str, failure: Failure, fields: dict[str, Any], repeatable: bool, reset_at: float | None
-) -> Bitrix24Error:
-    if (failure.status or 0) // 100 == 3:
-        return _moved(failure, fields)
-    if failure.outcome is Outcome.UNKNOWN and not repeatable:
-        return Bitrix24OutcomeUnknownError(**fields)
-    if not failure.code and failure.outcome is Outcome.UNKNOWN:
-        return Bitrix24NoAnswerError(**fields)
-    if not failure.code and failure.status is None and failure.outcome is Outcome.NOT_EXECUTED:
-        return Bitrix24UnreachableError(**fields)
-    kind = error_type(method=method, code=failure.code, status=failure.status)
-    if issubclass(kind, Bitrix24OperatingLimitError):
-        return kind(reset_at=reset_at, **fields)
-    return kind(**fields)
-
-
-def _moved(failure: Failure, fields: dict[str, Any]) -> Bitrix24ApiError:
-    location = failure.location
-    where = f"to {location}" if location else "elsewhere"
-    return Bitrix24PortalMovedError(
-        location=location,
-        **{**fields, "description": f"the portal redirects {where}"},
-        advice="If that is your portal's new address, put it (and a new webhook) into the connection.",
-    )
+    def read(self, reply: HttpReply | NoReply, calls: list[Call]) -> list[Response | Failure] | Failure:  # noqa: ARG002
+        outcome = classify(reply, binary=self.method.lower() in BINARY_METHODS)
+        return outcome if isinstance(outcome, Failure) else [outcome]

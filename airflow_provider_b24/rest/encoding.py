@@ -27,7 +27,7 @@ _BROKEN_NAME = re.compile(r"^\s|[\[\]\0]|^$")
 
 
 def check_params(method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the parameters, or refuse what the server would swallow.
+    """Return the parameters, or refuse what the server would ignore.
 
     :raises Bitrix24ValidationError: when the method has no name or a parameter's name is reserved.
     """
@@ -62,7 +62,7 @@ def encode_query(params: Mapping[str, Any]) -> str:
     return "&".join(f"{name}={quote_plus(value)}" for name, value in _pairs(params))
 
 
-def command(method: str, params: Mapping[str, Any]) -> str:
+def encode_command(method: str, params: Mapping[str, Any]) -> str:
     """Return one command of a batch.
 
     :raises Bitrix24ValidationError: when a value has no form in a query, or holds ``$result[`` or

@@ -1,7 +1,7 @@
-"""Which methods may be sent a second time when nobody knows whether the first was executed.
+"""Which methods are idempotent: they may be sent again after an attempt whose outcome is unknown.
 
-A method is safe when executing it twice leaves the portal as executing it once does. Methods that
-are not named here are safe only when their last word says that they read. A caller who knows better
+A method is idempotent when executing it twice leaves the portal as executing it once does. A method
+that is not named here is idempotent only when its last word says that it reads. A caller who knows more
 says so, for one call with ``hook.call(..., repeatable=True)``, or for a method in every call and batch
 of the process with :func:`declare`.
 """
@@ -23,14 +23,14 @@ READ_VERBS = frozenset(
     }
 )  # fmt: skip
 
-#: Exact names, in lower case: True is safe, False is not, whatever the last word says.
-METHODS: dict[str, bool] = {
+#: Exact names, in lower case, whatever the last word says.
+IDEMPOTENT: dict[str, bool] = {
     # Stopping, resuming or recalling twice ends where once ends.
     "vote.attachedvote.stop": True,
     "vote.attachedvote.resume": True,
     "vote.attachedvote.recall": True,
-    # A ballot that the portal finds broken erases the earlier vote: only the polls layer, which has
-    # checked it against a fresh read, may repeat it.
+    # A ballot that the portal refuses erases the earlier vote: only the polls layer, which has checked
+    # the ballot against a fresh read, may send it again.
     "vote.attachedvote.vote": False,
     # Upserts and flags.
     "imconnector.register": True,
@@ -48,34 +48,39 @@ METHODS: dict[str, bool] = {
     "imconnector.send.messages": False,
     "imopenlines.crm.message.add": False,
     "im.message.add": False,
-    # Reads that take what they read away.
+    # It removes what it reads.
     "event.offline.get": False,
 }
 
 #: The only form of templateId by which the portal recognises a repeated poll.
 TEMPLATE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
-#: Methods that answer with a file instead of JSON.
-BINARY_METHODS = frozenset({"vote.attachedvote.download"})
-
 
 def declare(method: str, *, repeatable: bool) -> None:
-    """Say of a method that this table does not know, or knows wrongly, whether it may be repeated.
+    """Say of a method that this table does not know, or knows wrongly, whether it is idempotent.
 
     :param method: the method's name, for example ``crm.deal.update``.
+    :param repeatable: whether it may be sent again after an attempt whose outcome is unknown.
     """
-    METHODS[method.lower()] = repeatable
+    IDEMPOTENT[method.lower()] = repeatable
 
 
 def is_read_only(method: str) -> bool:
-    """Say whether a method only reads, so that nobody can tell in which order calls of it ran."""
+    """Say whether a method only reads, so that the order of its calls does not matter.
+
+    :param method: the method's name.
+    """
     name = method.lower()
-    return name not in METHODS and name.rsplit(".", 1)[-1] in READ_VERBS
+    return name not in IDEMPOTENT and name.rsplit(".", 1)[-1] in READ_VERBS
 
 
-def is_repeatable(method: str, params: Mapping[str, Any]) -> bool:
-    """Say whether a call may be repeated although it may have been executed."""
+def is_idempotent(method: str, params: Mapping[str, Any]) -> bool:
+    """Say whether a call may be sent again after an attempt whose outcome is unknown.
+
+    :param method: the method's name.
+    :param params: its parameters: a poll with a template id may be sent again.
+    """
     name = method.lower()
     if name == "vote.integration.im.send":
         return TEMPLATE_ID.fullmatch(str(params.get("templateId") or "")) is not None
-    return METHODS[name] if name in METHODS else is_read_only(name)
+    return IDEMPOTENT[name] if name in IDEMPOTENT else is_read_only(name)

@@ -18,11 +18,12 @@ log = logging.getLogger(__name__)
 
 #: Four fifths of the smaller limit.
 NEAR_LIMIT = 336.0
-_WINDOW = 600.0
+#: Seconds over which a portal counts a method's running time.
+OPERATING_WINDOW = 600.0
 
 
 class OperatingTimeTracker:
-    """Remembers each method's running time, and warns once before the portal refuses the method.
+    """Records each method's running time, and warns once before the portal refuses the method.
 
     :param clock: returns Unix seconds.
     """
@@ -32,8 +33,8 @@ class OperatingTimeTracker:
         self._times: dict[str, OperatingTime] = {}
         self._quiet_until: dict[str, float] = {}
 
-    def note(self, method: str, time: OperatingTime) -> None:
-        """Take note of what a reply says; a portal without limits says nothing."""
+    def record(self, method: str, time: OperatingTime) -> None:
+        """Record what a reply says; a portal without limits says nothing."""
         if time.reset_at is None:
             return
         self._times[method.lower()] = time
@@ -41,7 +42,7 @@ class OperatingTimeTracker:
             self._warn(method, time.used, time.reset_at)
 
     def reset_at(self, method: str) -> float | None:
-        """Return when the method's time is counted anew, in Unix seconds; None when the portal never said."""
+        """Return when the method's time is reset, in Unix seconds; None when the portal did not say."""
         return self._times.get(method.lower(), OperatingTime()).reset_at
 
     def reset_in(self, method: str) -> float | None:
@@ -53,7 +54,7 @@ class OperatingTimeTracker:
         now = self._clock()
         if now < self._quiet_until.get(method.lower(), 0.0):
             return
-        self._quiet_until[method.lower()] = reset_at if reset_at > now else now + _WINDOW
+        self._quiet_until[method.lower()] = reset_at if reset_at > now else now + OPERATING_WINDOW
         log.warning(
             "%s has run for %.0f s of the some 420 to 480 s that the portal grants in ten minutes; "
             "the count is reset in %.0f s",

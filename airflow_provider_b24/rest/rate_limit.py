@@ -23,13 +23,13 @@ from airflow_provider_b24.rest.shared_state import locked, state_file
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: A portal refuses what overflows; two places are kept free because requests don't arrive evenly.
+#: Places of the bucket that are kept free, because requests don't arrive evenly.
 _MARGIN = 2
-#: How much slower the host may become after refusals, and how fast it forgets them.
+#: How much slower the host may become after refusals, and how fast this penalty decays.
 _MAX_PENALTY = 8.0
 _PENALTY_HALF_LIFE = 20.0
-#: Nobody waits longer; a file that says so is broken.
-_LONGEST_QUEUE = 86_400.0
+#: No queue is longer; a file that says so is broken.
+_MAX_QUEUE_SECONDS = 86_400.0
 _LAYOUT = struct.Struct("<dddd")
 
 
@@ -68,7 +68,7 @@ class Level:
     """The bucket at a moment.
 
     :param empty_at: when it will be empty if nothing is added, in Unix seconds.
-    :param penalty: how many times longer than planned a request takes to drain; 1 is normal.
+    :param penalty: by how much a request drains slower than planned; 1 is normal.
     :param penalized_at: when the penalty was set.
     :param at: the moment itself.
     """
@@ -99,7 +99,7 @@ def penalize(level: Level, plan: Plan, now: float, *, later: float = 0.0) -> Lev
 
 
 def settle(level: Level, now: float) -> Level:
-    """Return the bucket with its times moved along when the clock was set back since it was written.
+    """Return the bucket with its times moved when the clock was set back since it was written.
 
     A time from before would make the whole host wait for as long as the clock was set back.
     """
@@ -110,7 +110,7 @@ def settle(level: Level, now: float) -> Level:
 
 
 def penalty_at(level: Level, now: float) -> float:
-    """Return how slow the bucket drains now; a refusal is forgotten by halves."""
+    """Return the penalty now: it decays exponentially."""
     halvings = max(now - level.penalized_at, 0.0) / _PENALTY_HALF_LIFE
     return 1.0 + (level.penalty - 1.0) * float(0.5**halvings)
 
@@ -122,7 +122,7 @@ class Limiter(Protocol):
         """Wait for a place in the bucket."""
 
     def refused(self) -> None:
-        """Take note that the portal refused a request all the same."""
+        """Record that the portal refused a request."""
 
 
 class NoLimit:
@@ -132,7 +132,7 @@ class NoLimit:
         """Return at once."""
 
     def reserve(self) -> float:
-        """Return 0: nobody has to wait."""
+        """Return 0: there is no limit."""
         return 0.0
 
     def refused(self) -> None:
@@ -144,7 +144,7 @@ class HostBucket:
 
     :param portal: the portal's address; its hash names the file.
     :param plan: what the portal allows.
-    :param longest_wait: seconds after which waiting is given up, before anything is sent.
+    :param max_wait: seconds after which waiting is given up, before anything is sent.
     """
 
     def __init__(
@@ -152,20 +152,20 @@ class HostBucket:
         *,
         portal: str,
         plan: Plan,
-        longest_wait: float = 600.0,
+        max_wait: float = 600.0,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._path = state_file("bucket", portal)
         self._plan = plan
-        self._longest_wait = longest_wait
+        self._max_wait = max_wait
         self._clock = clock
         self._sleep = sleep
 
     def wait(self) -> None:
         """Reserve a place and sleep until it is due.
 
-        :raises Bitrix24RateLimitError: when the queue is longer than ``longest_wait``; nothing is reserved.
+        :raises Bitrix24RateLimitError: when the queue is longer than ``max_wait``; nothing is reserved.
         """
         seconds = self.reserve()
         if seconds > 0:
@@ -174,21 +174,21 @@ class HostBucket:
     def reserve(self) -> float:
         """Reserve a place and return how many seconds to wait before it may be used.
 
-        :raises Bitrix24RateLimitError: when the queue is longer than ``longest_wait``; nothing is reserved.
+        :raises Bitrix24RateLimitError: when the queue is longer than ``max_wait``; nothing is reserved.
         """
         with locked(self._path) as file:
             level, seconds = reserve(_read(file), self._plan, self._clock())
-            if seconds <= self._longest_wait:
+            if seconds <= self._max_wait:
                 _write(file, level)
                 return seconds
         raise Bitrix24RateLimitError(
             f"The queue for this portal on this host is {seconds:.0f} s long, "
-            f"and a call waits {self._longest_wait:.0f} s at most",
+            f"and a call waits {self._max_wait:.0f} s at most",
             outcome=Outcome.NOT_EXECUTED,
         )
 
     def refused(self) -> None:
-        """Slow the whole host down, and a little unevenly, so that hosts don't return in step."""
+        """Slow the whole host down, with jitter, so that hosts do not retry together."""
         with locked(self._path) as file:
             later = random.uniform(0.0, self._plan.interval)
             _write(file, penalize(_read(file), self._plan, self._clock(), later=later))
@@ -207,7 +207,7 @@ def _is_possible(level: Level) -> bool:
         all(math.isfinite(value) for value in (level.empty_at, level.penalized_at, level.at))
         and 1.0 <= level.penalty <= _MAX_PENALTY
         and level.penalized_at <= level.at
-        and level.empty_at <= level.at + _LONGEST_QUEUE
+        and level.empty_at <= level.at + _MAX_QUEUE_SECONDS
     )
 
 

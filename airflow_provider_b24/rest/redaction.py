@@ -1,4 +1,4 @@
-"""Values that must never be shown, and the text that is shown without them."""
+"""Secrets, and texts and log records from which they are redacted."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import threading
 import traceback
 from urllib.parse import quote
 
-#: Shorter values would blot out ordinary words, and Airflow does not mask them either.
-_SHORTEST = 5
+#: Shorter values would mask ordinary words, and Airflow does not mask them either.
+_MIN_LENGTH = 5
 _MASK = "***"
-_LONGEST_TEXT = 300
+_MAX_TEXT_LENGTH = 300
 _URLLIB3 = ("connection", "connectionpool", "poolmanager", "response", "util", "util.retry")
 
 
 class Secret:
-    """A value that shows itself only when asked by name.
+    """A value that is shown as ``***``.
 
     Frames, dataclasses and exceptions that hold it print ``***``.
     """
@@ -45,7 +45,7 @@ class Secret:
 
 
 class SecretRegistry(logging.Filter):
-    """The secrets that this process has met, taken out of texts and of log records."""
+    """The secrets that this process uses; it redacts them from texts and log records."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,9 @@ class SecretRegistry(logging.Filter):
     def add(self, *secrets: Secret | None) -> None:
         """Remember secrets, in plain and in URL-quoted form."""
         plain = {secret.reveal() for secret in secrets if secret}
-        forms = {form for value in plain for form in (value, quote(value, safe="")) if len(form) >= _SHORTEST}
+        forms = {
+            form for value in plain for form in (value, quote(value, safe="")) if len(form) >= _MIN_LENGTH
+        }
         if forms.issubset(self._values):
             return
         with self._lock:
@@ -70,15 +72,15 @@ class SecretRegistry(logging.Filter):
         return text
 
     def redact_and_truncate(self, text: str) -> str:
-        """Return the beginning of a text from outside, without secrets: cut first, one would stay in part."""
-        return self.redact(text)[:_LONGEST_TEXT]
+        """Return the beginning of a text, redacted first: a secret at the cut would stay in part."""
+        return self.redact(text)[:_MAX_TEXT_LENGTH]
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask a log record's message and traceback; the record itself is always kept."""
         message = record.getMessage()
-        cleaned = self.redact(message)
-        if cleaned != message:
-            record.msg, record.args = cleaned, None
+        redacted = self.redact(message)
+        if redacted != message:
+            record.msg, record.args = redacted, None
         if record.exc_info and record.exc_info[0] is not None:
             # urllib3 logs headers that it can't parse, and they may repeat ours.
             trace = "".join(traceback.format_exception(*record.exc_info)).rstrip()
@@ -91,7 +93,7 @@ REGISTRY = SecretRegistry()
 
 
 def guard_loggers() -> None:
-    """Keep secrets out of urllib3's own records, which carry the path of every URL."""
+    """Redact urllib3's own log records, which hold the path of every URL."""
     for name in _URLLIB3:
         # A filter on a parent logger would not see its children's records.
         logging.getLogger(f"urllib3.{name}").addFilter(REGISTRY)
@@ -103,5 +105,5 @@ def protect(*secrets: Secret | None) -> None:
 
     REGISTRY.add(*secrets)
     for secret in secrets:
-        if secret and len(secret.reveal()) >= _SHORTEST:
+        if secret and len(secret.reveal()) >= _MIN_LENGTH:
             mask_secret(secret.reveal())

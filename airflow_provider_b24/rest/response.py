@@ -1,4 +1,4 @@
-"""A reply, or its absence, becomes an answer or a failure that says whether the call was executed.
+"""A reply, or its absence, becomes a response or a failure that says whether the call was executed.
 
 The status alone decides nothing: an error can come with status 200, a limit with 401, and a
 success never without the key ``result``.
@@ -28,15 +28,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_b24.exceptions import Outcome
+from airflow_provider_b24.exceptions import Bitrix24Error, Outcome
+from airflow_provider_b24.rest.error_codes import outcome_of
 from airflow_provider_b24.rest.transport import HttpReply, NoReply
 
-#: Checked before the method is run, whatever the status.
-NOT_EXECUTED_CODES = frozenset(
-    {"query_limit_exceeded", "operation_time_limit", "expired_token", "overload_limit"}
-)
-_TOO_MANY_REQUESTS = 429
-_SERVER_ERROR = 500
+#: Methods that answer with a file instead of JSON, in lower case.
+BINARY_METHODS = frozenset({"vote.attachedvote.download"})
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class OperatingTime:
     """How much of its running time a method has used, as the portal reports it.
 
     :param used: seconds within the current ten minutes.
-    :param reset_at: when the count starts anew, in Unix seconds.
+    :param reset_at: when the portal counts from 0 again, in Unix seconds.
     """
 
     used: float = 0.0
@@ -52,14 +49,15 @@ class OperatingTime:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What the portal answered to a call that it executed.
 
     :param result: the reply's ``result``.
     :param total: how many items a list method knows in all.
     :param next: where the next page starts; None on the last.
     :param raw: the reply's body when it is no JSON (a download).
-    :param attempts: how many requests it took.
+    :param attempts: how many requests were sent.
+    :param may_have_executed: whether an earlier attempt may have been executed too.
     """
 
     result: Any
@@ -68,16 +66,18 @@ class Answer:
     operating: OperatingTime = field(default_factory=OperatingTime)
     raw: bytes | None = field(default=None, repr=False)
     attempts: int = 1
+    may_have_executed: bool = False
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no answer, and whether the portal executed the call.
+    """Why there is no response, and whether the portal executed the call.
 
     :param code: the portal's error code; empty when the failure isn't the portal's.
     :param location: where a redirect points to: scheme and host only.
-    :param repeatable: False when asking again would end the same way.
+    :param retryable: False when a retry would end in the same way.
     :param argument: the parameter that the portal names.
+    :param error: the typed error, where it is known already: nothing was sent to the portal.
     """
 
     outcome: Outcome
@@ -85,25 +85,26 @@ class Failure:
     description: str = ""
     status: int | None = None
     location: str | None = None
-    repeatable: bool = True
+    retryable: bool = True
     argument: str | None = None
+    error: Bitrix24Error | None = None
 
 
-def classify(reply: HttpReply | NoReply, *, binary: bool = False) -> Answer | Failure:
+def classify(reply: HttpReply | NoReply, *, binary: bool = False) -> Response | Failure:
     """Read one reply.
 
     :param binary: whether the method answers with a file instead of JSON.
     """
     if isinstance(reply, NoReply):
-        return Failure(reply.outcome, description=reply.reason, repeatable=reply.repeatable)
+        return Failure(reply.outcome, description=reply.reason, retryable=reply.retryable)
     body = _json(reply.body)
     if isinstance(body, dict) and (problem := error_in(body)) is not None:
-        return _failure(problem, reply.status)
+        return read_problem(problem, status=reply.status)
     if 300 <= reply.status < 400:
         return _redirect(reply)
     if 200 <= reply.status < 300:
         return _success(reply, body, binary=binary)
-    return Failure(_outcome(reply.status), description=_words(reply), status=reply.status)
+    return Failure(outcome_of("", status=reply.status), description=_describe(reply), status=reply.status)
 
 
 def error_in(body: dict[str, Any]) -> dict[str, Any] | None:
@@ -126,36 +127,36 @@ def read_operating(time: Any) -> OperatingTime:
     return OperatingTime(_seconds(time.get("operating")), _seconds(time.get("operating_reset_at")) or None)
 
 
-def _failure(problem: dict[str, Any], status: int) -> Failure:
-    error = problem["error"]
+def read_problem(problem: Any, *, status: int | None) -> Failure:
+    """Return the failure that a reply, or a batch about one command, describes.
+
+    :param problem: an object with ``error`` and ``error_description``; PHP may leave it a text or a list.
+    :param status: the HTTP status; None inside a batch.
+    """
+    fields = problem if isinstance(problem, dict) else {"error_description": problem}
+    error = fields.get("error")
     # REST 3.0 nests code and message; no method of this provider is there, a call by name may be.
     nested = error if isinstance(error, dict) else {}
-    code = nested.get("code") if nested else error
-    text = nested.get("message") or problem.get("error_description") or ""
+    code = _code_text(nested.get("code") if nested else error)
+    text = nested.get("message") or fields.get("error_description") or ""
     return Failure(
-        _outcome(status, code_text(code)),
-        code=code_text(code),
+        outcome_of(code, status=status),
+        code=code,
         description=str(text),
         status=status,
-        argument=problem.get("argument"),
+        argument=fields.get("argument"),
     )
 
 
-def code_text(code: Any) -> str:
+def _code_text(code: Any) -> str:
     """Return an error code, which PHP may have written as a number or as nothing, as text."""
     return "" if code is None else str(code)
 
 
-def _outcome(status: int, code: str = "") -> Outcome:
-    if code.lower() in NOT_EXECUTED_CODES or status == _TOO_MANY_REQUESTS:
-        return Outcome.NOT_EXECUTED
-    return Outcome.UNKNOWN if status >= _SERVER_ERROR else Outcome.REFUSED
-
-
 def _redirect(reply: HttpReply) -> Failure:
     location = _origin(reply.location or "")
-    words = f"the portal redirects to {location or 'another address'}"
-    return Failure(Outcome.REFUSED, description=words, status=reply.status, location=location)
+    text = f"the portal redirects to {location or 'another address'}"
+    return Failure(Outcome.REFUSED, description=text, status=reply.status, location=location)
 
 
 def _origin(url: str) -> str | None:
@@ -167,14 +168,14 @@ def _origin(url: str) -> str | None:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else None
 
 
-def _success(reply: HttpReply, body: Any, *, binary: bool) -> Answer | Failure:
+def _success(reply: HttpReply, body: Any, *, binary: bool) -> Response | Failure:
     if isinstance(body, dict) and "result" in body:
-        return Answer(
+        return Response(
             body["result"], _int(body.get("total")), _int(body.get("next")), read_operating(body.get("time"))
         )
     if binary and reply.body and _is_file(reply):
-        return Answer(None, raw=reply.body)
-    return Failure(Outcome.UNKNOWN, description=_words(reply), status=reply.status)
+        return Response(None, raw=reply.body)
+    return Failure(Outcome.UNKNOWN, description=_describe(reply), status=reply.status)
 
 
 def _is_file(reply: HttpReply) -> bool:
@@ -182,7 +183,7 @@ def _is_file(reply: HttpReply) -> bool:
     return "attachment" in reply.disposition.lower() or "html" not in reply.content_type.lower()
 
 
-def _words(reply: HttpReply) -> str:
+def _describe(reply: HttpReply) -> str:
     if not reply.body.strip():
         return "the reply is empty"
     if "html" in reply.content_type.lower() or reply.body.lstrip()[:1] == b"<":

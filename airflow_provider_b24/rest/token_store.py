@@ -2,8 +2,8 @@
 
 A task can't write Airflow connections, so the pair lives in an Airflow Variable, encrypted by the
 Fernet key and masked by its name. The connection only starts the chain: the stored pair remembers
-a fingerprint of the refresh token that it grew from, so that an application which was authorised
-anew in the connection takes precedence over the old chain.
+a fingerprint of the connection's refresh token, so that a token of a new authorisation in the
+connection takes precedence over the old chain.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class TokenPair:
 
     :param access: None before the first refresh.
     :param refresh: None when the connection has only an access token.
-    :param seed: a fingerprint of the refresh token in the connection that this pair grew from.
+    :param seed: a fingerprint of the connection's refresh token, the first of this pair's chain.
     """
 
     access: Secret | None
@@ -76,7 +76,7 @@ class VariableTokenStore:
 
 
 def fingerprint(token: str) -> str:
-    """Return a short digest by which a token is recognised and can't be found."""
+    """Return a short digest that identifies a token and does not reveal it."""
     return hashlib.sha256(f"bitrix24:{token}".encode()).hexdigest()[:16]
 
 

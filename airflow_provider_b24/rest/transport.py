@@ -50,13 +50,13 @@ class NoReply:
     """No complete answer came.
 
     :param outcome: whether the portal may have executed the request.
-    :param reason: why, in plain words without addresses.
-    :param repeatable: False when asking again would end the same way.
+    :param reason: why, without addresses.
+    :param retryable: False when a retry would end in the same way.
     """
 
     outcome: Outcome
     reason: str
-    repeatable: bool = True
+    retryable: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ class RequestsTransport:
         try:
             return self._send(request, body)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            # Only words leave this frame: the exception itself carries the URL.
-            return _no_reply(error, begun=body.begun)
+            # Only the reason leaves this frame: the exception itself carries the URL.
+            return _no_reply(error, started=body.started)
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -138,17 +138,17 @@ class RequestsTransport:
 
 
 class _Body:
-    """A body that knows whether its sending has begun: before, nothing can have been executed."""
+    """A body that knows whether its sending has started: before, nothing can have been executed."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self.begun = False
+        self.started = False
 
     def __len__(self) -> int:
         return len(self._data)
 
     def __iter__(self) -> Iterator[bytes]:
-        self.begun = True
+        self.started = True
         yield self._data
 
 
@@ -178,7 +178,7 @@ def _read(response: requests.Response) -> HttpReply | NoReply:
         chunks.append(chunk)
         size += len(chunk)
         if size > MAX_REPLY_BYTES:
-            return NoReply(Outcome.UNKNOWN, "the reply is larger than 32 MB", repeatable=False)
+            return NoReply(Outcome.UNKNOWN, "the reply is larger than 32 MB", retryable=False)
     return HttpReply(
         status=response.status_code,
         body=b"".join(chunks),
@@ -188,13 +188,13 @@ def _read(response: requests.Response) -> HttpReply | NoReply:
     )
 
 
-def _no_reply(error: Exception, *, begun: bool) -> NoReply:
-    outcome = Outcome.UNKNOWN if begun else Outcome.NOT_EXECUTED
+def _no_reply(error: Exception, *, started: bool) -> NoReply:
+    outcome = Outcome.UNKNOWN if started else Outcome.NOT_EXECUTED
     causes = {type(cause).__name__ for cause in _causes(error)}
     for reason, names in _REASONS.items():
         if causes & names:
-            return NoReply(outcome, reason, repeatable=reason not in _LASTING)
-    when = "the reply was complete" if begun else "the request was sent"
+            return NoReply(outcome, reason, retryable=reason not in _PERMANENT)
+    when = "the reply was complete" if started else "the request was sent"
     return NoReply(outcome, f"the connection broke before {when}")
 
 
@@ -213,7 +213,7 @@ _REASONS: dict[str, frozenset[str]] = {
     ),
     "no reply came in time": frozenset({"ReadTimeout", "ReadTimeoutError"}),
 }
-_LASTING = frozenset({"the certificate is not trusted", "the address or a header is not usable"})
+_PERMANENT = frozenset({"the certificate is not trusted", "the address or a header is not usable"})
 
 
 def _causes(error: BaseException) -> list[BaseException]:

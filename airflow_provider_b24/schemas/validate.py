@@ -1,6 +1,6 @@
 """JSON Schemas of what is sent, and the check that says where a payload breaks which rule.
 
-A schema may word its rules for people: ``"rules": {"minItems": "needs 2 answers or more"}`` beside
+A schema may hold a message for each of its rules: ``"rules": {"minItems": "needs 2 answers or more"}`` beside
 the keywords themselves.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
 
-_SHOWN = 60
+_MAX_VALUE_LENGTH = 60
 
 
 def check(payload: Any, schema: str, *, root: str = "") -> None:
@@ -28,7 +28,7 @@ def check(payload: Any, schema: str, *, root: str = "") -> None:
     :param payload: what is about to be sent.
     :param schema: the schema's name: ``poll``, ``ballot``, ``connector_messages``.
     :param root: how the payload is called in the error's path.
-    :raises Bitrix24ValidationError: with the path and the rule of the first offence.
+    :raises Bitrix24ValidationError: with the path and the rule of the first error.
     """
     error = next(iter(sorted(_validator(schema).iter_errors(payload), key=_position)), None)
     if error is not None:
@@ -49,22 +49,22 @@ def _position(error: ValidationError) -> list[tuple[int, str]]:
 
 
 def _deepest(error: ValidationError) -> ValidationError:
-    """Follow an ``anyOf`` down only where its own schema has no words for it."""
-    while error.context and not _worded(error):
+    """Follow an ``anyOf`` down only where its own schema has no message for it."""
+    while error.context and not _message(error):
         error = max(error.context, key=lambda inner: len(inner.absolute_path))
     return error
 
 
-def _worded(error: ValidationError) -> str | None:
+def _message(error: ValidationError) -> str | None:
     schema = error.schema
     rules = schema.get("rules", {}) if isinstance(schema, dict) else {}
-    words = rules.get(error.validator)
-    return str(words) if words else None
+    message = rules.get(error.validator)
+    return str(message) if message else None
 
 
 def _rule(error: ValidationError) -> str:
-    if words := _worded(error):
-        return words
+    if message := _message(error):
+        return message
     if error.validator == "additionalProperties":
         known = set(error.schema.get("properties", {})) if isinstance(error.schema, dict) else set()
         given = error.instance if isinstance(error.instance, dict) else {}
@@ -73,7 +73,7 @@ def _rule(error: ValidationError) -> str:
     if error.validator == "required":
         return f"needs {error.message.split(' is a ')[0]}"
     shown = json.dumps(error.instance, ensure_ascii=False, default=str)
-    shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
+    shown = shown if len(shown) <= _MAX_VALUE_LENGTH else shown[:_MAX_VALUE_LENGTH] + "…"
     return f"must satisfy {error.validator} {json.dumps(error.validator_value)}, not {shown}"
 
 

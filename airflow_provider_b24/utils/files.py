@@ -1,4 +1,4 @@
-"""Files that operators leave behind."""
+"""Files that operators write."""
 
 from __future__ import annotations
 

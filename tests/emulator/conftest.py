@@ -1,4 +1,4 @@
-"""A portal of one's own for each test, and a hand to call it with."""
+"""A fresh portal for each test, and a client that calls it."""
 
 from __future__ import annotations
 

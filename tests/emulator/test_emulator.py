@@ -1,4 +1,4 @@
-"""The emulator as its users hold it: in Python, over HTTP, from the command line."""
+"""The emulator in Python, as pytest fixtures and from the command line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from airflow_provider_b24.emulator import Emulator, service
+from airflow_provider_b24.emulator import Emulator
+from airflow_provider_b24.emulator.http import server
 
 from .conftest import Caller
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", ""])
-def test_only_loopback_is_served(host: str) -> None:
+def test_an_address_that_is_not_loopback_is_refused(host: str) -> None:
     with pytest.raises(ValueError, match="loopback only"):
         Emulator(host=host)
 
@@ -73,7 +74,7 @@ def test_connections_have_the_fields_of_airflow(portal: Emulator) -> None:
         portal.connection("password")
 
 
-def test_people_vote_and_stop_without_a_request(caller: Caller, portal: Emulator, clock: Clock) -> None:
+def test_vote_stop_and_resume_need_no_request(caller: Caller, portal: Emulator, clock: Clock) -> None:
     message = caller.send()["messageId"]
     portal.vote(message, user_id=2, answers=["Yes"])
     with pytest.raises(ValueError, match="already voted"):
@@ -91,11 +92,11 @@ def test_people_vote_and_stop_without_a_request(caller: Caller, portal: Emulator
     assert [len(poll.events) for poll in portal.polls()] == [2]
 
 
-def test_missing_web_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_starting_without_uvicorn_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ImportError, match=r'pip install "airflow-provider-b24\[emulator\]"'):
         Emulator().start()
-    assert "starlette" in service.NEEDS_EXTRA
+    assert "starlette" in server.NEEDS_EXTRA
 
 
 def test_importing_the_package_loads_no_web_server() -> None:
@@ -108,73 +109,8 @@ def test_importing_the_package_loads_no_web_server() -> None:
     assert done.stdout.strip() == "[]"
 
 
-class TestControlApi:
-    def url(self, portal: Emulator, name: str) -> str:
-        return f"{portal.url}/emulator/{name}"
-
-    def test_the_state_shows_chats_messages_and_polls(self, caller: Caller, portal: Emulator) -> None:
-        message = caller.send("Ship?")["messageId"]
-        state = requests.get(self.url(portal, "state")).json()
-        assert state["chats"][0]["messages"][0]["text"] == "Ship?"
-        assert state["polls"][0]["message_id"] == message
-        assert [line["name"] for line in state["lines"]] == ["Support"]
-
-    def test_votes_and_stops(self, caller: Caller, portal: Emulator) -> None:
-        message = caller.send()["messageId"]
-        vote = {"message_id": message, "user_id": 2, "answers": ["Yes"]}
-        poll = requests.post(self.url(portal, "vote"), json=vote).json()
-        assert (poll["voters"], poll["questions"][0]["answers"][0]["votes"]) == (1, 1)
-        again = requests.post(self.url(portal, "vote"), json=vote)
-        assert (again.status_code, again.json()) == (400, {"error": "You already voted."})
-        assert requests.post(self.url(portal, "stop"), json={"message_id": message}).json()["is_finished"]
-
-    def test_people_and_chats(self, portal: Emulator) -> None:
-        user = requests.post(self.url(portal, "users"), json={"name": "Zoe Ray"}).json()["id"]
-        chat = requests.post(self.url(portal, "chats"), json={"title": "New", "members": [1, user]}).json()
-        assert portal.chat(chat["id"]).members == [1, user]
-        assert requests.get(self.url(portal, "users")).json()[-1]["name"] == "Zoe Ray"
-        assert requests.get(self.url(portal, "chats")).json()[-1]["title"] == "New"
-
-    def test_an_outside_person_is_refused_on_request(self, portal: Emulator) -> None:
-        requests.post(f"{portal.url}/emulator/reject", json={"user": "u9", "reason": "Blocked"}, timeout=5)
-        assert portal.lines.outsiders.rejection("u9") == "Blocked"
-
-    def test_another_sites_page_controls_nothing(self, portal: Emulator) -> None:
-        reply = requests.delete(
-            f"{portal.url}/emulator/requests", headers={"Sec-Fetch-Site": "cross-site"}, timeout=5
-        )
-        assert reply.status_code == 403
-
-    def test_faults_and_the_log(self, caller: Caller, portal: Emulator) -> None:
-        url = self.url(portal, "faults")
-        added = requests.post(url, json={"kind": "slow", "method": "profile", "seconds": 0}).json()
-        assert requests.get(url).json() == [added]
-        caller.post("profile")
-        assert requests.delete(url).json() is True
-        assert requests.get(url).json() == []
-        assert [entry["fault"] for entry in requests.get(self.url(portal, "requests")).json()] == ["slow"]
-        requests.delete(self.url(portal, "requests"))
-        assert len(portal.requests) == 0
-
-    @pytest.mark.parametrize(
-        ("name", "params", "status"),
-        [
-            ("vote", {"message_id": 1, "user_id": 2, "answers": []}, 404),
-            ("vote", {}, 400),
-            ("faults", {"kind": "explode"}, 400),
-            ("faults", {}, 400),
-            ("chats", [], 400),
-        ],
-    )
-    def test_bad_input_is_refused_with_a_reason(
-        self, portal: Emulator, name: str, params: dict[str, Any], status: int
-    ) -> None:
-        reply = requests.post(self.url(portal, name), json=params)
-        assert (reply.status_code, bool(reply.json()["error"])) == (status, True)
-
-
 class TestFixtures:
-    def test_the_fixture_is_a_portal(self, bitrix24_emulator: Emulator) -> None:
+    def test_the_emulator_fixture_answers_calls(self, bitrix24_emulator: Emulator) -> None:
         assert Caller(bitrix24_emulator).result("profile")["ID"] == "1"
 
     def test_the_connection_is_in_the_environment(self, bitrix24_connection: Emulator) -> None:

@@ -36,7 +36,7 @@ def test_each_voter_votes_once_in_each_poll(caller: Caller, portal: Emulator) ->
     assert [sorted(votes(portal, message)) for message in polls] == [[2, 3, 4], [2, 3, 4]]
 
 
-def test_polls_are_voted_in_one_after_the_other(caller: Caller, portal: Emulator) -> None:
+def test_voters_finish_one_poll_before_they_vote_in_the_next(caller: Caller, portal: Emulator) -> None:
     first, second = (caller.send(text)["messageId"] for text in ("One?", "Two?"))
     voters = Voters(portal.portal, count=2, every=1)
     voters.step()
@@ -44,7 +44,7 @@ def test_polls_are_voted_in_one_after_the_other(caller: Caller, portal: Emulator
     assert (len(votes(portal, first)), len(votes(portal, second))) == (2, 0)
 
 
-def test_the_same_seed_votes_the_same(caller: Caller, portal: Emulator) -> None:
+def test_the_same_seed_gives_the_same_ballots(caller: Caller, portal: Emulator) -> None:
     message = caller.send(answers=("A", "B", "C", "D"), field_type=1)["messageId"]
     seen = []
     for seed in (7, 7, 8):
@@ -56,7 +56,7 @@ def test_the_same_seed_votes_the_same(caller: Caller, portal: Emulator) -> None:
     assert votes(portal, message) == {}
 
 
-def test_ballots_fit_the_question(caller: Caller, portal: Emulator) -> None:
+def test_a_radio_gets_one_answer_and_a_checkbox_any_number(caller: Caller, portal: Emulator) -> None:
     caller.send(answers=("A", "B", "C"))
     [radio] = portal.polls()
     caller.send(answers=("A", "B", "C"), field_type=1)
@@ -73,7 +73,9 @@ def _size(poll: Any, seed: int) -> int:
     return len(answers)
 
 
-def test_stopped_polls_and_people_who_have_voted_are_left_alone(caller: Caller, portal: Emulator) -> None:
+def test_voters_skip_stopped_polls_and_polls_in_which_they_have_voted(
+    caller: Caller, portal: Emulator
+) -> None:
     stopped, voted = (caller.send(text)["messageId"] for text in ("One?", "Two?"))
     portal.stop_poll(stopped)
     portal.vote(voted, user_id=2, answers=["No"])
@@ -83,7 +85,7 @@ def test_stopped_polls_and_people_who_have_voted_are_left_alone(caller: Caller, 
     assert votes(portal, voted) == before
 
 
-def test_missing_voters_are_made_and_join_the_chat(caller: Caller, portal: Emulator) -> None:
+def test_missing_voters_are_added_and_join_the_chat(caller: Caller, portal: Emulator) -> None:
     chat = portal.add_chat("Releases", members=[1])
     message = caller.send(chat_id=chat)["messageId"]
     voters = Voters(portal.portal, count=8, every=1)
@@ -93,7 +95,7 @@ def test_missing_voters_are_made_and_join_the_chat(caller: Caller, portal: Emula
     assert 1 not in voters.user_ids
 
 
-def test_a_poll_is_stopped_when_all_have_voted_if_asked_for(caller: Caller, portal: Emulator) -> None:
+def test_stop_when_all_voted_stops_a_poll_in_which_all_have_voted(caller: Caller, portal: Emulator) -> None:
     message = caller.send()["messageId"]
     exhaust(Voters(portal.portal, count=2, every=1))
     assert caller.attach(message)["isFinished"] is False
@@ -101,7 +103,9 @@ def test_a_poll_is_stopped_when_all_have_voted_if_asked_for(caller: Caller, port
     assert caller.attach(message)["isFinished"] is True
 
 
-def test_a_poll_that_is_resumed_by_hand_stays_open(caller: Caller, portal: Emulator, clock: Clock) -> None:
+def test_a_stopped_poll_that_a_user_resumes_stays_open(
+    caller: Caller, portal: Emulator, clock: Clock
+) -> None:
     message = caller.send()["messageId"]
     voters = Voters(portal.portal, count=1, every=1, stop_when_all_voted=True)
     exhaust(voters)
@@ -111,11 +115,11 @@ def test_a_poll_that_is_resumed_by_hand_stays_open(caller: Caller, portal: Emula
     assert caller.attach(message)["isFinished"] is False
 
 
-def test_the_thread_votes_and_stops_promptly(caller: Caller, portal: Emulator) -> None:
+def test_the_thread_votes_and_stop_ends_it_at_once(caller: Caller, portal: Emulator) -> None:
     message = caller.send()["messageId"]
     voters = Voters(portal.portal, count=2, every=0.01)
     voters.start()
-    with pytest.raises(RuntimeError, match="at work"):
+    with pytest.raises(RuntimeError, match="started already"):
         voters.start()
     deadline = time.monotonic() + 5
     while len(votes(portal, message)) < 2 and time.monotonic() < deadline:
@@ -130,16 +134,16 @@ def test_the_thread_votes_and_stops_promptly(caller: Caller, portal: Emulator) -
     assert "bitrix24-voters" not in [thread.name for thread in threading.enumerate()]
 
 
-def test_no_voters_are_no_trouble(caller: Caller, portal: Emulator) -> None:
+def test_voters_with_a_count_of_zero_start_and_stop_without_a_vote(caller: Caller, portal: Emulator) -> None:
     message = caller.send()["messageId"]
-    nobody = Voters(portal.portal, count=0, every=1, stop_when_all_voted=True)
-    nobody.start()
-    assert exhaust(nobody) == 0
-    nobody.stop()
+    voters = Voters(portal.portal, count=0, every=1, stop_when_all_voted=True)
+    voters.start()
+    assert exhaust(voters) == 0
+    voters.stop()
     assert caller.attach(message)["isFinished"] is False
 
 
 @pytest.mark.parametrize(("count", "every"), [(-1, 1.0), (1, 0.0), (1, -2.0)])
-def test_senseless_numbers_are_refused(portal: Emulator, count: int, every: float) -> None:
+def test_a_negative_count_or_a_time_of_zero_is_refused(portal: Emulator, count: int, every: float) -> None:
     with pytest.raises(ValueError, match="Voters need"):
         Voters(portal.portal, count=count, every=every)

@@ -101,7 +101,9 @@ def test_an_extra_that_is_no_object_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("plan", ["standard", "enterprise"])
 def test_the_plan_sets_the_bucket(portal: Emulator, monkeypatch: pytest.MonkeyPatch, plan: str) -> None:
-    limiter = connect(monkeypatch, **(portal.connection() | {"extra": {"plan": plan}})).client._limiter
+    limiter = connect(
+        monkeypatch, **(portal.connection() | {"extra": {"plan": plan}})
+    ).client._caller._limiter
 
     assert isinstance(limiter, HostBucket)
     assert limiter._plan == PLANS[plan]
@@ -110,12 +112,12 @@ def test_the_plan_sets_the_bucket(portal: Emulator, monkeypatch: pytest.MonkeyPa
 def test_a_portal_of_ones_own_has_no_limit(portal: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     fields = portal.connection() | {"extra": {"plan": "self_hosted"}}
 
-    assert isinstance(connect(monkeypatch, **fields).client._limiter, NoLimit)
+    assert isinstance(connect(monkeypatch, **fields).client._caller._limiter, NoLimit)
 
 
 def test_two_spellings_of_one_portal_share_one_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     paths = {
-        connect(monkeypatch, host=host, login="1", password="c0dec0de").client._limiter._path  # type: ignore[attr-defined]
+        connect(monkeypatch, host=host, login="1", password="c0dec0de").client._caller._limiter._path  # type: ignore[attr-defined]
         for host in ("acme.bitrix24.com", "https://ACME.bitrix24.com/", "acme.bitrix24.com:443")
     }
 

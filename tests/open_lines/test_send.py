@@ -170,7 +170,7 @@ def test_a_portal_that_is_down_is_not_asked_without_end(shop: Shop) -> None:
     assert statuses(report) == ["unknown"] * (2 * MAX_REQUEST_MESSAGES) + ["rejected"] * (
         3 * MAX_REQUEST_MESSAGES
     )
-    assert report.items[-1].errors == ("not sent, because earlier requests had no answer",)
+    assert report.items[-1].errors == ("not sent, because earlier requests had no response",)
     assert shop.portal.requests.count(SEND) == 2
 
 

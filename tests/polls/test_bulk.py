@@ -74,6 +74,9 @@ class Client:
         self._answer = answer
         self.batches: list[list[str]] = []
 
+    def refusal(self, kind: type[Bitrix24Error], method: str, text: str) -> Bitrix24Error:
+        return kind(method=method, description=text, conn_id=self.conn_id)
+
     def call_batch(self, commands: dict[Any, tuple[str, dict[str, Any]]]) -> BatchResult:
         self.batches.append([method for method, _ in commands.values()])
         answers = {key: self._answer(key, *command) for key, command in commands.items()}

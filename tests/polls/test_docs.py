@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from snippets import run_snippets
 
-from airflow_provider_b24.emulator import ballots
+from airflow_provider_b24.emulator.state import ballots
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -260,7 +260,7 @@ def test_a_poll_that_is_sent_but_hidden_meanwhile_is_not_called_safe_to_repeat(
     def hide(_: float) -> None:
         portal.polls()[0].chat_id = board
 
-    client._sleep = hide
+    client._caller._sleep = hide
     with pytest.raises(Bitrix24OutcomeUnknownError) as caught:
         send(PollsApi(client), chat)
     assert caught.value.code == "ATTACH_READ_ACCESS_DENIED"

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_b24.emulator.uuids import is_valid
+from airflow_provider_b24.emulator.state.uuids import is_valid
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.polls.template_id import check_template_id, fresh_template_id, task_template_id
+from airflow_provider_b24.operators.idempotency import task_template_id
+from airflow_provider_b24.polls.template_id import check_template_id, fresh_template_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

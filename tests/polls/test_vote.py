@@ -170,7 +170,7 @@ def test_a_lost_vote_in_a_poll_that_is_stopped_meanwhile_counts_as_cast(
         either_portal.stop_poll(message)
         either_portal.portal.clock = lambda: now + 60
 
-    client._sleep = stopped_meanwhile
+    client._caller._sleep = stopped_meanwhile
     poll = PollsApi(client).vote(message, answers=["Yes"])
     assert (votes(poll), poll.is_finished) == ({"Yes": 1, "No": 0}, True)
 
@@ -181,7 +181,7 @@ def test_a_vote_from_another_time_does_not_count_as_cast_now(
     message = ask()
     either_portal.faults.add("drop_before", method=VOTE)
     client = client_of(either_portal)
-    client._sleep = lambda _: either_portal.vote(message, user_id=1, answers=["No"])
+    client._caller._sleep = lambda _: either_portal.vote(message, user_id=1, answers=["No"])
     with pytest.raises(Bitrix24AlreadyVotedError):
         PollsApi(client).vote(message, answers=["Yes"])
     assert votes(PollsApi(client).get(message)) == {"Yes": 0, "No": 1}
@@ -224,14 +224,14 @@ def test_a_retried_task_finds_its_own_vote_in_a_stopped_poll(
 def meanwhile(portal: Emulator, happens: Callable[[], object]) -> PollsApi:
     """Polls of a client before whose vote something happens."""
     client = client_of(portal)
-    ask = client.ask
+    ask = client.request
 
     def ask_later(method: str, *args: Any, **kwargs: Any) -> Any:
         if method in {VOTE, RECALL}:
             happens()
         return ask(method, *args, **kwargs)
 
-    client.ask = ask_later  # type: ignore[method-assign]
+    client.request = ask_later  # type: ignore[method-assign]
     return PollsApi(client)
 
 
@@ -401,7 +401,7 @@ def test_a_lost_recall_in_a_poll_that_is_stopped_meanwhile_is_done(
     polls.vote(message, answers=["Yes"])
     lose(either_portal, RECALL, "drop_after")
     client = client_of(either_portal)
-    client._sleep = lambda _: stop_and_wait(either_portal, message)
+    client._caller._sleep = lambda _: stop_and_wait(either_portal, message)
     assert PollsApi(client).recall(message).voters == 0
 
 

@@ -27,6 +27,7 @@ from airflow_provider_b24.rest.auth import (
 )
 from airflow_provider_b24.rest.client import Bitrix24Client
 from airflow_provider_b24.rest.redaction import Secret
+from airflow_provider_b24.rest.retry import RetryPolicy
 from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair, TokenStore
 from airflow_provider_b24.rest.transport import RequestsTransport
 
@@ -113,7 +114,7 @@ def test_a_webhook_calls_with_its_code_in_the_address() -> None:
 
     assert request.url.reveal() == "https://acme.bitrix24.com/rest/7/the-code/user.get"
     assert request.headers == {}
-    assert webhook.renew(request) is False
+    assert webhook.refresh(request) is False
 
 
 def test_an_application_calls_with_its_token_in_a_header(
@@ -140,7 +141,7 @@ def test_an_expired_token_is_renewed_and_the_call_repeated(
 ) -> None:
     portal.expire_access_token()
 
-    assert make_app().ask("user.current").attempts == 2
+    assert make_app().request("user.current").attempts == 2
     assert refreshes(portal) == 1
     stored = store.load()
     assert stored is not None
@@ -344,7 +345,7 @@ def test_a_pair_that_cannot_be_stored_is_not_used_and_not_shown(
     make_app: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
     portal.expire_access_token()
-    with pytest.raises(Bitrix24TokenRefreshError, match=r"could not be stored \(RuntimeError") as caught:
+    with pytest.raises(Bitrix24TokenRefreshError, match=r"could not be saved \(RuntimeError") as caught:
         make_app(store=Failing()).call("user.current")
 
     assert portal.application.access_token not in str(caught.value)
@@ -441,11 +442,11 @@ def test_an_authorisation_server_that_is_down_spends_nothing(
     make_app: Callable[..., Bitrix24Client], portal: Emulator, kind: str
 ) -> None:
     portal.expire_access_token()
-    portal.faults.add(kind, method="oauth.token", times=2)
+    portal.faults.add(kind, method="oauth.token", times=RetryPolicy().max_attempts)
     with pytest.raises(Bitrix24NoAnswerError, match="OAuth server") as caught:
         make_app().call("user.current")
 
-    assert caught.value.outcome is Outcome.UNKNOWN
+    assert caught.value.outcome is Outcome.NOT_EXECUTED
     assert make_app().call("user.current")["ID"] == "1"
 
 

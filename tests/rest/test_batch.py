@@ -29,6 +29,7 @@ from airflow_provider_b24.rest.auth import WebhookCredentials
 from airflow_provider_b24.rest.batch import MAX_BATCH_COMMANDS, MAX_PARALLEL_REQUESTS, BatchResult
 from airflow_provider_b24.rest.rate_limit import NoLimit
 from airflow_provider_b24.rest.redaction import Secret
+from airflow_provider_b24.rest.retry import RetryPolicy
 from airflow_provider_b24.rest.transport import HttpReply, HttpRequest, NoReply
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from .conftest import Time
 
+POLICY = RetryPolicy()
 READ = ("user.current", {})
 Commands = dict[str, Any]
 
@@ -79,7 +81,7 @@ class Credentials:
     def request(self, method: str, body: bytes) -> HttpRequest:
         return HttpRequest(Secret(self.portal), body)
 
-    def renew(self, refused: HttpRequest) -> bool:
+    def refresh(self, refused: HttpRequest) -> bool:
         return False
 
 
@@ -177,7 +179,7 @@ def test_an_odd_error_is_an_error_all_the_same(
 def test_a_command_of_which_the_reply_says_nothing_is_unknown(
     canned: Callable[..., tuple[Bitrix24Client, Canned]],
 ) -> None:
-    client, _ = canned({"result": [], "result_error": []})
+    client, _ = canned(*[{"result": [], "result_error": []}] * POLICY.max_attempts)
     done = client.call_batch({"read": READ, "write": ("vote.Integration.Im.send", {"chatId": 1})})
 
     assert type(done.errors["read"]) is Bitrix24NoAnswerError
@@ -188,7 +190,8 @@ def test_a_command_of_which_the_reply_says_nothing_is_unknown(
 def test_a_command_in_which_the_portal_broke_may_have_been_executed(
     canned: Callable[..., tuple[Bitrix24Client, Canned]], code: str
 ) -> None:
-    client, _ = canned({"result": [], "result_error": {key: {"error": code} for key in ("c0", "c1")}})
+    broken = {"result": [], "result_error": {key: {"error": code} for key in ("c0", "c1")}}
+    client, _ = canned(*[broken] * POLICY.max_attempts)
     done = client.call_batch({"read": READ, "write": "im.message.add"})
 
     assert type(done.errors["read"]) is Bitrix24ServerError
@@ -575,7 +578,19 @@ def test_a_command_that_is_refused_for_its_rate_again_and_again_fails_in_its_own
     refused = {"result": [], "result_error": {"c0": {"error": "QUERY_LIMIT_EXCEEDED"}}}
     client, _ = canned(*[refused] * 100)
 
-    assert type(client.call_batch({"a": "im.message.add"}).errors["a"]) is Bitrix24RateLimitError
+    error = client.call_batch({"a": "im.message.add"}).errors["a"]
+    assert type(error) is Bitrix24RateLimitError
+    assert error.attempts == POLICY.max_rate_limit_attempts
+
+
+def test_an_idempotent_command_that_the_portal_broke_over_is_retried(
+    canned: Callable[..., tuple[Bitrix24Client, Canned]],
+) -> None:
+    broken = {"result": [], "result_error": {"c0": {"error": "INTERNAL_SERVER_ERROR"}}}
+    client, portal = canned(broken, broken, {"result": {"c0": 7}, "result_error": []})
+
+    assert client.call_batch({"a": READ}).results == {"a": 7}
+    assert len(portal.sent) == 3
 
 
 # The result

@@ -25,7 +25,7 @@ from airflow_provider_b24.exceptions import (
     Outcome,
 )
 from airflow_provider_b24.rest.auth import WebhookCredentials
-from airflow_provider_b24.rest.client import list_of
+from airflow_provider_b24.rest.pagination import items_of
 from airflow_provider_b24.rest.rate_limit import NoLimit
 from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.retry import RetryPolicy
@@ -72,7 +72,7 @@ def test_a_call_returns_the_result(client: Bitrix24Client) -> None:
 def test_an_answer_tells_how_many_attempts_it_took(client: Bitrix24Client, portal: Emulator) -> None:
     portal.faults.add("status_503_limit", times=2)
 
-    assert client.ask("user.current").attempts == 3
+    assert client.request("user.current").attempts == 3
 
 
 @pytest.mark.parametrize("kind", LOST)
@@ -124,7 +124,7 @@ def test_a_safe_method_without_an_answer_in_the_end_says_that_a_repeat_is_safe(
         client.call("user.current")
 
     assert type(caught.value) is Bitrix24NoAnswerError
-    assert caught.value.attempts == RetryPolicy().attempts
+    assert caught.value.attempts == RetryPolicy().max_attempts
 
 
 def test_what_was_not_executed_is_repeated_for_any_method(client: Bitrix24Client, portal: Emulator) -> None:
@@ -316,7 +316,7 @@ def test_operating_time_is_waited_for_when_its_reset_is_near(
     told(client, portal, time, 40.0)
     portal.faults.add("operating_limit")
 
-    assert client.ask("user.current").attempts == 2
+    assert client.request("user.current").attempts == 2
     assert time.sleeps == [pytest.approx(40.5)]
 
 
@@ -377,7 +377,7 @@ def test_a_repeat_is_told_in_the_log(
 
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert caplog.messages[0].startswith(
-        "user.current: attempt 1 got no answer (the reply is an HTML page, not Bitrix24's JSON); asking again"
+        "user.current: attempt 1 failed (the reply is an HTML page, not Bitrix24's JSON); retrying in"
     )
 
 
@@ -465,5 +465,5 @@ def test_a_result_without_one_list_is_an_error_and_not_an_empty_list(
 
 
 def test_nothing_is_an_empty_list() -> None:
-    assert list_of([]) == []
-    assert list_of({}) == []
+    assert items_of([]) == []
+    assert items_of({}) == []

@@ -10,11 +10,12 @@ import pytest
 from snippets import run_snippets
 
 from airflow_provider_b24 import exceptions
+from airflow_provider_b24.exceptions import Outcome
 from airflow_provider_b24.rest import idempotency as methods
 from airflow_provider_b24.rest.batch import MAX_BATCH_COMMANDS, MAX_PARALLEL_REQUESTS
-from airflow_provider_b24.rest.idempotency import is_repeatable
+from airflow_provider_b24.rest.error_codes import ERROR_CODES
+from airflow_provider_b24.rest.idempotency import is_idempotent
 from airflow_provider_b24.rest.rate_limit import PLANS
-from airflow_provider_b24.rest.response import NOT_EXECUTED_CODES
 from airflow_provider_b24.rest.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ def test_the_page_s_snippets_run(
         reason="retry policies came with Airflow 3.3",
         exc_type=ImportError,
     )
-    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
+    monkeypatch.setattr(methods, "IDEMPOTENT", dict(methods.IDEMPOTENT))
     left = run_snippets("limits.md")
 
     assert len(left["done"]) == 200
     assert left["names"]
-    assert is_repeatable("crm.deal.update", {})
+    assert is_idempotent("crm.deal.update", {})
     assert run_dag(left["dag"]).state == "success"
 
 
@@ -52,13 +53,15 @@ def test_the_page_names_real_errors() -> None:
 def test_the_page_s_figures_are_the_code_s() -> None:
     policy = RetryPolicy()
 
-    assert f"up to {policy.attempts - 1} times" in PAGE
-    assert (
-        f"up to {policy.max_rate_limit_attempts - 1} times with pauses of {policy.max_rate_limit_delay:.0f} seconds"
-        in PAGE
+    assert f"up to {policy.max_attempts - 1} times" in PAGE
+    limit = (
+        f"{policy.max_rate_limit_attempts - 1} times with pauses of {policy.max_rate_limit_delay:.0f} seconds"
     )
+    assert f"up to {limit}" in PAGE
     assert policy.max_reset_wait == 120
     assert "within two minutes" in PAGE
     assert (MAX_BATCH_COMMANDS, MAX_PARALLEL_REQUESTS) == (50, 4)
     assert all(f"`{name}`" in PAGE for name in PLANS)
-    assert all(re.search(f"`{code}`", PAGE, re.IGNORECASE) for code in NOT_EXECUTED_CODES)
+    not_executed = [row.code for row in ERROR_CODES if row.executed is Outcome.NOT_EXECUTED]
+    assert len(not_executed) == 4
+    assert all(re.search(f"`{code}`", PAGE, re.IGNORECASE) for code in not_executed)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_b24.emulator import php
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.rest.encoding import check_params, command, encode_json, encode_query
+from airflow_provider_b24.rest.encoding import check_params, encode_command, encode_json, encode_query
 
 
 class Colour(str, Enum):  # noqa: UP042
@@ -69,7 +69,7 @@ def test_a_value_arrives_as_it_was_meant(value: Any, as_json: Any, as_query: Any
 @pytest.mark.parametrize("value", [None, [], {}, [None], {"a": {}}, (), set()])
 def test_what_has_no_form_in_a_query_is_left_out(value: Any) -> None:
     assert encode_query({"x": value}) == ""
-    assert command("user.get", {"x": value}) == "user.get"
+    assert encode_command("user.get", {"x": value}) == "user.get"
 
 
 def test_json_keeps_none_and_empty_lists() -> None:
@@ -104,7 +104,7 @@ def circle() -> list[Any]:
     [Odd(), b"bytes", float("nan"), float("inf"), "\ud800", circle(), {"a": Odd()}, [b""], 1j],
     ids=lambda value: type(value).__name__,
 )
-@pytest.mark.parametrize("encode", [encode_json, lambda params: command("user.get", params)])
+@pytest.mark.parametrize("encode", [encode_json, lambda params: encode_command("user.get", params)])
 def test_what_cannot_be_written_is_refused_before_anything_is_sent(encode: Any, value: Any) -> None:
     with pytest.raises(Bitrix24ValidationError) as caught:
         encode({"x": value})
@@ -116,20 +116,20 @@ def test_what_cannot_be_written_is_refused_before_anything_is_sent(encode: Any, 
 @pytest.mark.parametrize("nested", [True, False])
 def test_a_name_that_php_would_read_as_another_is_refused(name: str, nested: bool) -> None:
     with pytest.raises(Bitrix24ValidationError, match="name"):
-        command("user.get", {"x": {name: 1}} if nested else {name: 1})
+        encode_command("user.get", {"x": {name: 1}} if nested else {name: 1})
 
 
 @pytest.mark.parametrize("kind", ["result", "error", "total", "next", "time"])
 def test_a_text_that_the_server_would_replace_is_refused(kind: str) -> None:
     with pytest.raises(Bitrix24ValidationError, match="single call") as caught:
-        command("im.message.add", {"MESSAGE": {"text": f"costs ${kind}[first][ID]"}})
+        encode_command("im.message.add", {"MESSAGE": {"text": f"costs ${kind}[first][ID]"}})
 
     assert "MESSAGE" in caught.value.path
 
 
 @pytest.mark.parametrize("text", ["$result", "$ result[1]", "result[1]", "$100", "$results[1]"])
 def test_a_text_that_only_looks_like_a_reference_is_sent(text: str) -> None:
-    assert unquote_plus(command("im.message.add", {"MESSAGE": text})).endswith(text)
+    assert unquote_plus(encode_command("im.message.add", {"MESSAGE": text})).endswith(text)
 
 
 @pytest.mark.parametrize("name", ["auth", "access_token", "token", "state", "AUTH", "ap", "aplogin"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_b24.rest import idempotency as methods
-from airflow_provider_b24.rest.idempotency import declare, is_read_only, is_repeatable
+from airflow_provider_b24.rest.idempotency import declare, is_idempotent, is_read_only
 
 UUID4 = "0c3c5ad6-a1b8-4d4d-9234-f137ef862a77"
 
@@ -56,8 +56,8 @@ UUID4 = "0c3c5ad6-a1b8-4d4d-9234-f137ef862a77"
     ],
 )
 def test_a_method_may_be_repeated_only_when_twice_ends_as_once(method: str, repeatable: bool) -> None:
-    assert is_repeatable(method, {}) is repeatable
-    assert is_repeatable(method.upper(), {}) is repeatable
+    assert is_idempotent(method, {}) is repeatable
+    assert is_idempotent(method.upper(), {}) is repeatable
 
 
 @pytest.mark.parametrize(
@@ -76,27 +76,27 @@ def test_a_method_may_be_repeated_only_when_twice_ends_as_once(method: str, repe
 def test_a_poll_may_be_repeated_only_with_an_id_that_the_portal_recognises(
     template_id: Any, repeatable: bool
 ) -> None:
-    assert is_repeatable("vote.Integration.Im.send", {"templateId": template_id}) is repeatable
+    assert is_idempotent("vote.Integration.Im.send", {"templateId": template_id}) is repeatable
 
 
 def test_a_poll_without_an_id_is_never_repeated() -> None:
-    assert is_repeatable("vote.Integration.Im.send", {"chatId": 1}) is False
+    assert is_idempotent("vote.Integration.Im.send", {"chatId": 1}) is False
 
 
 def test_a_user_may_declare_a_method_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
+    monkeypatch.setattr(methods, "IDEMPOTENT", dict(methods.IDEMPOTENT))
     declare("crm.deal.Update", repeatable=True)
     declare("queue.item.get", repeatable=False)
 
-    assert is_repeatable("crm.deal.update", {}) is True
-    assert is_repeatable("Queue.Item.get", {}) is False
+    assert is_idempotent("crm.deal.update", {}) is True
+    assert is_idempotent("Queue.Item.get", {}) is False
     assert is_read_only("queue.item.get") is False
 
 
 def test_the_table_is_written_in_lower_case_or_it_would_never_match() -> None:
-    assert all(name == name.lower() for name in methods.METHODS | dict.fromkeys(methods.READ_VERBS))
+    assert all(name == name.lower() for name in methods.IDEMPOTENT | dict.fromkeys(methods.READ_VERBS))
 
 
-@pytest.mark.parametrize("method", sorted(methods.METHODS))
+@pytest.mark.parametrize("method", sorted(methods.IDEMPOTENT))
 def test_what_changes_the_portal_is_no_reading(method: str) -> None:
     assert is_read_only(method) is False

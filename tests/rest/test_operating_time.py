@@ -19,7 +19,7 @@ def watch(time: Time) -> OperatingTimeTracker:
 
 
 def test_the_reset_is_known_once_the_portal_has_named_it(watch: OperatingTimeTracker, time: Time) -> None:
-    watch.note("crm.deal.list", OperatingTime(3.0, time.now + 60))
+    watch.record("crm.deal.list", OperatingTime(3.0, time.now + 60))
 
     assert watch.reset_at("crm.deal.list") == time.now + 60
     assert watch.reset_in("CRM.deal.List") == 60
@@ -30,8 +30,8 @@ def test_the_reset_is_known_once_the_portal_has_named_it(watch: OperatingTimeTra
 def test_a_reply_that_says_nothing_does_not_forget_what_is_known(
     watch: OperatingTimeTracker, time: Time
 ) -> None:
-    watch.note("crm.deal.list", OperatingTime(3.0, time.now + 60))
-    watch.note("crm.deal.list", OperatingTime())
+    watch.record("crm.deal.list", OperatingTime(3.0, time.now + 60))
+    watch.record("crm.deal.list", OperatingTime())
 
     assert watch.reset_in("crm.deal.list") == 60
 
@@ -41,14 +41,14 @@ def test_a_method_near_its_limit_is_warned_of_once_for_each_reset(
 ) -> None:
     reset = time.now + 300
     for used in (NEAR_LIMIT - 1, NEAR_LIMIT, NEAR_LIMIT + 1, NEAR_LIMIT + 50):
-        watch.note("crm.deal.list", OperatingTime(used, reset))
-    watch.note("crm.lead.list", OperatingTime(NEAR_LIMIT, reset))
+        watch.record("crm.deal.list", OperatingTime(used, reset))
+    watch.record("crm.lead.list", OperatingTime(NEAR_LIMIT, reset))
 
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
     assert "crm.deal.list has run for 336 s" in caplog.messages[0]
     assert "reset in 300 s" in caplog.messages[0]
     time.now = reset
-    watch.note("crm.deal.list", OperatingTime(NEAR_LIMIT, reset + 60))
+    watch.record("crm.deal.list", OperatingTime(NEAR_LIMIT, reset + 60))
 
     assert len(caplog.records) == 3
 
@@ -57,6 +57,6 @@ def test_a_reset_in_the_past_does_not_make_every_reply_warn(
     watch: OperatingTimeTracker, time: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(5):
-        watch.note("crm.deal.list", OperatingTime(400.0, time.now - 1))
+        watch.record("crm.deal.list", OperatingTime(400.0, time.now - 1))
 
     assert len(caplog.records) == 1

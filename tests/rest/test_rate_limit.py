@@ -166,7 +166,7 @@ def test_a_second_bucket_of_the_same_portal_is_the_same(bucket: HostBucket, time
 
 def test_a_queue_that_is_too_long_is_refused_and_nothing_is_reserved(time: Time) -> None:
     slept: list[float] = []
-    bucket = HostBucket(portal=PORTAL, plan=PLAN, longest_wait=1.0, clock=time, sleep=slept.append)
+    bucket = HostBucket(portal=PORTAL, plan=PLAN, max_wait=1.0, clock=time, sleep=slept.append)
     for _ in range(50):
         bucket.wait()
     for _ in range(3):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_b24.exceptions import Outcome
-from airflow_provider_b24.rest.response import Answer, Failure, OperatingTime, classify, read_operating
+from airflow_provider_b24.rest.response import Failure, OperatingTime, Response, classify, read_operating
 from airflow_provider_b24.rest.transport import HttpReply, NoReply
 
 HTML = "text/html; charset=utf-8"
@@ -27,9 +27,9 @@ def failure(status: int, body: Any, **more: Any) -> Failure:
     return found
 
 
-def answer(body: Any, **more: Any) -> Answer:
+def answer(body: Any, **more: Any) -> Response:
     found = classify(reply(200, body), **more)
-    assert isinstance(found, Answer)
+    assert isinstance(found, Response)
     return found
 
 
@@ -160,9 +160,9 @@ def test_operating_time_is_read_and_never_breaks_an_answer(time: Any, expected: 
 
 
 def test_no_reply_keeps_its_reason_and_outcome() -> None:
-    found = classify(NoReply(UNKNOWN, "the reply is larger than 32 MB", repeatable=False))
+    found = classify(NoReply(UNKNOWN, "the reply is larger than 32 MB", retryable=False))
 
-    assert found == Failure(UNKNOWN, description="the reply is larger than 32 MB", repeatable=False)
+    assert found == Failure(UNKNOWN, description="the reply is larger than 32 MB", retryable=False)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_report_is_an_answer_only_of_a_method_that_answers_with_a_file() -> No
     table = b"<html><table></table></html>"
     file = reply(200, table, content_type="application/vnd.ms-excel", disposition="attachment;filename=v.xls")
 
-    assert isinstance(classify(file, binary=True), Answer)
+    assert isinstance(classify(file, binary=True), Response)
     assert isinstance(classify(file), Failure)
 
 
@@ -221,6 +221,6 @@ JSON = st.recursive(
 def test_no_json_breaks_the_reading(status: int, body: Any) -> None:
     found = classify(reply(status, body))
 
-    assert isinstance(found, Answer | Failure)
-    if isinstance(found, Answer):
+    assert isinstance(found, Response | Failure)
+    if isinstance(found, Response):
         assert "result" in body

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from airflow_provider_b24.exceptions import Outcome
 from airflow_provider_b24.rest.response import Failure
-from airflow_provider_b24.rest.retry import GiveUp, Renew, RetryPolicy, Wait, next_step
+from airflow_provider_b24.rest.retry import GiveUp, RefreshToken, RetryPolicy, Wait, next_step
 
-POLICY = RetryPolicy(attempts=4, max_rate_limit_attempts=12, base=0.5, longest=20.0, max_rate_limit_delay=5.0)
+POLICY = RetryPolicy(
+    max_attempts=4, max_rate_limit_attempts=12, base_delay=0.5, max_delay=20.0, max_rate_limit_delay=5.0
+)
 NOT_EXECUTED, REFUSED, UNKNOWN = Outcome.NOT_EXECUTED, Outcome.REFUSED, Outcome.UNKNOWN
 
 LIMIT = Failure(NOT_EXECUTED, code="QUERY_LIMIT_EXCEEDED", status=503)
@@ -20,7 +22,7 @@ OPERATING = Failure(NOT_EXECUTED, code="OPERATION_TIME_LIMIT", status=429)
 
 
 @pytest.mark.parametrize(
-    ("failure", "repeatable", "kind"),
+    ("failure", "idempotent", "kind"),
     [
         (Failure(NOT_EXECUTED), False, Wait),
         (Failure(NOT_EXECUTED), True, Wait),
@@ -34,26 +36,26 @@ OPERATING = Failure(NOT_EXECUTED, code="OPERATION_TIME_LIMIT", status=429)
         (Failure(UNKNOWN), False, GiveUp),
         (Failure(UNKNOWN, code="INTERNAL_SERVER_ERROR", status=500), True, Wait),
         (Failure(UNKNOWN, code="INTERNAL_SERVER_ERROR", status=500), False, GiveUp),
-        (Failure(NOT_EXECUTED, repeatable=False), True, GiveUp),
-        (Failure(UNKNOWN, repeatable=False), True, GiveUp),
+        (Failure(NOT_EXECUTED, retryable=False), True, GiveUp),
+        (Failure(UNKNOWN, retryable=False), True, GiveUp),
         (Failure(NOT_EXECUTED, code="OVERLOAD_LIMIT", status=503), True, GiveUp),
         (Failure(NOT_EXECUTED, code="QUERY_LIMIT_EXCEEDED", status=401), True, GiveUp),
-        (Failure(NOT_EXECUTED, code="expired_token", status=401), False, Renew),
-        (Failure(REFUSED, code="invalid_token", status=401), False, Renew),
+        (Failure(NOT_EXECUTED, code="expired_token", status=401), False, RefreshToken),
+        (Failure(REFUSED, code="invalid_token", status=401), False, RefreshToken),
     ],
 )
 def test_what_is_not_executed_is_repeated_and_what_is_unknown_only_where_it_is_safe(
-    failure: Failure, repeatable: bool, kind: type[object]
+    failure: Failure, idempotent: bool, kind: type[object]
 ) -> None:
-    assert isinstance(next_step(failure, attempt=1, repeatable=repeatable, policy=POLICY), kind)
+    assert isinstance(next_step(failure, attempt=1, idempotent=idempotent, policy=POLICY), kind)
 
 
 @pytest.mark.parametrize("code", ["expired_token", "EXPIRED_TOKEN", "invalid_token"])
 def test_a_token_is_renewed_once_for_a_call(code: str) -> None:
     failure = Failure(NOT_EXECUTED, code=code, status=401)
 
-    assert next_step(failure, attempt=9, repeatable=False, policy=POLICY) == Renew()
-    assert next_step(failure, attempt=2, repeatable=True, policy=POLICY, renewed=True) == GiveUp()
+    assert next_step(failure, attempt=9, idempotent=False, policy=POLICY) == RefreshToken()
+    assert next_step(failure, attempt=2, idempotent=True, policy=POLICY, refreshed=True) == GiveUp()
 
 
 @pytest.mark.parametrize(
@@ -61,8 +63,8 @@ def test_a_token_is_renewed_once_for_a_call(code: str) -> None:
     [(Failure(NOT_EXECUTED), 4), (Failure(UNKNOWN), 4), (LIMIT, POLICY.max_rate_limit_attempts)],
 )
 def test_insisting_has_an_end(failure: Failure, last: int) -> None:
-    before = next_step(failure, attempt=last - 1, repeatable=True, policy=POLICY)
-    after = next_step(failure, attempt=last, repeatable=True, policy=POLICY)
+    before = next_step(failure, attempt=last - 1, idempotent=True, policy=POLICY)
+    after = next_step(failure, attempt=last, idempotent=True, policy=POLICY)
 
     assert isinstance(before, Wait)
     assert after == GiveUp()
@@ -82,11 +84,11 @@ def test_insisting_has_an_end(failure: Failure, last: int) -> None:
 def test_operating_time_is_waited_for_only_when_its_reset_is_near(
     reset_in: float | None, step: Wait | GiveUp
 ) -> None:
-    assert next_step(OPERATING, attempt=1, repeatable=False, policy=POLICY, reset_in=reset_in) == step
+    assert next_step(OPERATING, attempt=1, idempotent=False, policy=POLICY, reset_in=reset_in) == step
 
 
 def test_operating_time_is_not_waited_for_for_ever() -> None:
-    assert next_step(OPERATING, attempt=4, repeatable=True, policy=POLICY, reset_in=1.0) == GiveUp()
+    assert next_step(OPERATING, attempt=4, idempotent=True, policy=POLICY, reset_in=1.0) == GiveUp()
 
 
 @settings(max_examples=100, deadline=None)
@@ -95,8 +97,8 @@ def test_a_pause_grows_with_each_attempt_up_to_a_bound_and_is_never_near_zero(
     attempt: int, luck: float, bound: float
 ) -> None:
     failure = LIMIT if bound == 5.0 else Failure(UNKNOWN)
-    policy = replace(POLICY, attempts=12)
-    step = next_step(failure, attempt=attempt, repeatable=True, policy=policy, random_=lambda: luck)
+    policy = replace(POLICY, max_attempts=12)
+    step = next_step(failure, attempt=attempt, idempotent=True, policy=policy, random_=lambda: luck)
     full = min(0.5 * 2 ** (attempt - 1), bound)
 
     assert isinstance(step, Wait)
@@ -104,7 +106,7 @@ def test_a_pause_grows_with_each_attempt_up_to_a_bound_and_is_never_near_zero(
 
 
 def test_pauses_differ_so_that_callers_do_not_return_in_step() -> None:
-    steps = [next_step(LIMIT, attempt=3, repeatable=True, policy=POLICY) for _ in range(20)]
+    steps = [next_step(LIMIT, attempt=3, idempotent=True, policy=POLICY) for _ in range(20)]
 
     assert len({step.seconds for step in steps if isinstance(step, Wait)}) > 1
 
@@ -120,4 +122,4 @@ def test_an_unknown_outcome_of_an_unsafe_method_is_never_repeated(
 ) -> None:
     failure = Failure(UNKNOWN, code=code, status=status)
 
-    assert next_step(failure, attempt=attempt, repeatable=False, policy=POLICY) == GiveUp()
+    assert next_step(failure, attempt=attempt, idempotent=False, policy=POLICY) == GiveUp()

@@ -182,7 +182,7 @@ def test_an_untrusted_certificate_executed_nothing_and_stays_untrusted(
 ) -> None:
     with Emulator(certfile=certificate[0], keyfile=certificate[1]) as portal:
         assert transport.send(request_to(portal.url)) == NoReply(
-            NOT_EXECUTED, "the certificate is not trusted", repeatable=False
+            NOT_EXECUTED, "the certificate is not trusted", retryable=False
         )
         assert portal.requests.count() == 0
 
@@ -212,7 +212,7 @@ def test_tls_spoken_to_a_plain_port_executed_nothing(transport: RequestsTranspor
 @pytest.mark.parametrize("url", ["http://", "ftp://example.com", "http://[broken", "http://a..b"])
 def test_an_unusable_address_executed_nothing(transport: RequestsTransport, url: str) -> None:
     assert transport.send(request_to(url)) == NoReply(
-        NOT_EXECUTED, "the address or a header is not usable", repeatable=False
+        NOT_EXECUTED, "the address or a header is not usable", retryable=False
     )
 
 
@@ -222,7 +222,7 @@ def test_an_unusable_header_executed_nothing(
 ) -> None:
     reply = transport.send(request_to(portal.url, headers={"Authorization": Secret(token)}))
 
-    assert reply == NoReply(NOT_EXECUTED, "the address or a header is not usable", repeatable=False)
+    assert reply == NoReply(NOT_EXECUTED, "the address or a header is not usable", retryable=False)
     assert portal.requests.count() == 0
 
 
@@ -243,7 +243,7 @@ def test_a_reply_that_is_too_large_is_not_read_to_the_end(
     portal.faults.add("oversize", bytes=8_000_000)
 
     assert transport.send(request_to(portal.url)) == NoReply(
-        UNKNOWN, "the reply is larger than 32 MB", repeatable=False
+        UNKNOWN, "the reply is larger than 32 MB", retryable=False
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.rest.rate_limit import HostBucket, NoLimit, Plan
 
 #: The watcher retries by itself, without holding a thread.
-_NO_RETRIES = RetryPolicy(attempts=1, max_rate_limit_attempts=1)
+_NO_RETRIES = RetryPolicy(max_attempts=1, max_rate_limit_attempts=1)
 
 
 class PollFetcher:

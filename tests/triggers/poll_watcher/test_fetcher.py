@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_b24.emulator import Emulator, ballots
+from airflow_provider_b24.emulator import Emulator
+from airflow_provider_b24.emulator.state import ballots
 from airflow_provider_b24.exceptions import (
     Bitrix24ConfigurationError,
     Bitrix24NoAnswerError,

@@ -1,0 +1,1 @@
+"""The REST methods and what they share."""

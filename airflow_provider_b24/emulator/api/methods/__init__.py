@@ -1,0 +1,25 @@
+"""The REST methods, a module for each family; importing this registers them all."""
+
+from airflow_provider_b24.emulator.api.methods import (
+    batch,
+    im_chats,
+    im_messages,
+    imconnector,
+    imopenlines,
+    rest,
+    users,
+    vote_attached,
+    vote_send,
+)
+
+__all__ = [
+    "batch",
+    "im_chats",
+    "im_messages",
+    "imconnector",
+    "imopenlines",
+    "rest",
+    "users",
+    "vote_attached",
+    "vote_send",
+]

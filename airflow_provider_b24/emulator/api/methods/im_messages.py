@@ -1,0 +1,78 @@
+"""im.message.* and im.dialog.messages.get: what is said in chats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_b24.emulator import php
+from airflow_provider_b24.emulator.api import im_format
+from airflow_provider_b24.emulator.api.registry import method
+from airflow_provider_b24.emulator.php.api_error import ApiError
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.emulator.api.call import Call
+
+MESSAGES_A_PAGE = 50
+USUAL_MESSAGES = 20
+
+
+@method("im.message.add", scope="im")
+def add(call: Call) -> object:
+    """Post a message and return its id."""
+    params = php.upper_keys(call.params)
+    text, attachment = php.trim(str(params.get("MESSAGE") or "")), params.get("ATTACH")
+    if not text and not attachment:
+        raise ApiError("MESSAGE_EMPTY", "Message can't be empty")
+    chat = im_format.dialog(call, params.get("DIALOG_ID"))
+    if not chat.can_write(call.user.id):
+        raise ApiError("ACCESS_ERROR", call.portal.say("chat.no_write"))
+    by_system = params.get("SYSTEM") == "Y"
+    return call.portal.chats.post(
+        chat,
+        author_id=0 if by_system else call.user.id,
+        text=text,
+        params=_params(params),
+    ).id
+
+
+@method("im.message.delete", scope="im")
+def delete(call: Call) -> object:
+    """Delete a message of the caller's own, and with it the poll that it carries."""
+    params = php.upper_keys(call.params)
+    number = php.to_int(params.get("MESSAGE_ID") or params.get("ID"))
+    if number <= 0:
+        raise ApiError("MESSAGE_ID_ERROR", "Message ID can't be empty")
+    message = call.portal.chats.message(number)
+    if message is None or message.author_id != call.user.id:
+        raise ApiError("CANT_EDIT_MESSAGE", "Time has expired for modification or you don't have access")
+    call.portal.chats.delete(message)
+    return True
+
+
+@method("im.dialog.messages.get", scope="im")
+def history(call: Call) -> object:
+    """Return messages of a chat, the newest first."""
+    params = php.upper_keys(call.params)
+    chat = im_format.readable(call)
+    messages = chat.messages
+    size = min(php.to_int(params.get("LIMIT")) or USUAL_MESSAGES, MESSAGES_A_PAGE)
+    if params.get("FIRST_ID") is not None:
+        first = php.to_int(params["FIRST_ID"])
+        shown = [message for message in messages if message.id > first][:size]
+    else:
+        last = php.to_int(params.get("LAST_ID"))
+        shown = [message for message in messages if not last or message.id < last][-size:]
+    shown = shown[::-1]
+    authors = dict.fromkeys(message.author_id for message in shown if message.author_id)
+    people = call.portal.people
+    return {
+        "chat_id": chat.id,
+        "messages": [im_format.message(message) for message in shown],
+        "users": [im_format.user(found) for number in authors if (found := people.get(number))],
+        "files": [],
+    }
+
+
+def _params(params: dict[str, Any]) -> dict[str, Any]:
+    names = ("ATTACH", "KEYBOARD", "MENU", "REPLY_ID")
+    return {name: params[name] for name in names if params.get(name)}

@@ -1,0 +1,1 @@
+"""The web server under the portal: REST, tokens, control API."""

@@ -1,0 +1,61 @@
+"""The state of one portal, in memory, under one lock."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from airflow_provider_b24.emulator.state.chats import Chats
+from airflow_provider_b24.emulator.state.context import PortalContext
+from airflow_provider_b24.emulator.state.credentials import Credentials
+from airflow_provider_b24.emulator.state.lines import Lines
+from airflow_provider_b24.emulator.state.people import People
+from airflow_provider_b24.emulator.state.polls import Polls
+from airflow_provider_b24.emulator.state.uuids import Uuids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_b24.emulator.state.quirks import Quirks
+
+COLLEAGUES = (
+    ("Anna Petrova", "Analyst"),
+    ("Boris Klein", "Data engineer"),
+    ("Clara Moreau", "Product owner"),
+    ("David Okafor", "Operations"),
+    ("Elena Rossi", "Support"),
+)
+
+
+class Portal(PortalContext):
+    """Everything that the portal holds.
+
+    :param clock: returns Unix time; a test may pass a clock of its own.
+    :param webhook_code: the secret of the webhook; None: a random one.
+    :param quirks: which kind of portal this is.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.time,
+        webhook_code: str | None = None,
+        quirks: Quirks | None = None,
+    ) -> None:
+        super().__init__(clock=clock, quirks=quirks)
+        self.url = ""
+        self.people = People(self)
+        self.chats = Chats(self)
+        self.polls = Polls(self, self.chats)
+        self.uuids = Uuids(self)
+        self.credentials = Credentials(self, self.people, webhook_code=webhook_code)
+        self.lines = Lines(self, people=self.people, chats=self.chats, credentials=self.credentials)
+
+    def populate(self) -> None:
+        """Fill the default world: a service account, five colleagues, a chat, an open line."""
+        self.people.add("Airflow Service", user_id=1, position="Service account", admin=True)
+        for number, (name, position) in enumerate(COLLEAGUES, start=2):
+            self.people.add(name, user_id=number, position=position)
+        employees = [user.id for user in self.people.employees()]
+        self.chats.add("General", members=employees)
+        self.lines.add("Support")

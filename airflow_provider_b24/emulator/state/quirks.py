@@ -1,0 +1,26 @@
+"""Which of the differences between real portals this portal has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Quirks:
+    """Switches for what differs between real portals.
+
+    ``documented_errors``: failed vote, recall and getMany answer 400 or 403 as the
+    documentation says, and not ``{"result": []}`` as the published source does.
+    ``internal_error_suffix``: newer cores end texts with " (internal error)".
+    ``language``: ``en`` or ``ru``; portals send texts in their own language.
+    ``refresh_grace``: seconds for which a used refresh token still works.
+    ``https_required``: refuse webhooks over plain HTTP, as the cloud does.
+    ``nested_register_errors``: imconnector.register fails inside ``result``, as documented.
+    """
+
+    documented_errors: bool = False
+    internal_error_suffix: bool = False
+    language: str = "en"
+    refresh_grace: float = 0.0
+    https_required: bool = False
+    nested_register_errors: bool = False

@@ -1,0 +1,105 @@
+"""The page's own requests: what they carry, and what they refuse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import requests
+
+    from airflow_provider_b24.emulator import Emulator
+
+    from ..conftest import Caller
+
+
+def act(caller: Caller, name: str, headers: dict[str, str] | None = None, **asked: Any) -> requests.Response:
+    return caller.http.post(f"{caller.portal.url}/page/{name}", json=asked, headers=headers)
+
+
+def problem(caller: Caller, name: str, **asked: Any) -> tuple[int, str]:
+    reply = act(caller, name, **asked)
+    return reply.status_code, reply.json()["problem"]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", "text/html"),
+        *((f"/page/{name}.js", "text/javascript") for name in ("page", "dom", "poll", "faults")),
+        ("/page/page.css", "text/css"),
+        ("/page/icon.svg", "image/svg+xml"),
+    ],
+)
+def test_the_page_is_served_and_loads_nothing_from_elsewhere(caller: Caller, path: str, kind: str) -> None:
+    reply = caller.http.get(caller.portal.url + path)
+    assert (reply.status_code, reply.headers["Content-Type"].partition(";")[0]) == (200, kind)
+    policy = reply.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self';")
+    assert "unsafe" not in policy
+    assert "//" not in reply.text.replace("// ", "").replace('"http://www.w3.org/2000/svg"', "")
+
+
+@pytest.mark.parametrize("path", ["/page/page.py", "/page/..%2fpage.py", "/page/", "/nothing"])
+def test_a_path_outside_the_page_is_404(caller: Caller, path: str) -> None:
+    assert caller.http.get(caller.portal.url + path).status_code == 404
+
+
+def test_an_unknown_user_and_chat_fall_back_to_the_first_ones(caller: Caller) -> None:
+    seen = caller.http.get(f"{caller.portal.url}/page/state", params={"user": "x", "chat": "9999"}).json()
+    assert (seen["me"], seen["open"]["id"]) == (1, caller.general)
+
+
+def test_a_user_sees_only_chats_that_they_may_read(caller: Caller, portal: Emulator) -> None:
+    board = portal.add_chat("Board", members=[2, 3])
+    titles = {user: [chat["title"] for chat in _state(caller, user, board)["chats"]] for user in (2, 4)}
+    assert titles == {2: ["General", "Board"], 4: ["General"]}
+    assert _state(caller, 4, board)["open"]["title"] == "General"
+
+
+def _state(caller: Caller, user: int, chat: int) -> Any:
+    return caller.http.get(f"{caller.portal.url}/page/state", params={"user": user, "chat": chat}).json()
+
+
+def test_a_request_from_another_site_is_refused(caller: Caller, portal: Emulator) -> None:
+    message = caller.send()["messageId"]
+    answer = next(iter(portal.poll(message).questions.values())).answers
+    asked = {"user": 1, "message": message, "answers": list(answer)[:1]}
+    assert act(caller, "vote", {"Sec-Fetch-Site": "cross-site"}, **asked).status_code == 403
+    form = caller.http.post(f"{portal.url}/page/vote", data={"user": 1, "message": message})
+    assert form.status_code == 403
+    assert portal.poll(message).events == {}
+    assert act(caller, "vote", {"Sec-Fetch-Site": "same-origin"}, **asked).status_code == 200
+    assert list(portal.poll(message).events) == [1]
+
+
+def test_an_empty_ballot_is_refused_and_keeps_the_earlier_vote(caller: Caller, portal: Emulator) -> None:
+    message = caller.send(OPTIONS=1)["messageId"]
+    portal.vote(message, user_id=2, answers=["Yes"])
+    told = problem(caller, "vote", user=2, message=message, answers=[])
+    assert told == (409, "Please select an option.")
+    assert list(portal.poll(message).events) == [2]
+
+
+def test_a_refused_action_says_why(caller: Caller, portal: Emulator) -> None:
+    message = caller.send()["messageId"]
+    answers = list(next(iter(portal.poll(message).questions.values())).answers)
+    assert problem(caller, "stop", user=2, message=message)[1] == "Only the author stops and resumes a poll."
+    assert problem(caller, "vote", user=99, message=message, answers=answers)[0] == 409
+    assert problem(caller, "vote", user=2, message=1, answers=answers)[1].startswith("There is no such poll")
+    portal.vote(message, user_id=2, answers=["Yes"])
+    assert problem(caller, "vote", user=2, message=message, answers=answers)[1] == "You already voted."
+    portal.stop_poll(message)
+    assert problem(caller, "vote", user=3, message=message, answers=answers)[1] == "The poll is inactive."
+    assert problem(caller, "reply", user=2, chat=caller.general, text="hi")[0] == 409
+    assert problem(caller, "vote", user=2)[0] == 400
+    assert problem(caller, "reply", user=2, chat=caller.general, text=" ")[1] == "There is nothing to send."
+
+
+def test_a_vote_in_the_poll_of_a_closed_chat_is_refused(caller: Caller, portal: Emulator) -> None:
+    chat = portal.add_chat("Board", members=[1, 2])
+    message = caller.send(chat_id=chat)["messageId"]
+    answers = list(next(iter(portal.poll(message).questions.values())).answers)
+    assert problem(caller, "vote", user=4, message=message, answers=answers)[0] == 409
+    assert portal.poll(message).events == {}
