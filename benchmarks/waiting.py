@@ -36,7 +36,7 @@ class Waiting:
     """A process that waits for polls of one portal; a context manager."""
 
     def __init__(
-        self, portal: Portal, polls: list[int], *, kind: str = "feed", rule: Any = "stopped"
+        self, portal: Portal, polls: list[int], *, kind: str = "watcher", rule: Any = "stopped"
     ) -> None:
         self._portal = portal
         self._orders = {"kind": kind, "polls": polls, "interval": _INTERVAL, "rule": rule}

@@ -1,4 +1,4 @@
-"""One poll watcher for all who wait: what it costs, whom it notifies, and what it survives."""
+"""One poll watcher for all who wait: its requests, its notifications, its failures."""
 
 from __future__ import annotations
 

@@ -24,23 +24,23 @@ pytestmark = pytest.mark.asyncio
 async def test_the_watchers_log_lines_are_in_no_tasks_context(
     portal: Emulator, watcher: PollWatcher, send: Callable[..., list[int]]
 ) -> None:
-    whose = contextvars.ContextVar("whose", default="nobody's")
-    heard: list[str] = []
+    task = contextvars.ContextVar("task", default="none")
+    contexts: list[str] = []
 
-    class Ear(logging.Handler):
+    class ContextHandler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            heard.append(whose.get())
+            contexts.append(task.get())
 
-    ear = Ear()
-    watcher_log.log.addHandler(ear)
+    handler = ContextHandler()
+    watcher_log.log.addHandler(handler)
     (message,) = send()
     portal.faults.add("status_502", method="batch")
     portal.stop_poll(message)
-    whose.set("the first task's")
+    task.set("the first")
     await ended(wait(watcher, message))
-    watcher_log.log.removeHandler(ear)
+    watcher_log.log.removeHandler(handler)
 
-    assert set(heard) == {"nobody's"}
+    assert set(contexts) == {"none"}
 
 
 async def test_a_schedule_that_is_behind_is_logged_once_and_again_when_it_is_not(
