@@ -1,4 +1,4 @@
-# What needs an environment makes its own, from the pinned versions in constraints.txt.
+# Each target that needs an environment creates it from the pinned versions in constraints.txt.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 DEMO := .venv/demo
 TEST := .venv/test
@@ -10,10 +10,10 @@ PIP_QUIET := --quiet --disable-pip-version-check
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(DEMO)/.ready ## Run two examples by a real Airflow against an emulated portal
+demo: $(DEMO)/.ready ## Run two examples in a real Airflow against an emulated portal
 	$(DEMO)/bin/python demo
 
-demo-ui: $(DEMO)/.ready ## The same, with Airflow's web UI and the portal's page left open
+demo-ui: $(DEMO)/.ready ## The same; Airflow's web UI and the portal's page stay open
 	$(DEMO)/bin/python demo --ui
 
 test: lint ## Check the code and run all tests
@@ -25,20 +25,20 @@ lint: $(TEST)/.ready ## Check style, types and layers
 	$(TEST)/bin/mypy
 	$(TEST)/bin/lint-imports
 
-format: $(TEST)/.ready ## Put the code into its form
+format: $(TEST)/.ready ## Format the code
 	$(TEST)/bin/ruff check --fix .
 	$(TEST)/bin/ruff format .
 
-versions: $(TEST)/.ready ## Run a DAG on older versions of Airflow, each in its own environment
+versions: $(TEST)/.ready ## Run a DAG on older versions of Airflow
 	$(TEST)/bin/python -m pip install $(PIP_QUIET) uv
 	for pair in 2.11.2:2026-04-01 3.0.6:2025-09-05 3.1.8:2026-04-01 3.2.2:2026-07-01; do \
 		UV=$(TEST)/bin/uv tests/versions/run $${pair%:*} $${pair#*:} || exit 1; \
 	done
 
-bench: $(BENCH)/.ready ## Measure the provider and its peers against one emulated portal, and print the tables
+bench: $(BENCH)/.ready ## Run the benchmarks and print the tables
 	$(BENCH)/bin/python -m benchmarks
 
-clean: ## Remove what the commands above have made
+clean: ## Remove all generated files
 	rm -rf .venv .demo dist
 
 $(DEMO)/.ready: pyproject.toml constraints.txt $(shell find airflow_provider_b24 -type f -not -name '*.pyc')

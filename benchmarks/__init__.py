@@ -1,1 +1,1 @@
-"""What this provider and its peers do to one emulated portal; see docs/benchmarks.md."""
+"""Benchmarks of this provider and its peers against an emulated portal; see docs/benchmarks.md."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: all tables, each from a process of its own."""
+"""``python -m benchmarks``: all tables, each printed by its own process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TABLES = ("benchmarks.calls", "benchmarks.waiting")
 
 
 def main() -> int:
-    """Print all tables; fail when one has a goal that is not met."""
+    """Print all tables; fail when a goal is not met."""
     return max(subprocess.run([sys.executable, "-m", table], check=False).returncode for table in TABLES)
 
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.calls``: calls that meet limits and faults, as one table."""
+"""``python -m benchmarks.calls``: calls under limits and faults, as one table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks import canary, faults, limits, overhead, tokens
+from benchmarks import faults, overhead, rate_limit, secret_leaks, token_refresh
 from benchmarks.bench import Bench
 from benchmarks.contenders import CONTENDERS, PEERS
 from benchmarks.table import Row, markdown
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from benchmarks.bench import RowFunction
 
 ROWS: dict[str, RowFunction] = {
-    "single": limits.single_calls,
-    "batch": limits.many_messages,
-    "strangers": limits.messages_among_strangers,
+    "single": rate_limit.single_calls,
+    "batch": rate_limit.many_messages,
+    "shared-address": rate_limit.messages_from_a_shared_address,
     "polls": faults.polls_once,
     "bad-command": faults.one_bad_command,
-    "tokens": tokens.one_refresh,
+    "tokens": token_refresh.one_refresh,
     "overhead": overhead.overhead,
-    "secrets": canary.canary,
+    "secrets": secret_leaks.secret_leaks,
 }
 
 
@@ -39,7 +39,7 @@ def main() -> int:
     logging.disable(logging.WARNING)
     for contender in CONTENDERS:
         contender.load()
-    # Else the first collection in each forked worker copies all that was imported.
+    # Without this, the first garbage collection in each forked worker copies all imported objects.
     gc.collect()
     gc.freeze()
     try:
@@ -68,8 +68,8 @@ def _versions() -> list[str]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calls", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(ROWS), help="a row; may be repeated")
-    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it works")
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds for a contender in a row")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to check that it works")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds for each contender in a row")
     return parser.parse_args()
 
 

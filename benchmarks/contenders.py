@@ -1,4 +1,4 @@
-"""The provider and its peers behind one small interface, each used as its own documentation says."""
+"""The provider and its peers behind one small interface, each used as its documentation says."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmarks.certificate import OFFICIAL_OAUTH_HOST
 from benchmarks.table import OURS
+from tests.support.certificate import OFFICIAL_OAUTH_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,14 +24,14 @@ _CONN_ID = "bitrix24_bench"
 
 @dataclass
 class Answers:
-    """What a batch gave back, by the position of its items."""
+    """The results of a batch, by the position of its items."""
 
     results: dict[int, Any] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
 
 
 class Client(Protocol):
-    """A portal's client, in the process in which it was opened."""
+    """A client of a portal; it stays in the process that opened it."""
 
     def call(self, method: str, params: dict[str, Any]) -> Any:
         """Call one method and return its result."""
@@ -52,7 +52,7 @@ class Contender(Protocol):
     name: str
 
     def load(self) -> None:
-        """Import what is heavy, before anything is measured."""
+        """Import heavy modules before anything is measured."""
 
     def open(self, portal: Portal) -> Client:
         """Return a client that calls by webhook."""
@@ -85,7 +85,7 @@ class Ours:
 
 
 def our_hook(portal: Portal, fields: dict[str, Any]) -> Any:
-    """Return a hook for a connection with these fields; the processes of one portal share one bucket."""
+    """Return a hook for a connection with these fields; the processes of one portal share one rate limit."""
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 
     extra = {**fields["extra"], "plan": "self_hosted" if portal.plan == "none" else portal.plan}
@@ -94,7 +94,7 @@ def our_hook(portal: Portal, fields: dict[str, Any]) -> Any:
     os.environ["BITRIX24_STATE_DIR"] = str(portal.state)
     os.environ[f"AIRFLOW_CONN_{_CONN_ID.upper()}"] = json.dumps({**fields, "extra": extra})
     hook = Bitrix24Hook(_CONN_ID)
-    # Reading the connection is Airflow's work, and no call's.
+    # Airflow reads the connection; no call shall pay for it.
     hook.get_conn()
     return hook
 
@@ -124,7 +124,7 @@ class OurClient:
 
 
 class B24PySdk:
-    """The official SDK; its attempts and pauses are its defaults."""
+    """The official SDK with its default retries."""
 
     name = "b24pysdk"
 
@@ -145,7 +145,7 @@ class B24PySdk:
         """Return a client that calls as the application."""
         from b24pysdk import BitrixApp, BitrixToken
 
-        lead(OFFICIAL_OAUTH_HOST, portal.port)
+        redirect_host(OFFICIAL_OAUTH_HOST, portal.port)
         tokens = portal.oauth["extra"]
         app = BitrixApp(client_id=portal.oauth["login"], client_secret=portal.oauth["password"])
         token = BitrixToken(
@@ -158,7 +158,7 @@ class B24PySdk:
 
 
 class SdkClient:
-    """A token of the official SDK, whose low-level helpers keep its retries."""
+    """A token of the official SDK; its low-level helpers retry too."""
 
     def __init__(self, token: Any) -> None:
         self.token = token
@@ -185,7 +185,7 @@ class SdkClient:
 
 
 class FastBitrix24:
-    """The community's client, in its synchronous form; told when the portal has no limit."""
+    """The community's client, in its synchronous form."""
 
     name = "fast_bitrix24"
 
@@ -207,7 +207,7 @@ class FastBitrix24:
 
 
 def fast_limits(portal: Portal) -> dict[str, float]:
-    """Return what its documentation says to set for another plan than the standard one."""
+    """Return the settings that its documentation names for a portal without a limit."""
     return {"request_pool_size": 10_000, "requests_per_second": 10_000.0} if portal.plan == "none" else {}
 
 
@@ -233,8 +233,8 @@ class FastClient:
         return int(self.call("vote.Integration.Im.send", params)["messageId"])
 
 
-def lead(host: str, port: int) -> None:
-    """Let a host name lead to a port of this machine, as a hosts file would, in this process."""
+def redirect_host(host: str, port: int) -> None:
+    """Resolve a host name to a port of this machine, in this process."""
     real = socket.getaddrinfo
 
     def getaddrinfo(name: Any, service: Any, *args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Rows about what breaks: lost replies, killed tries, and one bad command among many."""
+"""Rows about faults: lost replies, killed tries, and one bad command in a batch."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from benchmarks.portal import Portal
 
 LANES = 8
-#: A task has so many tries; each of them may be killed, at a moment within the first so many seconds.
+#: The tries of a task.
 TRIES = 10
+#: This share of tries is killed, within their first seconds.
 _KILLED = 0.25
 _KILL_WITHIN = 0.15
-#: Seconds after which a try that has not answered is killed, too.
+#: A try that has no result after this many seconds is killed, too.
 _TRY_LIMIT = 90.0
-#: Each strikes this share of all requests.
+#: Each fault hits this share of all requests.
 _SHARE = 0.03
 _FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("drop_before", {}),
@@ -46,20 +47,20 @@ BAD_COMMAND = 59
 
 
 @dataclass(frozen=True)
-class Way:
-    """A contender and the template ids that its user gives the polls.
+class Variant:
+    """A contender and the template ids that its user chooses for polls.
 
-    :param words: the ids in words; empty when there is nothing to choose.
-    :param template: poll's number and portal to the id that all tries of the poll share.
+    :param description: describes the ids; empty when there is no choice.
+    :param template: returns the template id of a poll, by its number and portal; all tries share it.
     """
 
     contender: Contender
-    words: str
+    description: str
     template: Callable[[int, Portal], str | None]
 
 
 def _of_task(number: int, portal: Portal) -> str:
-    """Return what the operator takes by itself."""
+    """Return the id that the operator derives."""
     from airflow_provider_b24.operators.idempotency import task_template_id
 
     task = SimpleNamespace(dag_id="bench", task_id="ask", run_id="once", map_index=number, max_tries=TRIES)
@@ -74,40 +75,40 @@ def _uuid4(number: int, portal: Portal) -> str:
     return str(uuid.UUID(_uuid(number, portal), version=4))
 
 
-WAYS = (
-    Way(Ours(), "", _of_task),
+VARIANTS = (
+    Variant(Ours(), "", _of_task),
     # Its documentation: a unique identifier for the request, with no format requirements.
-    Way(B24PySdk(), "an id of any form, as documented: ", lambda number, _: f"bench.ask.once.{number}"),
-    Way(B24PySdk(), "a UUIDv4 that the user derives: ", _uuid4),
-    Way(FastBitrix24(), "no id, nothing documented: ", lambda *_: None),
-    Way(FastBitrix24(), "a UUIDv4 that the user derives: ", _uuid4),
+    Variant(B24PySdk(), "an id of any form, as documented: ", lambda number, _: f"bench.ask.once.{number}"),
+    Variant(B24PySdk(), "a UUIDv4 that the user derives: ", _uuid4),
+    Variant(FastBitrix24(), "no id, nothing documented: ", lambda *_: None),
+    Variant(FastBitrix24(), "a UUIDv4 that the user derives: ", _uuid4),
 )
 
 
 def polls_once(bench: Bench) -> Row:
-    """Send polls while requests break and workers are killed; who is not told a message id tries again."""
+    """Send polls while requests fail and tries are killed; retry until a message id is known."""
     polls = bench.size(1000, 60)
     row = Row(
         f"{polls} polls, replies lost after execution, {len(_FAULTS)} faults at random, "
-        f"{_KILLED:.0%} of tries killed -9 (portal's limit off)",
+        f"{_KILLED:.0%} of tries killed with SIGKILL (portal's limit off)",
         f"{polls} polls, 0 duplicates, 0 lost",
     )
-    for way in WAYS:
-        figure = _polls_once(bench, way, polls)
-        before = row.figures.get(way.contender.name)
+    for variant in VARIANTS:
+        figure = _polls_once(bench, variant, polls)
+        before = row.figures.get(variant.contender.name)
         text = f"{before.text}; {figure.text}" if before else figure.text
-        row.figures[way.contender.name] = Figure(text, figure.met)
+        row.figures[variant.contender.name] = Figure(text, figure.met)
     return row
 
 
-def _polls_once(bench: Bench, way: Way, polls: int) -> Figure:
+def _polls_once(bench: Bench, variant: Variant, polls: int) -> Figure:
     with bench.portal("none") as portal:
         chat_id = portal.chat_id
         for number, (kind, details) in enumerate(_FAULTS):
             portal.add_fault(kind, times=None, probability=_SHARE, seed=number, **details)
 
         def work(lane: int, begin: Callable[[], None]) -> _Lane:
-            sender = _Lane(way, portal, chat_id, random.Random(lane))
+            sender = _Lane(variant, portal, chat_id, random.Random(lane))
             begin()
             for number in range(lane, polls, LANES):
                 sender.send(number)
@@ -116,10 +117,12 @@ def _polls_once(bench: Bench, way: Way, polls: int) -> Figure:
         done = run_together(LANES, work, limit=bench.limit)
         portal.control("DELETE", "faults")
         lanes: list[_Lane] = [worker.value for worker in done.workers if worker.value is not None]
-        return _poll_figure(way, portal, lanes, polls, trouble=done.errors)
+        return _poll_figure(variant, portal, lanes, polls, errors=done.errors)
 
 
-def _poll_figure(way: Way, portal: Portal, lanes: list[_Lane], polls: int, *, trouble: list[str]) -> Figure:
+def _poll_figure(
+    variant: Variant, portal: Portal, lanes: list[_Lane], polls: int, *, errors: list[str]
+) -> Figure:
     found = portal.polls()
     questions = Counter(poll["questions"][0]["text"] for poll in found)
     asked = {poll["message_id"]: poll["questions"][0]["text"] for poll in found}
@@ -127,19 +130,19 @@ def _poll_figure(way: Way, portal: Portal, lanes: list[_Lane], polls: int, *, tr
     lost = polls - sum(asked.get(message) == question for question, message in told.items())
     duplicates = sum(count - 1 for count in questions.values())
     tries, killed = sum(lane.tries for lane in lanes), sum(lane.killed for lane in lanes)
-    text = f"{way.words}{len(questions)} polls, {duplicates} duplicates, {lost} lost"
+    text = f"{variant.description}{len(questions)} polls, {duplicates} duplicates, {lost} lost"
     effort = f" ({tries} tries, {killed} killed)"
     return Figure(
-        f"{text}{effort}{''.join(f', {error}' for error in trouble)}",
+        f"{text}{effort}{''.join(f', {error}' for error in errors)}",
         met=len(questions) == polls and duplicates == 0 and lost == 0,
     )
 
 
 @dataclass
 class _Lane:
-    """One worker slot: it sends its polls one after the other, each try in a process of its own."""
+    """One worker slot: it sends its polls one after the other, each try in its own process."""
 
-    way: Way | None
+    variant: Variant | None
     portal: Portal | None
     chat_id: int
     chance: random.Random
@@ -148,7 +151,7 @@ class _Lane:
     killed: int = 0
 
     def send(self, number: int) -> None:
-        """Try until a try is not killed and knows the message id."""
+        """Retry until a try returns the message id."""
         question = f"Poll {number}?"
         for attempt in range(TRIES):
             message_id = self._try(number, question, again=attempt > 0)
@@ -157,8 +160,8 @@ class _Lane:
                 return
 
     def without_portal(self) -> _Lane:
-        """Return what can be sent to another process."""
-        self.way = self.portal = None
+        """Return a copy that can be pickled."""
+        self.variant = self.portal = None
         return self
 
     def _try(self, number: int, question: str, *, again: bool) -> int | None:
@@ -175,17 +178,16 @@ class _Lane:
                 self.killed += 1
                 return None
         message_id = _receive(receiver)
-        # Has ended by now, or never will.
         process.kill()
         process.join()
         return message_id
 
     def _send(self, pipe: Connection, number: int, question: str, again: bool) -> None:
-        if self.way is None or self.portal is None:
+        if self.variant is None or self.portal is None:
             return
-        template_id = self.way.template(number, self.portal)
+        template_id = self.variant.template(number, self.portal)
         try:
-            client = self.way.contender.open(self.portal)
+            client = self.variant.contender.open(self.portal)
             pipe.send(client.send_poll(self.chat_id, question, template_id=template_id, again=again))
         except Exception as error:  # noqa: BLE001
             pipe.send(describe(error))
@@ -201,7 +203,7 @@ def _receive(pipe: Connection) -> int | None:
 
 
 def one_bad_command(bench: Bench) -> Row:
-    """Send 200 commands, of which one names a chat that does not exist."""
+    """Send 200 commands; one of them names a chat that does not exist."""
     row = Row("1 bad command of 200", "199 results + 1 typed error")
     for contender in CONTENDERS:
         row.figures[contender.name] = _one_bad_command(bench, contender)

@@ -1,4 +1,4 @@
-"""The row about what a call costs beyond the bare request."""
+"""The row about the time that a call takes beyond the bare request."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _medians(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, floa
     times: dict[str, list[float]] = {name: [] for name in calls}
     names = list(calls)
     for round_ in range(rounds + _WARM_UP):
-        # Everyone comes after everyone else equally often.
+        # Rotate, so that each position in a round is used equally often.
         for name in names[round_ % len(names) :] + names[: round_ % len(names)]:
             began = time.perf_counter()
             calls[name]()

@@ -1,4 +1,4 @@
-"""A fresh portal for one contender: its address, its journal, its faults, and an empty bucket."""
+"""A fresh emulated portal for one contender, in its own process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from benchmarks.certificate import Certificate
+    from tests.support.certificate import Certificate
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PATIENCE = 20.0
@@ -37,15 +37,15 @@ class Portal:
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="bitrix24-bench-")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.serve", "--plan", self.plan, *self._tls()],
+            [sys.executable, "-m", "benchmarks.portal_server", "--plan", self.plan, *self._tls()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd=_ROOT,
         )
-        where = json.loads(self._hear())
-        self.url, self.webhook_url = where["url"], where["webhook_url"]
-        self.webhook, self.oauth = where["webhook"], where["oauth"]
+        addresses = json.loads(self._read_line())
+        self.url, self.webhook_url = addresses["url"], addresses["webhook_url"]
+        self.webhook, self.oauth = addresses["webhook"], addresses["oauth"]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,7 +67,7 @@ class Portal:
 
     @property
     def state(self) -> Path:
-        """A private directory for what the processes of one host share."""
+        """The state directory that the processes of one host share."""
         path = Path(self._folder.name) / "state"
         path.mkdir(mode=0o700, exist_ok=True)
         return path
@@ -88,7 +88,7 @@ class Portal:
         return int(self.control("GET", "chats")[0]["id"])
 
     def control(self, verb: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Ask the emulator's control API, which no limit counts."""
+        """Call the emulator's control API; the rate limit does not count it."""
         request = urllib.request.Request(
             f"{self.url}/emulator/{path}",
             method=verb,
@@ -99,7 +99,7 @@ class Portal:
             return json.load(reply)
 
     def requests(self, method: str | None = None) -> list[dict[str, Any]]:
-        """Return the requests that arrived, to one method or to all."""
+        """Return the requests that arrived, of one method or of all."""
         rows: list[dict[str, Any]] = self.control("GET", "requests")
         return rows if method is None else [row for row in rows if row["method"].lower() == method.lower()]
 
@@ -112,30 +112,30 @@ class Portal:
         return list(self.control("GET", "state")["polls"])
 
     def add_fault(self, kind: str, **details: Any) -> None:
-        """Plan a fault; see the emulator's page for kinds and details."""
+        """Add a fault; docs/emulator.md lists the kinds."""
         self.control("POST", "faults", {"kind": kind, **details})
 
     def expire_token(self) -> None:
-        """End the application's access token."""
-        self._tell("expire")
+        """Expire the application's access token."""
+        self._send("expire")
 
     def make_polls(self, count: int) -> list[int]:
         """Post polls without a request; return their message ids."""
-        return [int(number) for number in self._tell(f"polls {count}")]
+        return [int(number) for number in self._send(f"polls {count}")]
 
     def delete(self, message_id: int) -> None:
         """Delete a message, and its poll with it, without a request."""
-        self._tell(f"delete {message_id}")
+        self._send(f"delete {message_id}")
 
     def counts(self) -> dict[str, int]:
-        """Return how many requests arrived, how many were refused, and how polls were read in batches."""
-        return dict(self._tell("counts"))
+        """Return how many requests arrived, were refused, and read polls in lists or one by one."""
+        return dict(self._send("counts"))
 
-    def _tell(self, command: str) -> Any:
+    def _send(self, command: str) -> Any:
         stdin = self._pipe(self._process.stdin)
         stdin.write(f"{command}\n")
         stdin.flush()
-        return json.loads(self._hear())
+        return json.loads(self._read_line())
 
     def _tls(self) -> list[str]:
         if self.certificate is None:
@@ -147,10 +147,10 @@ class Portal:
             return None
         return ssl.create_default_context(cafile=str(self.certificate.certfile))
 
-    def _hear(self) -> str:
+    def _read_line(self) -> str:
         line = self._pipe(self._process.stdout).readline()
         if not line:
-            raise RuntimeError("the portal's process ended; what it said is above")
+            raise RuntimeError("the portal's process ended; its output is above")
         return str(line)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Figures, goals, and the table that is printed."""
+"""Figures, goals, and the printed table."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ OURS = "ours"
 
 @dataclass(frozen=True)
 class Figure:
-    """What one contender reached.
+    """The result of one contender.
 
-    :param text: the figures in words.
-    :param met: whether the goal is met; None where there is none to meet.
+    :param text: the figures as text.
+    :param met: whether the goal is met; None without a goal.
     """
 
     text: str
@@ -23,9 +23,9 @@ class Figure:
 class Row:
     """One scenario.
 
-    :param name: what is done.
-    :param goal: what the provider shall reach.
-    :param figures: contender's name to its figure.
+    :param name: what the contenders do.
+    :param goal: the provider's goal.
+    :param figures: the figures, by the contender's name.
     """
 
     name: str
@@ -34,13 +34,13 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether the provider reaches its goal; None where that was not asked."""
+        """Whether the provider reaches its goal; None without a goal."""
         ours = self.figures.get(OURS)
         return None if ours is None else ours.met
 
 
 def markdown(rows: list[Row], peers: list[str]) -> str:
-    """Return the rows as a Markdown table that reads well as plain text too."""
+    """Return the rows as a Markdown table with aligned columns."""
     head = ["", "goal", OURS, "met", *peers]
     lines = [head, *(_cells(row, peers) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]

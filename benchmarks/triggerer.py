@@ -1,7 +1,7 @@
-"""A process that waits for polls as Airflow's triggerer does: one event loop, a task for each trigger.
+"""A process that runs triggers like Airflow's triggerer: one event loop, a task for each trigger.
 
-It is started by ``benchmarks.waiting`` with its orders as JSON on the first line of its input, says what
-it sees in lines of JSON, and ends with its input.
+``benchmarks.waiting`` starts it. It reads its settings as JSON from the first line of its input, prints
+lines of JSON, and ends at the end of its input.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-#: What this process says; Airflow logs to its standard output, which is therefore led elsewhere.
+#: The output of this process. Airflow logs to standard output, so that is redirected to standard error.
 _OUT = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
-#: Airflow's watchdog looks so often.
-_BEAT = 0.1
+#: Airflow's watchdog uses this interval.
+_INTERVAL = 0.1
 
 
 class Idle(BaseTrigger):
-    """What a trigger costs Airflow when it does nothing."""
+    """A trigger that does nothing, to measure Airflow's own cost."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__()
@@ -43,13 +43,13 @@ class Idle(BaseTrigger):
 
 
 class Triggerer:
-    """Runs triggers and measures what they cost.
+    """Runs triggers and measures CPU time, memory and blocking.
 
-    :param orders: ``kind`` of trigger, ``polls``, ``interval``, ``rule``.
+    :param settings: ``kind`` of trigger, ``polls``, ``interval``, ``rule``.
     """
 
-    def __init__(self, orders: dict[str, Any]) -> None:
-        self._orders = orders
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
         self._blocked = 0.0
         self._process = psutil.Process()
 
@@ -60,8 +60,8 @@ class Triggerer:
         self._report_on_request(loop, ended)
         gc.collect()
         before = self._process.memory_info().rss
-        tasks = [asyncio.create_task(self._wait(poll)) for poll in self._orders["polls"]]
-        _say({"started": len(tasks), "rss_before": before})
+        tasks = [asyncio.create_task(self._wait(poll)) for poll in self._settings["polls"]]
+        _print({"started": len(tasks), "rss_before": before})
         await ended.wait()
         for task in tasks:
             task.cancel()
@@ -69,14 +69,14 @@ class Triggerer:
         watchdog.cancel()
 
     async def _wait(self, poll: int) -> None:
-        given = {"poll": {"message_id": poll}, "poll_interval": self._orders["interval"]}
-        trigger = self._trigger(rule=self._orders["rule"], **given)
+        given = {"poll": {"message_id": poll}, "poll_interval": self._settings["interval"]}
+        trigger = self._trigger(rule=self._settings["rule"], **given)
         async for event in trigger.run():
-            _say({"poll": poll, "at": time.time(), "status": event.payload["status"]})
+            _print({"poll": poll, "at": time.time(), "status": event.payload["status"]})
             return
 
     def _trigger(self, **given: Any) -> BaseTrigger:
-        if self._orders["kind"] == "idle":
+        if self._settings["kind"] == "idle":
             return Idle(bitrix24_conn_id="bitrix24_default", **given)
         from airflow_provider_b24.triggers.polls import Bitrix24PollTrigger
 
@@ -85,13 +85,13 @@ class Triggerer:
     async def _watch(self) -> None:
         while True:
             began = time.monotonic()
-            await asyncio.sleep(_BEAT)
-            self._blocked = max(self._blocked, time.monotonic() - began - _BEAT)
+            await asyncio.sleep(_INTERVAL)
+            self._blocked = max(self._blocked, time.monotonic() - began - _INTERVAL)
 
     def _report_on_request(self, loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
         def listen() -> None:
             for _ in sys.stdin:
-                _say(self._state())
+                _print(self._state())
                 self._blocked = 0.0
             loop.call_soon_threadsafe(ended.set)
 
@@ -102,8 +102,8 @@ class Triggerer:
         return {"cpu": time.process_time(), "rss": rss, "blocked": self._blocked, "clock": time.monotonic()}
 
 
-def _say(what: dict[str, Any]) -> None:
-    _OUT.write(json.dumps(what) + "\n")
+def _print(value: dict[str, Any]) -> None:
+    _OUT.write(json.dumps(value) + "\n")
     _OUT.flush()
 
 

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.waiting``: what it costs to wait for ten thousand polls.
+"""``python -m benchmarks.waiting``: the cost of waiting for ten thousand polls.
 
-The portal is an emulator with the cloud's limits in a process of its own; the waiting is done in another,
-by the triggers that the deferrable sensor uses, on one event loop, as in Airflow's triggerer.
+The portal is an emulator with the cloud's limits in its own process. Another process runs the triggers of
+the deferrable sensor on one event loop, like Airflow's triggerer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchmarks.table import OURS, Figure, Row, markdown
 NAIVE = "naive"
 _ROOT = Path(__file__).resolve().parent.parent
 _MANY = 10_000
-_A_REQUEST = 2_500
+_POLLS_A_REQUEST = 2_500
 _INTERVAL = 10.0
 
 
@@ -36,10 +36,10 @@ class Waiting:
     """A process that waits for polls of one portal; a context manager."""
 
     def __init__(
-        self, portal: Portal, polls: list[int], *, kind: str = "watcher", rule: Any = "stopped"
+        self, portal: Portal, polls: list[int], *, kind: str = "polls", rule: Any = "stopped"
     ) -> None:
         self._portal = portal
-        self._orders = {"kind": kind, "polls": polls, "interval": _INTERVAL, "rule": rule}
+        self._settings = {"kind": kind, "polls": polls, "interval": _INTERVAL, "rule": rule}
         self.seen: dict[int, float] = {}
         self._states: queue.Queue[dict[str, Any]] = queue.Queue()
 
@@ -58,7 +58,7 @@ class Waiting:
             cwd=_ROOT,
             env={**os.environ, **own},
         )
-        self._write(json.dumps(self._orders))
+        self._write(json.dumps(self._settings))
         self.before = json.loads(self._output().readline())["rss_before"]
         threading.Thread(target=self._listen, daemon=True).start()
         return self
@@ -74,17 +74,17 @@ class Waiting:
         self._home.cleanup()
 
     def state(self) -> dict[str, Any]:
-        """Return the process's CPU time, memory, and the longest time its loop was blocked since the last."""
+        """Return CPU time, memory, and the longest blocking of the event loop since the last call."""
         self._write("state")
         return self._states.get(timeout=60)
 
     def _listen(self) -> None:
         for line in self._output():
-            said = json.loads(line)
-            if "poll" in said:
-                self.seen[said["poll"]] = said["at"]
+            message = json.loads(line)
+            if "poll" in message:
+                self.seen[message["poll"]] = message["at"]
             else:
-                self._states.put(said)
+                self._states.put(message)
 
     def _write(self, line: str) -> None:
         self._input().write(line + "\n")
@@ -97,8 +97,8 @@ class Waiting:
         return self._process.stdout
 
 
-class Measured:
-    """What happened between two moments."""
+class Measurement:
+    """Requests, CPU time and memory between two moments."""
 
     def __init__(self, portal: Portal, waiting: Waiting) -> None:
         self._portal, self._waiting = portal, waiting
@@ -125,7 +125,7 @@ def main() -> int:
     rows = [
         *_growth(options),
         _long_run(options),
-        _one_bad(),
+        _one_deleted_poll(),
     ]
     print(f"\n{markdown(rows, [NAIVE])}\n")
     print(
@@ -135,15 +135,15 @@ def main() -> int:
 
 
 def _growth(options: argparse.Namespace) -> list[Row]:
-    """Wait for 100, 1,000 and 10,000 polls, and for as many that nobody looks at."""
+    """Wait for 100, 1,000 and 10,000 polls, and run 10,000 idle triggers."""
     figures = {}
     for count in (100, 1_000, _MANY):
         with Portal() as portal, Waiting(portal, portal.make_polls(count)) as waiting:
-            # The first rounds gather those who came one after the other.
+            # In the first rounds the watcher still collects the waits into full requests.
             time.sleep(3 * _INTERVAL)
-            measured = Measured(portal, waiting)
+            measurement = Measurement(portal, waiting)
             time.sleep(options.rounds * _INTERVAL)
-            figures[count] = measured.end() | {"before": waiting.before}
+            figures[count] = measurement.end() | {"before": waiting.before}
             print(f"{count} waiting: {figures[count]}", flush=True)
     with Portal() as portal, Waiting(portal, portal.make_polls(_MANY), kind="idle") as idle:
         time.sleep(5)
@@ -153,10 +153,10 @@ def _growth(options: argparse.Namespace) -> list[Row]:
 
 def _growth_rows(figures: dict[int, dict[str, float]], own: float, rounds: int) -> list[Row]:
     each = {count: figure["requests"] / rounds for count, figure in figures.items()}
-    wanted = {count: -(-count // _A_REQUEST) for count in figures}
+    wanted = {count: -(-count // _POLLS_A_REQUEST) for count in figures}
     cpu = {count: figure["cpu"] for count, figure in figures.items()}
     most = figures[_MANY]
-    # What the process holds whether few or many wait is no waiter's.
+    # Memory that the process needs for 100 waits is not counted as a waiter's.
     memory = (most["rss"] - figures[100]["rss"]) / (_MANY - 100) - own
     steady = max(cpu[_MANY] - cpu[100], 0.0) / (_MANY - 100)
     linear = cpu[1_000] <= cpu[100] + 2 * steady * 900 + 0.02
@@ -177,7 +177,7 @@ def _growth_rows(figures: dict[int, dict[str, float]], own: float, rounds: int) 
             {OURS: Figure(f"{memory / 1024:.1f} KB (Airflow's: {own / 1024:.1f} KB)", memory <= 4096)},
         ),
         Row(
-            "longest time for which the event loop stood still",
+            "longest blocking of the event loop",
             "< 0.1 s, or Airflow warns",
             {OURS: Figure(f"{most['blocked'] * 1000:.0f} ms", most["blocked"] < 0.1)},
         ),
@@ -200,7 +200,7 @@ def _growth_rows(figures: dict[int, dict[str, float]], own: float, rounds: int) 
 
 
 def _long_run(options: argparse.Namespace) -> Row:
-    """Wait under the real limit while people decide, and then read one by one, as a naive sensor does."""
+    """Wait under the cloud's limit while people vote; then read the polls one by one, like a naive sensor."""
     row = Row(
         f"{_MANY} waiters, {_INTERVAL:.0f} s, standard plan, {options.minutes:g} min",
         f"0 x 503, decisions seen within {1.5 * _INTERVAL:.0f} s",
@@ -209,10 +209,10 @@ def _long_run(options: argparse.Namespace) -> Row:
         polls = portal.make_polls(_MANY)
         with Waiting(portal, polls, rule="first_vote") as waiting:
             time.sleep(2 * _INTERVAL)
-            measured = Measured(portal, waiting)
+            measurement = Measurement(portal, waiting)
             decided = _decide(portal, polls, until=time.monotonic() + 60 * options.minutes)
             time.sleep(2 * _INTERVAL)
-            figures = measured.end()
+            figures = measurement.end()
         late = sorted(waiting.seen.get(poll, float("inf")) - at for poll, at in decided.items())
     text = (
         f"{figures['refused']:.0f} x 503; {len(late)} decisions, median {statistics.median(late):.1f} s, "
@@ -224,7 +224,7 @@ def _long_run(options: argparse.Namespace) -> Row:
 
 
 def _decide(portal: Portal, polls: list[int], *, until: float) -> dict[int, float]:
-    """Vote in polls by chance, several a second; return when."""
+    """Vote in random polls, several a second; return the times of the votes."""
     left, decided = list(polls), {}
     random.Random(24).shuffle(left)
     while time.monotonic() < until:
@@ -236,7 +236,7 @@ def _decide(portal: Portal, polls: list[int], *, until: float) -> dict[int, floa
 
 
 def _naive(seconds: float) -> Figure:
-    """Read each poll by a call of its own, as fast as the interval asks."""
+    """Read each poll with its own call, as fast as possible."""
     import requests
 
     with Portal() as portal:
@@ -263,29 +263,31 @@ def _naive(seconds: float) -> Figure:
     )
 
 
-def _one_bad() -> Row:
+def _one_deleted_poll() -> Row:
     """Delete one of 2,500 polls that are waited for."""
     with Portal() as portal:
-        polls = portal.make_polls(_A_REQUEST)
+        polls = portal.make_polls(_POLLS_A_REQUEST)
         with Waiting(portal, polls) as waiting:
             time.sleep(2 * _INTERVAL + 1)
-            measured = Measured(portal, waiting)
-            bad = polls[1234]
+            measurement = Measurement(portal, waiting)
+            deleted = polls[1234]
             began = time.time()
-            portal.delete(bad)
+            portal.delete(deleted)
             time.sleep(3 * _INTERVAL)
-            once = measured.end()
-            measured = Measured(portal, waiting)
+            once = measurement.end()
+            measurement = Measurement(portal, waiting)
             time.sleep(3 * _INTERVAL)
-            later = measured.end()
-        seconds = waiting.seen.get(bad, float("inf")) - began
+            later = measurement.end()
+        seconds = waiting.seen.get(deleted, float("inf")) - began
         others = len(waiting.seen) - 1
     extra, after = once["requests"] - 3, later["requests"] - 3
     text = (
         f"{extra:.0f} extra once, {after:.0f} afterwards; failed after {seconds:.1f} s, {others} others too"
     )
     met = extra <= 10 and after <= 0 and later["singles"] == 0 and others == 0
-    return Row("1 bad poll among 2,500", "<= 10 extra requests once, 0 afterwards", {OURS: Figure(text, met)})
+    return Row(
+        "1 deleted poll among 2,500", "<= 10 extra requests once, 0 afterwards", {OURS: Figure(text, met)}
+    )
 
 
 def _options() -> argparse.Namespace:

@@ -1,7 +1,7 @@
-"""Processes that begin together, in a time that is bounded.
+"""Processes that start together and run for a limited time.
 
-They are forked, so that the imports are paid for once and outside the measurement; the parent has
-neither threads nor open connections when it forks.
+They are forked, so that modules are imported once, outside the measurement. The parent has neither
+threads nor open connections when it forks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkProcess
 
 FORK = multiprocessing.get_context("fork")
-#: Seconds for a worker to make its client.
+#: Seconds that a worker has to create its client.
 _SET_UP = 60.0
 
 #: Takes the worker's number and ``begin``, which returns when all workers are ready.
@@ -26,12 +26,12 @@ Work: TypeAlias = Callable[[int, Callable[[], None]], Any]
 
 
 @dataclass(frozen=True)
-class Ended:
-    """What became of one worker.
+class WorkerResult:
+    """The result of one worker.
 
-    :param value: what it returned.
-    :param error: what it raised; ``not finished`` when its time was over.
-    :param at: when it ended, on the clock that all processes share.
+    :param value: its return value.
+    :param error: the type of the error that it raised; ``not finished`` after the time limit.
+    :param at: when it ended, on the monotonic clock that all processes share.
     """
 
     value: Any = None
@@ -40,24 +40,24 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Together:
-    """What became of all workers."""
+class RunResult:
+    """The results of all workers."""
 
-    workers: list[Ended]
+    workers: list[WorkerResult]
     wall: float
 
     @property
     def errors(self) -> list[str]:
-        """What the workers raised."""
+        """The types of the errors that the workers raised."""
         return [worker.error for worker in self.workers if worker.error]
 
 
 def run_together(
     count: int, work: Work, *, limit: float, meanwhile: Callable[[], None] | None = None
-) -> Together:
-    """Run ``work`` in so many processes, from one moment on, for ``limit`` seconds at most.
+) -> RunResult:
+    """Run ``work`` in ``count`` processes that start together, for ``limit`` seconds at most.
 
-    :param meanwhile: is called here as soon as the workers have begun.
+    :param meanwhile: called in this process as soon as the workers have started.
     """
     barrier = FORK.Barrier(count + 1)
     pipes = [FORK.Pipe(duplex=False) for _ in range(count)]
@@ -75,35 +75,34 @@ def run_together(
             meanwhile()
     except threading.BrokenBarrierError:
         limit = 1.0
-    ended = [_hear(pipes[number][0], began + limit) for number in range(count)]
+    ended = [_receive(pipes[number][0], began + limit) for number in range(count)]
     for process in processes:
         _end(process)
     last = max((worker.at for worker in ended), default=0.0)
-    return Together(ended, max((last or time.monotonic()) - began, 0.0))
+    return RunResult(ended, max((last or time.monotonic()) - began, 0.0))
 
 
 def _worker(number: int, work: Work, barrier: Any, pipe: Connection) -> None:
     try:
-        value, error = work(number, lambda: _pass(barrier)), ""
+        value, error = work(number, lambda: _wait_for_all(barrier)), ""
     except Exception as problem:  # noqa: BLE001
-        # A peer may raise anything.
         barrier.abort()
         value, error = None, describe(problem)
-    pipe.send(Ended(value, error, time.monotonic()))
+    pipe.send(WorkerResult(value, error, time.monotonic()))
 
 
-def _pass(barrier: Any) -> None:
+def _wait_for_all(barrier: Any) -> None:
     barrier.wait(_SET_UP)
 
 
-def _hear(pipe: Connection, until: float) -> Ended:
+def _receive(pipe: Connection, until: float) -> WorkerResult:
     try:
         if pipe.poll(max(until - time.monotonic(), 0.0)):
-            ended: Ended = pipe.recv()
+            ended: WorkerResult = pipe.recv()
             return ended
     except EOFError:
-        return Ended(error="died", at=time.monotonic())
-    return Ended(error="not finished", at=time.monotonic())
+        return WorkerResult(error="died", at=time.monotonic())
+    return WorkerResult(error="not finished", at=time.monotonic())
 
 
 def _end(process: ForkProcess) -> None:
@@ -114,5 +113,5 @@ def _end(process: ForkProcess) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """Return an error in a few words, without its text, which may hold a secret."""
+    """Return the type of an error; its text may hold a secret."""
     return type(error).__name__

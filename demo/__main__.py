@@ -1,7 +1,7 @@
-"""Two of the examples, run by a real Airflow against an emulated portal.
+"""A real Airflow runs two of the examples against an emulated portal.
 
 ``python demo`` prints a transcript and ends; ``python demo --ui`` keeps Airflow's web UI and the
-portal's page open until Ctrl-C. Everything listens on loopback only and is stopped at the end.
+portal's page open until Ctrl-C. All processes listen on loopback only and are stopped at the end.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def main() -> int:
     try:
         portal = Portal(folder=folder, processes=portal_processes)
         portal.start(port=free_port(), vote_every=5.0 if ui else 1.0)
-        say(f"A portal to try it on: {portal.url}")
-        # The processes read their environment when they start: only now the connections are known.
+        say(f"The emulated portal: {portal.url}")
+        # The connections are known only now, and processes read their environment when they start.
         env |= _connections(portal.connections)
         airflow_processes = Processes(logs=folder, env=env)
         airflow = Airflow(url=f"http://127.0.0.1:{port}", processes=airflow_processes)
@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def show(airflow: Airflow, portal: Portal) -> bool:
-    """Run the two examples and print what became of them."""
+    """Run the two examples, print their results, and return whether they are as expected."""
     runs = {}
     for dag_id, conf in portal.prepare().items():
         airflow.wait_for_dag(dag_id)
@@ -83,15 +83,15 @@ def show(airflow: Airflow, portal: Portal) -> bool:
 
 
 def follow(airflow: Airflow, runs: dict[str, str]) -> dict[str, str]:
-    """Wait until the runs have ended, and tell when a task waits without a worker."""
+    """Wait until the runs have ended; report each task that waits without a worker."""
     deadline = time.monotonic() + _RUNS_WITHIN
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     while True:
         states = {dag_id: airflow.run_state(dag_id, run_id) for dag_id, run_id in runs.items()}
         for dag_id, run_id in runs.items():
             for task_id, state in airflow.task_states(dag_id, run_id).items():
-                if state == "deferred" and (dag_id, task_id) not in told:
-                    told.add((dag_id, task_id))
+                if state == "deferred" and (dag_id, task_id) not in reported:
+                    reported.add((dag_id, task_id))
                     say(f"{dag_id}.{task_id} waits in the triggerer; its worker is free")
         if all(state in {"success", "failed"} for state in states.values()):
             return states
@@ -114,7 +114,7 @@ def transcript(state: dict[str, Any], poll: Any, report: Any) -> None:
 
 
 def stay(airflow: Airflow, portal: Portal) -> None:
-    """Leave everything running until Ctrl-C."""
+    """Keep everything running until Ctrl-C."""
     print(f"\nAirflow's web UI   {airflow.url}  (no login)")
     print(f"The portal's page  {portal.url}  (vote, stop polls, read the open line)")
     print("Ctrl-C stops all.", flush=True)
@@ -137,7 +137,7 @@ def _connections(connections: dict[str, Any]) -> dict[str, str]:
 
 
 def _as_expected(poll: Any, report: Any) -> bool:
-    """Say whether the runs did what they are for: a decided poll, three of four messages delivered."""
+    """Return whether the poll was decided and three of four messages were delivered."""
     return (
         bool(poll and report) and poll["is_finished"] and (report["accepted"], report["rejected"]) == (3, 1)
     )

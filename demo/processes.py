@@ -1,4 +1,4 @@
-"""Processes that are started together and stopped together, each by its own pid."""
+"""Background processes that are stopped by their own pids."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_PATIENCE = 15.0
+_TERMINATE_SECONDS = 15.0
 
 
 class Processes:
-    """A set of background processes with a log file each."""
+    """A set of background processes, each with a log file."""
 
     def __init__(self, *, logs: Path, env: Mapping[str, str]) -> None:
         self._logs = logs
@@ -25,7 +25,7 @@ class Processes:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, *command: str) -> None:
-        """Start a process in a group of its own, so that its children can be stopped with it."""
+        """Start a process in its own process group, so that its children are stopped with it."""
         with (self._logs / f"{name}.log").open("wb") as log:
             self._running[name] = subprocess.Popen(
                 command,
@@ -37,7 +37,7 @@ class Processes:
             )
 
     def run(self, name: str, *command: str) -> None:
-        """Run a command to its end.
+        """Run a command until it ends.
 
         :raises RuntimeError: when it fails, with the end of its log.
         """
@@ -46,20 +46,20 @@ class Processes:
             raise RuntimeError(f"{name} failed:\n{self.tail(name)}")
 
     def kill(self, name: str) -> int:
-        """Kill a process and its children at once, as a lost machine would; return its pid."""
+        """Kill a process and its children with SIGKILL; return its pid."""
         process = self._running.pop(name)
         _signal(process, signal.SIGKILL)
         process.wait()
         return process.pid
 
     def check(self) -> None:
-        """Raise when a process has ended by itself.
+        """Raise an error when a process has ended unexpectedly.
 
         :raises RuntimeError: with the end of its log.
         """
         for name, process in self._running.items():
             if process.poll() is not None:
-                raise RuntimeError(f"{name} ended by itself:\n{self.tail(name)}")
+                raise RuntimeError(f"{name} ended unexpectedly:\n{self.tail(name)}")
 
     def tail(self, name: str, lines: int = 15) -> str:
         """Return the end of a process's log."""
@@ -67,14 +67,14 @@ class Processes:
         return "\n".join(text.splitlines()[-lines:])
 
     def stop(self) -> None:
-        """Stop everything: politely, then by force."""
+        """Stop all processes with SIGTERM, then with SIGKILL."""
         for process in self._running.values():
             _signal(process, signal.SIGTERM)
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TERMINATE_SECONDS
         for process in self._running.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(deadline - time.monotonic(), 0.1))
-            # What the group's leader has left behind goes with it.
+            # Children of a leader that has ended may still run.
             _signal(process, signal.SIGKILL)
             process.wait()
         self._running.clear()

@@ -1,4 +1,4 @@
-"""Airflow's four components on loopback, in a home of their own."""
+"""Airflow's four components on loopback, with their own home directory."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _COMPONENTS = {
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
+    """Return a free port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def airflow_environment(*, home: Path, dags: Path, port: int) -> dict[str, str]:
-    """Return the environment of an Airflow that speaks to nothing but loopback."""
+    """Return the environment of an Airflow that uses loopback only."""
     url = f"http://127.0.0.1:{port}"
     settings = {
         "CORE__DAGS_FOLDER": str(dags),
@@ -46,7 +46,7 @@ def airflow_environment(*, home: Path, dags: Path, port: int) -> dict[str, str]:
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "CORE__TEST_CONNECTION": "Enabled",
         "CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
-        # Only what the demo starts shall run, not what the examples' schedules are due for.
+        # Runs that the examples' schedules would create shall not start, only the demo's own.
         "SCHEDULER__USE_JOB_SCHEDULE": "False",
         "SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",
         # With the default of 5 s a short deferral can race the worker's heartbeat in 3.3.
@@ -65,7 +65,7 @@ def airflow_environment(*, home: Path, dags: Path, port: int) -> dict[str, str]:
 
 
 class Airflow:
-    """A running Airflow, spoken to through its REST API."""
+    """A running Airflow, used through its REST API."""
 
     def __init__(self, *, url: str, processes: Processes) -> None:
         self.url = url
@@ -74,7 +74,7 @@ class Airflow:
         self._session.trust_env = False
 
     def start(self) -> None:
-        """Make the tables, start the components, and wait until they are healthy."""
+        """Create the database, start the components, and wait until they are healthy."""
         command = str(Path(sys.executable).with_name("airflow"))
         self._processes.run("migrate", command, "db", "migrate")
         for name in _COMPONENTS:
@@ -89,7 +89,7 @@ class Airflow:
         self._processes.start(name, command, *_COMPONENTS[name])
 
     def wait_for_dag(self, dag_id: str) -> None:
-        """Wait until the dag processor has read a DAG."""
+        """Wait until the dag processor has parsed a DAG."""
         self._until(lambda: self._get(f"/dags/{dag_id}").ok, f"DAG {dag_id}")
 
     def run_dag(self, dag_id: str, conf: Mapping[str, Any]) -> str:
@@ -100,11 +100,11 @@ class Airflow:
         return str(reply.json()["dag_run_id"])
 
     def run_state(self, dag_id: str, run_id: str) -> str:
-        """Return how a run is doing."""
+        """Return the state of a run."""
         return str(self._get(f"/dags/{dag_id}/dagRuns/{run_id}").json()["state"])
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
-        """Return how each task of a run is doing."""
+        """Return the state of each task of a run."""
         rows = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances").json()["task_instances"]
         return {row["task_id"]: str(row["state"]) for row in rows}
 
@@ -119,7 +119,7 @@ class Airflow:
                 return rows
 
     def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
-        """Return what a task returned, or None."""
+        """Return the return value of a task, or None."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         reply = self._get(path)
         return reply.json()["value"] if reply.ok else None
@@ -141,7 +141,7 @@ class Airflow:
             except (requests.RequestException, KeyError):
                 pass
             time.sleep(0.3)
-        raise RuntimeError(f"{what} did not come up within {_HEALTHY_WITHIN:.0f} s")
+        raise RuntimeError(f"{what} was not ready within {_HEALTHY_WITHIN:.0f} s")
 
     def _get(self, path: str) -> requests.Response:
         return self._session.get(f"{self.url}/api/v2{path}", timeout=10)

@@ -24,14 +24,14 @@ def poll_lines(poll: Mapping[str, Any]) -> Iterator[str]:
 
 
 def winner(poll: Mapping[str, Any]) -> str:
-    """Return the answer with the most votes, or all that share the first place."""
+    """Return the answer with the most votes, or all answers in a tie."""
     answers = poll["questions"][0]["answers"]
     most = max(answer["votes"] for answer in answers)
     return " and ".join(answer["text"] for answer in answers if answer["votes"] == most)
 
 
 def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what became of each connector message."""
+    """Yield the status of each connector message."""
     counts = ", ".join(f"{report[name]} {name}" for name in ("accepted", "rejected", "unknown"))
     yield f"Connector messages: {counts}"
     for item in report["items"]:
@@ -41,7 +41,7 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def chat_lines(chat: Mapping[str, Any], *, names: Mapping[int, str]) -> Iterator[str]:
-    """Yield a chat's messages as people see them."""
+    """Yield a chat's messages with their authors."""
     yield f"Chat «{chat['title']}»"
     for message in chat["messages"]:
         author = names.get(message.get("author_id", 0), "Portal")

@@ -1,4 +1,4 @@
-"""What the demo's examples need of the portal: a team, a connector on a line, a night's messages."""
+"""The portal's data for the examples: a team, a connector on a line, the messages of a night."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BLOCKED = "mallory"
 
 
 class Portal:
-    """The emulated portal, in a process of its own."""
+    """The emulated portal in its own process."""
 
     def __init__(self, *, folder: Path, processes: Processes) -> None:
         self._folder = folder
@@ -36,7 +36,7 @@ class Portal:
         self.connections: dict[str, Any] = {}
 
     def start(self, *, port: int, vote_every: float) -> None:
-        """Start the emulator with people who vote by themselves."""
+        """Start the emulator with scripted voters."""
         file = self._folder / "connections.json"
         self._processes.start(
             "emulator",
@@ -51,11 +51,11 @@ class Portal:
 
     @property
     def url(self) -> str:
-        """The portal's address, which is also the page's."""
+        """The address of the portal and of its page."""
         return str(self.connections["url"])
 
     def prepare(self) -> dict[str, dict[str, Any]]:
-        """Set the scene and return the configuration of each example's run."""
+        """Prepare the portal and return the configuration of each example's run."""
         state = self.state()
         chat = state["chats"][0]["id"]
         line = state["lines"][0]["id"]

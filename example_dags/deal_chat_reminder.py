@@ -1,4 +1,4 @@
-"""Every morning the customers of unpaid deals are reminded in the chats in which they talk to us."""
+"""Every weekday morning, remind the customers of unpaid deals in their open-line chats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_b24.operators.open_lines import Bitrix24SendCrmChatMessage
 
 @task
 def unpaid(deal_ids: list[int]) -> list[dict[str, int | str]]:
-    """Return a reminder for each deal; in earnest the ids come from your accounts."""
+    """Return a reminder for each deal. In production the ids come from your accounts."""
     return [
         {"entity_id": deal, "message": f"Your invoice for order {deal} is due today."} for deal in deal_ids
     ]
@@ -25,7 +25,7 @@ with DAG(
     default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
     params={
         "deal_ids": Param([288], type="array", description="Deals with an open-line conversation"),
-        "user_id": Param(1, type="integer", description="Who speaks: a member of the chats"),
+        "user_id": Param(1, type="integer", description="The author: a member of the chats"),
     },
     render_template_as_native_obj=True,
     tags=["bitrix24", "open lines", "crm"],

@@ -1,6 +1,6 @@
-"""Every night the shop's customer messages go into an open line, and failures go to a chat.
+"""Every night, push the shop's customer messages into an open line and report failures to a chat.
 
-The shop leaves a JSON file a night. The connection is an OAuth application that has registered the
+The shop writes one JSON file a night. The connection is an OAuth application that has registered the
 connector; webhooks can't push connector messages.
 """
 
@@ -19,7 +19,7 @@ from airflow_provider_b24.operators.open_lines import Bitrix24SendConnectorMessa
 
 @task
 def collect(outbox: str) -> list[dict[str, Any]]:
-    """Read what the shop left: id, customer, text and time of each message."""
+    """Read the shop's file: id, customer, text and time of each message."""
     rows = json.loads(Path(outbox).read_text(encoding="utf-8"))
     return [
         {
@@ -33,12 +33,12 @@ def collect(outbox: str) -> list[dict[str, Any]]:
 
 @task.short_circuit
 def failures(report: dict[str, Any]) -> str | None:
-    """Return the failures in words; without any, what follows is skipped."""
+    """Return the failures as text. Without failures, the downstream task is skipped."""
     failed = [item for item in report["items"] if item["status"] != "accepted"]
     if not failed:
         return None
     lines = [f"{item['message_id']}: {item['status']}: {'; '.join(item['errors'])}" for item in failed]
-    return "\n".join([f"[b]{len(failed)} of {len(report['items'])} messages need a look[/b]", *lines])
+    return "\n".join([f"[b]{len(failed)} of {len(report['items'])} messages need attention[/b]", *lines])
 
 
 with DAG(
@@ -51,7 +51,7 @@ with DAG(
         "outbox": Param("/var/spool/shop/messages.json", type="string"),
         "connector": Param("shop", type="string", description="The connector's id"),
         "line": Param(107, type="integer", description="The open line's number"),
-        "report_chat_id": Param(1489, type="integer", description="Who hears of failures"),
+        "report_chat_id": Param(1489, type="integer", description="The chat that gets the failures"),
     },
     tags=["bitrix24", "open lines"],
     doc_md=__doc__,

@@ -1,4 +1,4 @@
-"""Each month every team gets the same poll, and the answers come together in one table."""
+"""Every month, send the same poll to each team and collect the answers in one table."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ MOODS = ["Good", "So so", "Bad"]
 
 @task
 def chats(chat_ids: list[int]) -> list[int]:
-    """Return the teams' chats; in earnest they may come from a table."""
+    """Return the teams' chats. In production they may come from a table."""
     return chat_ids
 
 
 @task
 def table(sent: list[dict[str, int]], polls: list[dict[str, Any]]) -> list[list[Any]]:
-    """Return a header and a row a chat: votes for each answer."""
+    """Return a header, and for each chat a row with the votes for each answer."""
     rows = [
         [place["chat_id"], *(answer["votes"] for answer in poll["questions"][0]["answers"])]
         for place, poll in zip(sent, polls, strict=True)

@@ -1,6 +1,6 @@
-"""Before the nightly release a check votes beside the people, and the poll ends at its quorum.
+"""Before the nightly release, a service account votes like the team; the poll ends at its quorum.
 
-The service account is a member of the chat with a webhook of its own, so that its vote is its own.
+The service account is a member of the chat and has its own webhook, so its vote is counted separately.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ GO, WAIT = "Release", "Wait a day"
 
 @task
 def opinion(error_rate: float) -> str:
-    """Return what the figures say."""
+    """Return the answer that the error rate suggests."""
     return GO if float(error_rate) < 0.01 else WAIT
 
 
 @task.branch
 def next_step(poll: dict[str, Any]) -> str:
-    """Choose by the answer with the most votes; a tie waits."""
+    """Choose the answer with the most votes; a tie means to wait."""
     votes = {answer["text"]: answer["votes"] for answer in poll["questions"][0]["answers"]}
     return "release" if votes[GO] > votes[WAIT] else "postpone"
 
 
 @task
 def release() -> str:
-    """Stand for the team's own release task."""
+    """Replace this with the team's release task."""
     return "released"
 
 
 @task
 def postpone() -> str:
-    """Stand for what the team does when it waits."""
+    """Replace this with the team's task for a postponed release."""
     return "postponed"
 
 
@@ -54,7 +54,7 @@ with DAG(
     params={
         "chat_id": Param(1489, type="integer", description="The release chat"),
         "quorum": Param(3, type="integer", minimum=1, description="Votes that decide"),
-        "error_rate": Param(0.002, type="number", description="What the check found"),
+        "error_rate": Param(0.002, type="number", description="The error rate that the check measured"),
         "service_conn_id": Param("bitrix24_service_account", type="string"),
     },
     tags=["bitrix24", "poll"],

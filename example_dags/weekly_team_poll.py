@@ -1,4 +1,4 @@
-"""Every Monday a team decides where it meets: ask, wait without a worker, close, post the result."""
+"""Every Monday, a team chooses where to meet: ask, wait without a worker, close, post the result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_b24.sensors.polls import Bitrix24PollSensor
 
 @task
 def announcement(poll: dict[str, Any]) -> str:
-    """Put the result into words."""
+    """Return the result as a message."""
     answers = poll["questions"][0]["answers"]
     most = max(answer["votes"] for answer in answers)
     winners = [answer["text"] for answer in answers if answer["votes"] == most]

@@ -311,7 +311,7 @@ BALLOTS: list[tuple[str, Any, str, str]] = [
 ]
 
 
-def test_the_table_is_long_enough() -> None:
+def test_at_least_sixty_bad_inputs_are_covered() -> None:
     assert len(CASES) + len(BALLOTS) >= 60
 
 

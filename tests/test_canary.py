@@ -136,7 +136,7 @@ def test_operators_show_no_secret_whatever_happens(
     canary(caplog.text, *(repr(vars(record)) for record in caplog.records))
 
 
-def test_a_portal_that_is_gone_shows_no_secret(
+def test_a_stopped_portal_shows_no_secret(
     portal: Emulator, canary: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     portal.stop()
@@ -146,7 +146,7 @@ def test_a_portal_that_is_gone_shows_no_secret(
     canary(*told(error.value), caplog.text)
 
 
-def test_the_test_of_a_connection_shows_no_secret(
+def test_a_connection_test_shows_no_secret(
     portal: Emulator, canary: Callable[..., None], caplog: pytest.LogCaptureFixture, capfd: Any
 ) -> None:
     canary(Bitrix24Hook(CONN).test_connection())

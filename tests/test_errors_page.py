@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from snippets import run_snippets
 
 from airflow_provider_b24 import exceptions
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollNotFoundError
+from tests.support.snippets import run_snippets
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
@@ -26,20 +26,20 @@ def tree(root: type[Bitrix24Error], depth: int = 0) -> list[tuple[int, str]]:
     return [(depth, root.__name__), *below]
 
 
-def test_the_pages_tree_is_the_codes() -> None:
+def test_the_tree_on_the_page_equals_the_class_tree() -> None:
     drawn = [(indent.count("–"), name) for indent, name, *_ in ROWS]
 
     assert drawn == [row for row in tree(Bitrix24Error) if hasattr(exceptions, row[1])]
 
 
-def test_the_page_says_never_where_airflow_does_not_retry_and_nowhere_else() -> None:
+def test_the_page_says_never_for_exactly_the_fail_exceptions() -> None:
     never = {name for _, name, *_, retry in ROWS if retry.strip() == "never"}
     kinds = {name for _, name, *_ in ROWS if issubclass(getattr(exceptions, name), AirflowFailException)}
 
     assert never == kinds
 
 
-def test_what_the_sensor_waits_through_is_worth_a_retry_by_the_page() -> None:
+def test_transient_errors_of_the_sensor_are_retryable_on_the_page() -> None:
     retried = {name for _, name, *_, retry in ROWS if retry.strip().startswith("yes")}
 
     transient = {name for _, name, *_ in ROWS if getattr(exceptions, name).transient}
@@ -47,7 +47,7 @@ def test_what_the_sensor_waits_through_is_worth_a_retry_by_the_page() -> None:
     assert transient <= retried
 
 
-def test_the_page_agrees_with_the_retry_policy() -> None:
+def test_permanent_errors_of_the_retry_policy_are_not_retryable_on_the_page() -> None:
     helpless = {name for _, name, *_, retry in ROWS if retry.strip() == "no"}
     permanent = {name for _, name, *_ in ROWS if getattr(exceptions, name).transient is False}
 
@@ -61,7 +61,7 @@ def test_every_row_says_when_and_whether_to_retry() -> None:
         assert retry.strip(), name
 
 
-def test_the_example_is_what_the_code_says(hook: Bitrix24Hook) -> None:
+def test_the_example_message_equals_the_raised_error(hook: Bitrix24Hook) -> None:
     example = re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)
     assert example is not None
 
@@ -70,7 +70,7 @@ def test_the_example_is_what_the_code_says(hook: Bitrix24Hook) -> None:
     assert str(error.value) == " ".join(example[1].split())
 
 
-def test_the_snippet_catches_what_it_names(
+def test_the_snippet_catches_a_second_vote(
     portal: Emulator, hook: Bitrix24Hook, capsys: pytest.CaptureFixture[str]
 ) -> None:
     left: dict[str, Any] = run_snippets("errors.md")

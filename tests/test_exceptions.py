@@ -70,7 +70,7 @@ def drawn(kind: type[Bitrix24Error], before: str = "") -> list[str]:
     return lines
 
 
-def test_the_docstring_draws_the_tree_as_it_is() -> None:
+def test_the_tree_in_the_docstring_equals_the_class_tree() -> None:
     text = (exceptions.__doc__ or "").splitlines()
     start = text.index("Bitrix24Error") + 1
     tree = text[start : text.index("", start)]
@@ -80,16 +80,16 @@ def test_the_docstring_draws_the_tree_as_it_is() -> None:
     assert sorted(names) == sorted(drawn(Bitrix24Error))
 
 
-def test_every_type_says_in_a_line_what_it_is() -> None:
+def test_every_type_has_a_docstring() -> None:
     assert [kind.__name__ for kind in TYPES if not kind.__doc__] == []
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.__name__)
-def test_every_error_is_one_of_airflows(kind: type[Bitrix24Error]) -> None:
+def test_every_type_is_an_airflow_exception(kind: type[Bitrix24Error]) -> None:
     assert issubclass(kind, AirflowException)
 
 
-def test_airflow_fails_at_once_what_a_retry_would_make_worse() -> None:
+def test_exactly_the_non_retryable_types_are_fail_exceptions() -> None:
     at_once = {kind for kind in TYPES if issubclass(kind, AirflowFailException)}
 
     assert at_once == {Bitrix24OutcomeUnknownError, Bitrix24DeliveryError, Bitrix24BatchIncompleteError}
@@ -106,7 +106,7 @@ def test_airflow_fails_at_once_what_a_retry_would_make_worse() -> None:
     ],
     ids=["pickle", "copy", "deepcopy", "json"],
 )
-def test_an_error_travels_whole(kind: type[Bitrix24Error], travel: Any) -> None:
+def test_pickle_copy_and_json_preserve_type_text_and_fields(kind: type[Bitrix24Error], travel: Any) -> None:
     error = made(kind)
     arrived = travel(error)
 
@@ -117,20 +117,20 @@ def test_an_error_travels_whole(kind: type[Bitrix24Error], travel: Any) -> None:
     assert arrived.outcome is Outcome.REFUSED
 
 
-def test_advice_of_ones_own_travels_too() -> None:
+def test_to_dict_preserves_custom_advice() -> None:
     error = Bitrix24ApiError("failed", advice="Do this.")
 
     assert str(error_from_dict(error.to_dict())) == "failed. Do this."
 
 
-def test_notes_are_for_this_process_alone() -> None:
+def test_to_dict_omits_notes() -> None:
     error = Bitrix24ApiError("failed")
     error.add_note("a note")
 
     assert "__notes__" not in error.to_dict()
 
 
-def test_a_type_that_is_not_known_any_more_is_still_an_error() -> None:
+def test_error_from_dict_of_an_unknown_type_returns_the_base_class() -> None:
     error = error_from_dict({"type": "Bitrix24ForgottenError", "message": "failed", "outcome": "unknown"})
 
     assert type(error) is Bitrix24Error
@@ -138,7 +138,7 @@ def test_a_type_that_is_not_known_any_more_is_still_an_error() -> None:
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.__name__)
-def test_an_error_without_its_fields_can_be_shown(kind: type[Bitrix24Error]) -> None:
+def test_error_from_dict_without_fields_has_a_default_text(kind: type[Bitrix24Error]) -> None:
     assert "no further details" in str(error_from_dict({"type": kind.__name__}))
 
 
@@ -171,15 +171,15 @@ def test_an_error_says_what_failed_why_and_what_to_do() -> None:
     ],
     ids=str,
 )
-def test_texts_are_sentences(error: Bitrix24Error, text: str) -> None:
+def test_str_is_one_sentence_with_a_full_stop(error: Bitrix24Error, text: str) -> None:
     assert str(error) == text
 
 
-def test_what_some_errors_carry_besides() -> None:
+def test_to_dict_has_the_extra_fields_of_each_type() -> None:
     assert made(Bitrix24PortalMovedError).to_dict()["location"] == "https://new.bitrix24.com"
     assert made(Bitrix24DeliveryError).to_dict()["report"]["accepted"] == 1
     assert made(Bitrix24ValidationError).to_dict()["rule"] == "needs text or files"
 
 
-def test_an_outcome_may_be_given_in_words() -> None:
+def test_outcome_accepts_its_text_value() -> None:
     assert Bitrix24Error(outcome="not executed").outcome is Outcome.NOT_EXECUTED

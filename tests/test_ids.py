@@ -18,13 +18,13 @@ NO_NUMBERS = [
 @pytest.mark.parametrize(
     ("value", "number"), [(5, 5), ("5", 5), (" 5\n", 5), ("007", 7), ("2147483648", 2**31)]
 )
-def test_numbers_are_taken_as_numbers_or_digits(value: Any, number: int) -> None:
+def test_parse_id_accepts_integers_and_digits(value: Any, number: int) -> None:
     assert positive_number(value) == number
     assert parse_id(value, "user_id") == number
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: repr(value)[:20])
-def test_everything_else_is_refused_under_its_name(value: Any) -> None:
+def test_parse_id_refuses_other_values_with_the_path(value: Any) -> None:
     assert positive_number(value) is None
     with pytest.raises(Bitrix24ValidationError) as caught:
         parse_id(value, "messages[3].user_id")
@@ -33,7 +33,7 @@ def test_everything_else_is_refused_under_its_name(value: Any) -> None:
 
 
 @pytest.mark.parametrize(("value", "number"), [(5, 5), ("5", 5), ("chat5", 5), (" chat5 ", 5)])
-def test_a_chat_is_a_number_or_chat_n(value: Any, number: int) -> None:
+def test_parse_chat_id_accepts_a_number_or_chat_n(value: Any, number: int) -> None:
     assert parse_chat_id(value) == number
 
 
@@ -42,7 +42,7 @@ def test_a_chat_is_a_number_or_chat_n(value: Any, number: int) -> None:
     [*NO_NUMBERS, "chat", "chat0", "chat-5", "chatchat5", "sg5", "Chat5x"],
     ids=lambda v: repr(v)[:20],
 )
-def test_what_names_no_chat_is_refused(value: Any) -> None:
+def test_parse_chat_id_refuses_other_values(value: Any) -> None:
     with pytest.raises(Bitrix24ValidationError, match="chatN") as caught:
         parse_chat_id(value)
 

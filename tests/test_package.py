@@ -56,7 +56,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(names: set[s
     assert shipped == tracked
 
 
-def test_the_wheel_holds_what_is_no_python(names: set[str]) -> None:
+def test_the_wheel_holds_schemas_typing_marker_and_html(names: set[str]) -> None:
     schemas = {f"airflow_provider_b24/schemas/{path.name}" for path in (PACKAGE / "schemas").glob("*.json")}
 
     assert len(schemas) >= 4
@@ -66,7 +66,7 @@ def test_the_wheel_holds_what_is_no_python(names: set[str]) -> None:
     }
 
 
-def test_the_wheel_says_what_it_is(wheel: Path) -> None:
+def test_the_wheel_has_the_expected_metadata(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         text = archive.read(next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))).decode()
         points = archive.read(
@@ -184,7 +184,7 @@ def test_making_operators_loads_no_http_either() -> None:
     assert [name for name in modules.split() if HEAVY.match(name) and not name.startswith("jsonschema")] == []
 
 
-def test_the_packages_front_door_imports_nothing() -> None:
+def test_importing_the_package_imports_no_other_module() -> None:
     done = run(
         "-c", "import sys; a = set(sys.modules); import airflow_provider_b24; print(*set(sys.modules) - a)"
     )

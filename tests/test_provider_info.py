@@ -54,11 +54,11 @@ def connection_type() -> dict[str, Any]:
     return dict(get_provider_info()["connection-types"][0])
 
 
-def test_it_is_valid_by_airflows_own_schema() -> None:
+def test_provider_info_matches_airflows_schema() -> None:
     validate(get_provider_info(), schema("provider_info.schema.json"))
 
 
-def test_what_it_shares_with_official_providers_is_valid_by_their_stricter_schema() -> None:
+def test_common_keys_match_the_schema_of_official_providers() -> None:
     strict = schema("provider.yaml.schema.json")
     properties = {
         name: strict["properties"][name] for name in get_provider_info() if name in strict["properties"]
@@ -74,7 +74,7 @@ def test_what_it_shares_with_official_providers_is_valid_by_their_stricter_schem
     assert [error.message for error in errors] == []
 
 
-def test_every_extra_field_is_known_to_the_form() -> None:
+def test_every_extra_field_has_a_label_a_description_and_a_nullable_schema() -> None:
     for name, field in connection_type()["conn-fields"].items():
         assert field["label"], name
         assert field["description"], name
@@ -97,7 +97,7 @@ def test_secrets_in_the_extra_are_hidden_by_the_form_and_masked_by_airflow() -> 
     assert all(should_hide_value_for_key(name) for name in hidden)
 
 
-def test_the_connection_type_is_the_hooks() -> None:
+def test_the_connection_type_matches_the_hook() -> None:
     named = connection_type()
     module, _, name = named["hook-class-name"].rpartition(".")
 
@@ -106,7 +106,7 @@ def test_the_connection_type_is_the_hooks() -> None:
     assert named["hook-name"] == Bitrix24Hook.hook_name
 
 
-def test_every_module_that_it_names_is_there_and_every_class_is_in_a_named_module() -> None:
+def test_the_listed_modules_are_exactly_the_public_modules() -> None:
     info = get_provider_info()
     kinds = ("hooks", "operators", "sensors", "triggers")
     named = {module for kind in kinds for part in info[kind] for module in part["python-modules"]}
@@ -118,14 +118,14 @@ def test_every_module_that_it_names_is_there_and_every_class_is_in_a_named_modul
 
 
 @pytest.mark.parametrize(("module", "name"), CLASSES)
-def test_every_public_class_is_where_users_look_for_it(module: str, name: str) -> None:
+def test_every_public_class_can_be_imported(module: str, name: str) -> None:
     assert inspect.isclass(getattr(import_module(f"airflow_provider_b24.{module}"), name))
 
 
 @pytest.mark.parametrize(
     ("module", "name"), [row for row in CLASSES if row[0].startswith(("operators", "sensors"))]
 )
-def test_every_operator_is_documented_to_the_last_parameter(module: str, name: str) -> None:
+def test_every_operator_parameter_is_documented(module: str, name: str) -> None:
     operator = getattr(import_module(f"airflow_provider_b24.{module}"), name)
     parameters = {
         parameter.name
@@ -159,7 +159,7 @@ def test_every_text_and_id_is_templated(module: str, name: str) -> None:
     assert own - switches == set(operator.template_fields)
 
 
-def test_the_entry_point_resolves_to_it() -> None:
+def test_the_entry_point_returns_the_provider_info() -> None:
     found = [point for point in entry_points(group="apache_airflow_provider") if "b24" in point.value]
 
     assert [point.load()() for point in found] == [get_provider_info()]
@@ -211,7 +211,7 @@ def test_airflow_shows_the_provider_in_full(home: Path) -> None:
     assert "conn-fields" in shown
 
 
-def test_airflow_takes_the_forms_fields_from_it() -> None:
+def test_airflow_builds_the_connection_form_from_the_provider_info() -> None:
     from airflow.providers_manager import ProvidersManager
 
     manager = ProvidersManager()

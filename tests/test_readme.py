@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from snippets import run_snippets
+
+from tests.support.snippets import run_snippets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,9 @@ def votes(portal: Emulator, context: Any) -> None:
         portal.vote(message_id, user_id=user_id, answers=["Yes"])
 
 
-def test_the_push_delivers(readme: dict[str, Any], portal: Emulator, run_dag: Callable[..., Any]) -> None:
+def test_the_connector_snippet_delivers_its_message(
+    readme: dict[str, Any], portal: Emulator, run_dag: Callable[..., Any]
+) -> None:
     from datetime import datetime
 
     from airflow.sdk import DAG
@@ -71,7 +74,7 @@ def test_links_lead_to_files_that_exist(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_make_knows_the_commands() -> None:
+def test_every_make_command_is_a_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
     named = set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert {"demo", "test"} <= named

@@ -55,20 +55,22 @@ def decide(error: BaseException) -> Any:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_the_error_decides(error: BaseException, action: RetryAction) -> None:
+def test_each_error_type_has_its_retry_action(error: BaseException, action: RetryAction) -> None:
     assert decide(error).action is action
 
 
 @pytest.mark.parametrize(
     ("reset_at", "seconds"), [(NOW + 100, 100.0), (NOW - 5, 1.0), (None, 600.0)], ids=str
 )
-def test_operating_time_is_waited_for_until_its_reset(reset_at: float | None, seconds: float) -> None:
+def test_the_delay_after_an_operating_limit_lasts_until_its_reset(
+    reset_at: float | None, seconds: float
+) -> None:
     delay = decide(e.Bitrix24OperatingLimitError(reset_at=reset_at)).retry_delay
 
     assert timedelta(seconds=seconds) <= delay <= timedelta(seconds=seconds * 1.1)
 
 
-def test_tasks_do_not_return_in_step() -> None:
+def test_the_delay_has_jitter() -> None:
     assert len({decide(e.Bitrix24RateLimitError()).retry_delay for _ in range(10)}) > 1
 
 

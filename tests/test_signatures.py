@@ -60,7 +60,7 @@ def name_of(value: Any) -> str:
 
 
 @pytest.mark.parametrize(("function", "wanted"), KEYWORDS, ids=name_of)
-def test_keywords_stay(function: Any, wanted: dict[str, Any]) -> None:
+def test_public_functions_keep_their_keyword_parameters(function: Any, wanted: dict[str, Any]) -> None:
     found = inspect.signature(function).parameters
     for name, default in wanted.items():
         assert (found[name].kind, found[name].default) == (KEYWORD_ONLY, default)
@@ -69,7 +69,7 @@ def test_keywords_stay(function: Any, wanted: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("function", "wanted"), POSITIONS, ids=name_of)
-def test_positions_stay(function: Any, wanted: list[str]) -> None:
+def test_public_functions_keep_their_positional_parameters(function: Any, wanted: list[str]) -> None:
     found = [
         item for item in inspect.signature(function).parameters.values() if item.kind is not KEYWORD_ONLY
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from calling import client_of
 
 from airflow_provider_b24.chats.api import Chat, ChatsApi
 from airflow_provider_b24.exceptions import (
@@ -13,6 +12,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24OutcomeUnknownError,
     Bitrix24ValidationError,
 )
+from tests.support.clients import client_of
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
@@ -51,14 +51,14 @@ def test_a_lost_reply_is_never_repeated(portal: Emulator, chats: ChatsApi, kind:
     assert portal.requests.count(ADD) == 1
 
 
-def test_what_was_certainly_not_executed_is_sent_again(portal: Emulator, chats: ChatsApi) -> None:
+def test_a_send_that_was_not_executed_is_retried(portal: Emulator, chats: ChatsApi) -> None:
     chat = portal.add_chat("Ops")
     portal.faults.add("status_503_limit", method=ADD, times=2)
     chats.send(chat_id=chat, message="Hello")
     assert len(portal.messages(chat)) == 1
 
 
-def test_a_chat_of_others_is_denied(portal: Emulator, chats: ChatsApi) -> None:
+def test_a_chat_without_the_user_is_denied(portal: Emulator, chats: ChatsApi) -> None:
     chat = portal.add_chat("Board", members=[2])
     with pytest.raises(Bitrix24AccessDeniedError):
         chats.send(chat_id=chat, message="Hello")
@@ -67,7 +67,7 @@ def test_a_chat_of_others_is_denied(portal: Emulator, chats: ChatsApi) -> None:
 
 
 @pytest.mark.parametrize("result", [None, [], True, 0, ""])
-def test_a_reply_without_an_id_leaves_it_open_whether_it_was_posted(
+def test_a_reply_without_an_id_has_an_unknown_outcome(
     chats: ChatsApi, monkeypatch: pytest.MonkeyPatch, result: Any
 ) -> None:
     monkeypatch.setattr(chats._client, "call", lambda *_, **__: result)
@@ -99,12 +99,12 @@ def test_a_chat_on_the_last_page_is_found(portal: Emulator, chats: ChatsApi) -> 
     assert portal.requests.count("im.search.chat.list") == 3
 
 
-def test_no_chat_is_an_empty_list(chats: ChatsApi) -> None:
+def test_find_without_a_match_is_an_empty_list(chats: ChatsApi) -> None:
     assert chats.find("Nowhere") == []
 
 
 @pytest.mark.parametrize("title", ["", " a ", None, 7])
-def test_a_title_has_two_characters_or_more(portal: Emulator, chats: ChatsApi, title: Any) -> None:
+def test_find_refuses_a_title_below_two_characters(portal: Emulator, chats: ChatsApi, title: Any) -> None:
     with pytest.raises(Bitrix24ValidationError) as caught:
         chats.find(title)
     assert (caught.value.path, caught.value.rule) == ("title", "needs 2 characters or more")

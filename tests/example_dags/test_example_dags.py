@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_b24.emulator.voters import Voters
+from tests.support.dag_runs import xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,21 +50,13 @@ def voters(portal: Emulator) -> Iterator[Voters]:
     people.stop()
 
 
-def xcom(run: Any, task_id: str, map_index: int = -1) -> Any:
-    """Return what a task returned."""
-    (instance,) = [
-        ti for ti in run.get_task_instances() if ti.task_id == task_id and ti.map_index == map_index
-    ]
-    return instance.xcom_pull(task_ids=task_id, map_indexes=map_index)
-
-
 def states(run: Any) -> dict[str, str]:
     """Return how each task ended."""
     return {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_recurs_and_retries_and_is_tagged(name: str) -> None:
+def test_each_example_has_a_schedule_retries_tags_and_docs(name: str) -> None:
     dag = load(name)
     assert dag.schedule not in {None, "@once"}
     assert dag.catchup is False

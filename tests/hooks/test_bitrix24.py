@@ -44,7 +44,7 @@ def test_call_batch_returns_a_result_or_an_error_for_each_key(hook: Bitrix24Hook
     assert set(done.errors) == {7}
 
 
-def test_a_caller_may_say_that_no_command_of_a_batch_is_safe(hook: Bitrix24Hook, portal: Emulator) -> None:
+def test_a_batch_declared_not_idempotent_is_not_retried(hook: Bitrix24Hook, portal: Emulator) -> None:
     portal.faults.add("drop_after", method="batch")
     done = hook.call_batch({"me": "profile"}, repeatable=False)
 
@@ -61,7 +61,7 @@ def test_iterate_reads_all_pages(hook: Bitrix24Hook, portal: Emulator) -> None:
     assert portal.requests.count("user.get") > 1
 
 
-def test_a_call_that_is_declared_repeatable_is_repeated_when_its_reply_is_lost(
+def test_a_call_declared_idempotent_is_retried_after_a_lost_reply(
     hook: Bitrix24Hook, portal: Emulator, impatient: None
 ) -> None:
     portal.faults.add("drop_after", method="im.message.add")
@@ -79,7 +79,7 @@ def test_polls_open_lines_and_chats_share_the_hooks_client(hook: Bitrix24Hook) -
     assert (hook.polls, hook.open_lines, hook.chats) == apis
 
 
-def test_a_connection_that_is_not_there_is_named() -> None:
+def test_a_missing_connection_is_named_in_the_error() -> None:
     with pytest.raises(Bitrix24ConfigurationError, match="no Airflow connection 'nowhere'") as refusal:
         Bitrix24Hook("nowhere").call("profile")
 
@@ -100,7 +100,7 @@ def test_an_extra_that_is_no_object_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("plan", ["standard", "enterprise"])
-def test_the_plan_sets_the_bucket(portal: Emulator, monkeypatch: pytest.MonkeyPatch, plan: str) -> None:
+def test_the_plan_sets_the_rate_limit(portal: Emulator, monkeypatch: pytest.MonkeyPatch, plan: str) -> None:
     limiter = connect(
         monkeypatch, **(portal.connection() | {"extra": {"plan": plan}})
     ).client._caller._limiter
@@ -109,7 +109,7 @@ def test_the_plan_sets_the_bucket(portal: Emulator, monkeypatch: pytest.MonkeyPa
     assert limiter._plan == PLANS[plan]
 
 
-def test_a_portal_of_ones_own_has_no_limit(portal: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_plan_self_hosted_has_no_rate_limit(portal: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     fields = portal.connection() | {"extra": {"plan": "self_hosted"}}
 
     assert isinstance(connect(monkeypatch, **fields).client._caller._limiter, NoLimit)
@@ -124,7 +124,7 @@ def test_two_spellings_of_one_portal_share_one_bucket(monkeypatch: pytest.Monkey
     assert len(paths) == 1
 
 
-def test_an_unverified_portal_is_warned_of(
+def test_disabled_certificate_verification_logs_a_warning(
     portal: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook = connect(monkeypatch, **(portal.connection() | {"extra": {"verify": "false"}}))
@@ -142,7 +142,7 @@ def test_an_application_calls_with_its_access_token(portal: Emulator, applicatio
     assert portal.requests.count("oauth.token") == 0
 
 
-def test_a_client_without_renewal_never_spends_the_refresh_token(portal: Emulator, application: str) -> None:
+def test_client_without_refresh_never_uses_the_refresh_token(portal: Emulator, application: str) -> None:
     portal.expire_access_token()
     client = Bitrix24Hook(application).client_without_refresh()
 
@@ -152,7 +152,7 @@ def test_a_client_without_renewal_never_spends_the_refresh_token(portal: Emulato
     assert portal.requests.count("oauth.token") == 0
 
 
-def test_a_webhook_needs_no_renewal(hook: Bitrix24Hook) -> None:
+def test_client_without_refresh_of_a_webhook_is_the_client(hook: Bitrix24Hook) -> None:
     assert hook.client_without_refresh() is hook.client
 
 
@@ -175,7 +175,7 @@ def test_the_oauth_server_follows_from_the_portals_region(
     assert hook._credentials._application.oauth_server == server  # type: ignore[attr-defined]
 
 
-def test_the_forms_of_older_airflow_say_what_the_metadata_says() -> None:
+def test_the_field_behaviour_for_older_airflow_matches_the_metadata() -> None:
     behaviour = Bitrix24Hook.get_ui_field_behaviour()
 
     assert behaviour["hidden_fields"] == ["schema", "port"]
@@ -184,7 +184,7 @@ def test_the_forms_of_older_airflow_say_what_the_metadata_says() -> None:
     assert set(behaviour) == {"hidden_fields", "relabeling", "placeholders"}
 
 
-def test_the_class_attributes_are_what_airflow_looks_for() -> None:
+def test_the_hook_has_the_class_attributes_that_airflow_reads() -> None:
     assert Bitrix24Hook.conn_name_attr == "bitrix24_conn_id"
     assert Bitrix24Hook.default_conn_name == "bitrix24_default"
     assert Bitrix24Hook.conn_type == "bitrix24"

@@ -41,7 +41,7 @@ def test_a_missing_scope_is_named(portal: Emulator, scope: str) -> None:
     assert words.count("(for ") == 1
 
 
-def test_a_wrong_code_is_no_success_and_is_not_shown(portal: Emulator) -> None:
+def test_a_wrong_webhook_code_fails_the_test_and_is_not_shown(portal: Emulator) -> None:
     works, words = connection(portal.connection() | {"password": "wr0ngwr0ngwr0ng"}).test_connection()
 
     assert not works
@@ -49,7 +49,7 @@ def test_a_wrong_code_is_no_success_and_is_not_shown(portal: Emulator) -> None:
     assert "wr0ng" not in words
 
 
-def test_a_portal_that_is_down_is_no_success(portal: Emulator, impatient: None) -> None:
+def test_an_unreachable_portal_fails_the_test(portal: Emulator, impatient: None) -> None:
     fields = portal.connection()
     portal.stop()
 
@@ -59,7 +59,7 @@ def test_a_portal_that_is_down_is_no_success(portal: Emulator, impatient: None) 
     assert "refused" in words
 
 
-def test_an_unusable_connection_names_the_field() -> None:
+def test_an_invalid_connection_fails_the_test_with_its_field() -> None:
     works, words = connection(
         {"conn_type": "bitrix24", "login": "1", "password": "c0dec0de"}
     ).test_connection()
@@ -68,7 +68,7 @@ def test_an_unusable_connection_names_the_field() -> None:
     assert "host is empty" in words
 
 
-def test_an_application_with_a_valid_token_is_tried_with_it(portal: Emulator) -> None:
+def test_a_valid_access_token_is_used_without_a_refresh(portal: Emulator) -> None:
     works, words = connection(portal.connection(auth="oauth")).test_connection()
 
     assert works
@@ -76,7 +76,7 @@ def test_an_application_with_a_valid_token_is_tried_with_it(portal: Emulator) ->
     assert portal.requests.count("oauth.token") == 0
 
 
-def test_an_application_with_a_wrong_token_is_no_success(portal: Emulator) -> None:
+def test_an_invalid_access_token_fails_the_test(portal: Emulator) -> None:
     fields = portal.connection(auth="oauth")
     fields["extra"]["access_token"] = "not-a-token"
 
@@ -87,7 +87,7 @@ def test_an_application_with_a_wrong_token_is_no_success(portal: Emulator) -> No
     assert portal.requests.count("oauth.token") == 0
 
 
-def test_an_expired_token_is_said_and_not_renewed(portal: Emulator) -> None:
+def test_an_expired_access_token_is_reported_and_not_refreshed(portal: Emulator) -> None:
     portal.expire_access_token()
 
     works, words = connection(portal.connection(auth="oauth")).test_connection()
@@ -98,7 +98,7 @@ def test_an_expired_token_is_said_and_not_renewed(portal: Emulator) -> None:
     assert portal.requests.count("oauth.token") == 0
 
 
-def test_an_absent_token_is_said_and_nothing_is_asked(portal: Emulator) -> None:
+def test_a_missing_access_token_is_reported_without_a_request(portal: Emulator) -> None:
     fields = portal.connection(auth="oauth")
     del fields["extra"]["access_token"]
 
@@ -144,7 +144,9 @@ def airflow(*words: str, home: Path, **env: str) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.parametrize("auth", ["webhook", "oauth"])
-def test_the_command_line_shows_what_a_connection_reaches(home: Path, portal: Emulator, auth: str) -> None:
+def test_the_command_line_shows_the_portal_the_user_and_missing_scopes(
+    home: Path, portal: Emulator, auth: str
+) -> None:
     portal.portal.credentials.webhook.scopes.discard("vote")
     portal.application.scopes.discard("vote")
     fields = portal.connection(auth=auth)
@@ -161,7 +163,7 @@ def test_the_command_line_shows_what_a_connection_reaches(home: Path, portal: Em
         assert secret == portal.url or secret not in shown
 
 
-def test_the_verbose_command_line_says_it_in_the_log(home: Path, portal: Emulator) -> None:
+def test_the_verbose_command_line_logs_the_result(home: Path, portal: Emulator) -> None:
     env = {"AIRFLOW_CONN_B24_WEBHOOK": json.dumps(portal.connection())}
 
     tested = airflow("connections", "test", "b24_webhook", "--verbose", home=home, **env)
@@ -170,7 +172,7 @@ def test_the_verbose_command_line_says_it_in_the_log(home: Path, portal: Emulato
     assert portal.webhook_code not in tested.stdout + tested.stderr
 
 
-def test_elsewhere_a_success_goes_to_the_log_and_not_to_the_output(
+def test_success_outside_the_command_line_is_logged_and_not_printed(
     hook: Bitrix24Hook, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO"):

@@ -87,7 +87,7 @@ WEBHOOKS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("fields", "portal"), WEBHOOKS.values(), ids=WEBHOOKS)
-def test_a_webhook_is_read_from(fields: dict[str, Any], portal: str) -> None:
+def test_read_connection_accepts_a_webhook(fields: dict[str, Any], portal: str) -> None:
     settings = read(**fields)
 
     assert (settings.portal, settings.user, settings.secret.reveal()) == (portal, "1", CODE)
@@ -104,7 +104,7 @@ APPLICATIONS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fields", APPLICATIONS.values(), ids=APPLICATIONS)
-def test_an_application_is_told_by(fields: dict[str, Any]) -> None:
+def test_read_connection_recognises_an_application(fields: dict[str, Any]) -> None:
     settings = application(**fields)
 
     assert settings.is_application
@@ -207,7 +207,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("fields", "field", "rule"), REFUSED.values(), ids=REFUSED)
-def test_the_field_to_mend_is_named_for(fields: dict[str, Any], field: str, rule: str) -> None:
+def test_read_connection_refuses_and_names_the_field(fields: dict[str, Any], field: str, rule: str) -> None:
     with pytest.raises(Bitrix24ConfigurationError) as refusal:
         webhook(**fields) if fields else read()
 
@@ -224,7 +224,7 @@ def test_the_plan_is_taken_from_the_extra(plan: str) -> None:
 
 
 @pytest.mark.parametrize("extra", [{}, {"plan": ""}, {"plan": None}])
-def test_the_plan_is_standard_when_nothing_is_said(extra: dict[str, Any]) -> None:
+def test_the_plan_is_standard_by_default(extra: dict[str, Any]) -> None:
     assert webhook(extra=extra).plan == PLANS["standard"]
 
 
@@ -260,7 +260,7 @@ def test_proxies_may_be_an_object_or_the_forms_text(given: Any) -> None:
 
 
 @pytest.mark.parametrize("given", [None, "", {}])
-def test_there_are_no_proxies_when_none_is_given(given: Any) -> None:
+def test_proxies_are_none_by_default(given: Any) -> None:
     assert webhook(extra={"proxies": given}).transport.proxies is None
 
 
@@ -278,12 +278,12 @@ def test_the_oauth_server_may_be_a_host_or_an_address(given: str, expected: str)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "::1"])
-def test_loopback_is(host: str) -> None:
+def test_is_loopback_accepts_loopback_hosts(host: str) -> None:
     assert is_loopback(host)
 
 
 @pytest.mark.parametrize("host", ["acme.bitrix24.com", "0.0.0.0", "10.0.0.1", "127.0.0.1.evil.com", "::"])
-def test_loopback_is_not(host: str) -> None:
+def test_is_loopback_refuses_other_hosts(host: str) -> None:
     assert not is_loopback(host)
 
 
@@ -335,7 +335,7 @@ def test_a_connection_may_be_json_with_all_its_extras() -> None:
 
 
 @pytest.mark.parametrize("fields", WEBHOOKS.values(), ids=WEBHOOKS)
-def test_airflows_own_uri_form_means_the_same(fields: tuple[dict[str, Any], str]) -> None:
+def test_airflows_generated_uri_gives_the_same_settings(fields: tuple[dict[str, Any], str]) -> None:
     given = {name: value for name, value in fields[0].items() if name != "extra"}
     stripped = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
     uri = Connection(conn_id="bitrix24_test", conn_type="bitrix24", **stripped).get_uri()
@@ -373,7 +373,7 @@ fields = st.fixed_dictionaries(
 
 @given(code=secrets, fields=fields)
 @settings(max_examples=300, deadline=None)
-def test_no_message_and_no_repr_shows_a_secret(code: str, fields: dict[str, Any]) -> None:
+def test_errors_and_settings_show_no_secret(code: str, fields: dict[str, Any]) -> None:
     given = json.loads(
         json.dumps(fields).replace("{url}", f"{PORTAL}/rest/1/{code}/").replace("{code}", code)
     )

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import Connection
-from snippets import run_snippets
 
 from airflow_provider_b24 import exceptions
 from airflow_provider_b24.hooks import connection as code
 from airflow_provider_b24.hooks.connection import read_connection
 from airflow_provider_b24.rest.auth import _SECOND_ZONES
 from airflow_provider_b24.rest.rate_limit import PLANS
+from tests.support.snippets import run_snippets
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
@@ -35,7 +35,7 @@ def settings_of(value: str) -> Any:
 
 
 @pytest.mark.parametrize("name", ["BITRIX24_DEFAULT", "BITRIX24_BIG", "BITRIX24_URI", "BITRIX24_URL"])
-def test_every_way_to_write_a_webhook_means_the_same_one(name: str) -> None:
+def test_all_webhook_examples_give_the_same_settings(name: str) -> None:
     settings = settings_of(VARIABLES[name])
 
     assert settings.portal == "https://acme.bitrix24.com"
@@ -43,14 +43,14 @@ def test_every_way_to_write_a_webhook_means_the_same_one(name: str) -> None:
     assert settings.plan == PLANS["enterprise" if "enterprise" in VARIABLES[name] else "standard"]
 
 
-def test_the_application_is_one() -> None:
+def test_the_application_example_gives_an_application() -> None:
     settings = settings_of(VARIABLES["BITRIX24_APP"])
 
     assert settings.is_application
     assert settings.refresh_token.reveal() == "refresh-token"
 
 
-def test_no_connection_on_the_page_goes_untested() -> None:
+def test_every_connection_on_the_page_is_tested() -> None:
     known = {"BITRIX24_DEFAULT", "BITRIX24_BIG", "BITRIX24_URI", "BITRIX24_URL", "BITRIX24_APP"}
 
     assert set(VARIABLES) == known
@@ -74,10 +74,10 @@ def test_the_commands_of_the_page_add_and_test_a_connection(portal: Emulator, tm
 def test_the_snippet_tests_the_default_connection(portal: Emulator) -> None:
     left = run_snippets("connection.md")
 
-    assert left["works"], left["words"]
+    assert left["works"], left["message"]
 
 
-def test_every_message_on_the_page_is_the_codes() -> None:
+def test_every_message_on_the_page_exists_in_the_code() -> None:
     source = pathlib.Path(code.__file__).read_text(encoding="utf-8")
     section = PAGE.split("## When it does not work")[1].split("What the portal itself")[0]
     messages = re.findall(r"`((?:host|login|password|extra\.\w+) [^`]+)`", section)
@@ -89,11 +89,11 @@ def test_every_message_on_the_page_is_the_codes() -> None:
         assert rule in source, message
 
 
-def test_every_error_on_the_page_is_real() -> None:
+def test_every_error_on_the_page_exists() -> None:
     assert [name for name in re.findall(r"Bitrix24\w+Error", PAGE) if not hasattr(exceptions, name)] == []
 
 
-def test_plans_zones_and_times_on_the_page_are_the_codes() -> None:
+def test_plans_zones_and_timeouts_on_the_page_equal_the_code() -> None:
     zones = re.search(r"zones ([^`]+), and `", " ".join(PAGE.split()))
 
     assert all(f"`{plan}`" in PAGE for plan in PLANS)

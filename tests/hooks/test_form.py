@@ -51,7 +51,7 @@ def test_each_extra_of_the_metadata_has_a_field_with_its_label(widgets: dict[str
     assert shown == {name: (spec["label"], spec["description"]) for name, spec in fields().items()}
 
 
-def test_secrets_are_password_fields_and_nothing_else_is(widgets: dict[str, Field]) -> None:
+def test_exactly_the_secrets_are_password_fields(widgets: dict[str, Field]) -> None:
     hidden = {name for name, field in widgets.items() if isinstance(field, PasswordField)}
 
     assert hidden == {"refresh_token", "access_token", "proxies"}

@@ -81,7 +81,7 @@ def who_dag(name: str, *, tasks: int = 1) -> DAG:
     return dag
 
 
-def test_a_task_renews_an_expired_token_and_the_next_task_uses_the_new_one(
+def test_a_task_refreshes_an_expired_token_and_the_next_task_uses_the_new_one(
     portal: Emulator, application: str, run_dag: Callable[..., Any]
 ) -> None:
     portal.expire_access_token()
@@ -113,7 +113,7 @@ def test_airflow_masks_the_stored_pair_by_the_variables_name() -> None:
     assert should_hide_value_for_key(KEY)
 
 
-def test_without_an_access_token_the_first_task_gets_one(
+def test_the_first_task_refreshes_when_there_is_no_access_token(
     portal: Emulator, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fields = portal.connection(auth="oauth")
@@ -124,7 +124,7 @@ def test_without_an_access_token_the_first_task_gets_one(
     assert portal.requests.count("oauth.token") == 1
 
 
-def test_a_valid_token_is_not_renewed(
+def test_a_valid_token_is_not_refreshed(
     portal: Emulator, application: str, run_dag: Callable[..., Any]
 ) -> None:
     assert run_dag(who_dag("oauth_valid")).state == "success"
@@ -132,7 +132,7 @@ def test_a_valid_token_is_not_renewed(
     assert stored() is None
 
 
-def test_a_token_that_expires_again_is_renewed_from_the_stored_pair(
+def test_a_token_that_expires_again_is_refreshed_from_the_stored_pair(
     portal: Emulator, application: str, run_dag: Callable[..., Any]
 ) -> None:
     for number in range(2):
@@ -143,7 +143,7 @@ def test_a_token_that_expires_again_is_renewed_from_the_stored_pair(
     assert stored()["pair"].items() >= pair_of(portal).items()
 
 
-def test_an_application_that_was_authorised_anew_wins_over_the_stored_pair(
+def test_a_new_refresh_token_in_the_connection_replaces_the_stored_pair(
     portal: Emulator, application: str, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     portal.expire_access_token()
@@ -158,7 +158,7 @@ def test_an_application_that_was_authorised_anew_wins_over_the_stored_pair(
     assert stored()["pair"].items() >= pair_of(portal).items()
 
 
-def test_a_spent_refresh_token_fails_the_task_with_the_way_back(
+def test_a_used_refresh_token_fails_the_task(
     portal: Emulator, application: str, run_dag: Callable[..., Any]
 ) -> None:
     portal.expire_access_token()
@@ -170,7 +170,7 @@ def test_a_spent_refresh_token_fails_the_task_with_the_way_back(
     assert stored() is None
 
 
-def test_a_trigger_renews_an_expired_token(
+def test_a_trigger_refreshes_an_expired_token(
     portal: Emulator, hook: Bitrix24Hook, application: str, run_dag: Callable[..., Any]
 ) -> None:
     sent = hook.polls.send(chat_id=portal.add_chat("Team"), question="Deploy?", answers=["Yes", "No"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from calling import client_of
 
 from airflow_provider_b24.open_lines.api import OpenLinesApi
+from tests.support.clients import client_of
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from calling import client_of
 
 from airflow_provider_b24.exceptions import (
     Bitrix24AccessDeniedError,
@@ -15,6 +14,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24ValidationError,
 )
 from airflow_provider_b24.open_lines.api import OpenLinesApi
+from tests.support.clients import client_of
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
@@ -44,7 +44,7 @@ def test_the_chat_of_an_item_is_found(portal: Emulator, lines: OpenLinesApi, kin
     assert (message.text, message.author_id) == ("Hello", 1)
 
 
-def test_words_and_numbers_are_taken_as_templates_write_them(portal: Emulator, lines: OpenLinesApi) -> None:
+def test_types_and_ids_may_be_rendered_text(portal: Emulator, lines: OpenLinesApi) -> None:
     chat = portal.lines.add_crm_chat("deal", DEAL)
     sent = say(lines, entity_type=" Deal ", entity_id=f" {DEAL} ", user_id="2", chat_id=f"chat{chat}")
     assert sent["chat_id"] == chat
@@ -97,7 +97,7 @@ def test_an_item_that_a_user_may_not_see_is_denied(portal: Emulator, lines: Open
     assert portal.messages(chat) == []
 
 
-def test_a_speaker_who_is_not_in_the_chat_is_denied(portal: Emulator, lines: OpenLinesApi) -> None:
+def test_an_author_who_is_not_in_the_chat_is_denied(portal: Emulator, lines: OpenLinesApi) -> None:
     chat = portal.lines.add_crm_chat("deal", DEAL)
     portal.chat(chat).members.remove(2)
     with pytest.raises(Bitrix24ChatAccessError) as caught:
@@ -114,7 +114,7 @@ def test_a_lost_reply_is_never_repeated(portal: Emulator, lines: OpenLinesApi, k
     assert portal.requests.count(ADD) == 1
 
 
-def test_a_lost_look_up_is_repeated(portal: Emulator, lines: OpenLinesApi) -> None:
+def test_a_lost_chat_lookup_is_retried(portal: Emulator, lines: OpenLinesApi) -> None:
     portal.lines.add_crm_chat("deal", DEAL)
     portal.faults.add("drop_after", method=CHATS, times=2)
     assert say(lines)["message_id"]
@@ -122,7 +122,7 @@ def test_a_lost_look_up_is_repeated(portal: Emulator, lines: OpenLinesApi) -> No
 
 
 @pytest.mark.parametrize("result", [None, [], True, "", {"ID": 5}])
-def test_a_reply_without_a_message_id_leaves_it_open_whether_it_was_posted(
+def test_a_reply_without_a_message_id_has_an_unknown_outcome(
     lines: OpenLinesApi, monkeypatch: pytest.MonkeyPatch, result: Any
 ) -> None:
     monkeypatch.setattr(lines._client, "call", lambda *_, **__: result)
@@ -131,7 +131,7 @@ def test_a_reply_without_a_message_id_leaves_it_open_whether_it_was_posted(
 
 
 @pytest.mark.parametrize("message", ["0", " 0 ", "", "  ", None, 5])
-def test_a_message_that_the_portal_would_take_for_none_is_refused(
+def test_a_message_that_php_treats_as_empty_is_refused(
     portal: Emulator, lines: OpenLinesApi, message: Any
 ) -> None:
     with pytest.raises(Bitrix24ValidationError) as caught:
@@ -140,6 +140,6 @@ def test_a_message_that_the_portal_would_take_for_none_is_refused(
     assert portal.requests.count() == 0
 
 
-def test_a_zero_with_words_is_a_message(portal: Emulator, lines: OpenLinesApi) -> None:
+def test_a_message_that_starts_with_zero_is_sent(portal: Emulator, lines: OpenLinesApi) -> None:
     portal.lines.add_crm_chat("deal", DEAL)
     assert say(lines, message="0 left")["message_id"]

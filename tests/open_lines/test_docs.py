@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snippets import run_snippets
+from tests.support.snippets import run_snippets
 
 if TYPE_CHECKING:
     from collections.abc import Callable

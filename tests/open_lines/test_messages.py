@@ -67,7 +67,7 @@ def test_a_message_without_a_date_gets_the_present_time() -> None:
 
 
 @pytest.mark.parametrize("given", ["yesterday", "", -1, 1.5, True, date(2026, 1, 1), ["2026"], "²"])
-def test_what_is_no_date_is_refused(given: Any) -> None:
+def test_an_invalid_date_is_refused(given: Any) -> None:
     with pytest.raises(Bitrix24ValidationError) as caught:
         prepared(message(date=given))
     assert (caught.value.path, caught.value.rule) == ("messages[0].message.date", "must be Unix seconds")
@@ -75,7 +75,7 @@ def test_what_is_no_date_is_refused(given: Any) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.timezones()))
-def test_a_datetime_and_its_iso_form_are_one_date(moment: datetime) -> None:
+def test_a_datetime_and_its_iso_form_give_the_same_date(moment: datetime) -> None:
     written = prepared(message(date=moment.isoformat()))["message"]["date"]
     assert prepared(message(date=moment))["message"]["date"] == written == int(moment.timestamp())
 
@@ -89,13 +89,13 @@ def test_a_datetime_and_its_iso_form_are_one_date(moment: datetime) -> None:
         ({}, {}),
     ],
 )
-def test_both_names_of_the_sex_are_sent(given: dict[str, str], sent: dict[str, str]) -> None:
+def test_sex_and_gender_are_both_sent(given: dict[str, str], sent: dict[str, str]) -> None:
     row = message()
     row["user"] = {"id": "u1", **given}
     assert prepared(row)["user"] == {"id": "u1", **sent}
 
 
-def test_the_whole_structure_of_the_page_goes_through() -> None:
+def test_the_full_documented_structure_is_accepted() -> None:
     row = {
         "user": {
             "id": 42,
@@ -125,13 +125,13 @@ def test_the_whole_structure_of_the_page_goes_through() -> None:
     assert prepared(copy.deepcopy(row)) == row
 
 
-def test_files_alone_are_a_message() -> None:
+def test_a_message_may_consist_of_files_only() -> None:
     row = message()
     row["message"] = {"id": "m1", "files": [{"url": "https://shop.example/a.png"}]}
     assert prepared(row)["message"]["files"]
 
 
-def test_what_the_caller_gave_is_not_changed() -> None:
+def test_preparation_does_not_change_its_input() -> None:
     row = message(date=datetime(2026, 1, 1, tzinfo=UTC))
     row["user"]["sex"] = "male"
     before = copy.deepcopy(row)
@@ -140,7 +140,7 @@ def test_what_the_caller_gave_is_not_changed() -> None:
     assert row == before
 
 
-def test_a_deletion_needs_the_ids_and_sends_nothing_else() -> None:
+def test_a_deletion_sends_only_the_ids() -> None:
     assert prepare_deletions([message()]) == [
         {"user": {"id": "u1"}, "message": {"id": "m1"}, "chat": {"id": "c1"}}
     ]
@@ -161,11 +161,11 @@ def test_a_deletion_needs_the_ids_and_sends_nothing_else() -> None:
         ("shop", "", "line"),
     ],
 )
-def test_a_target_is_a_connector_and_a_line(connector: Any, line: Any, path: str) -> None:
+def test_check_target_refuses_an_invalid_connector_or_line(connector: Any, line: Any, path: str) -> None:
     with pytest.raises(Bitrix24ValidationError) as caught:
         check_target(connector, line)
     assert caught.value.path == path
 
 
-def test_a_line_may_be_text_as_the_portal_lists_it() -> None:
+def test_check_target_accepts_a_line_as_text() -> None:
     assert check_target(" shop ", "15") == {"CONNECTOR": "shop", "LINE": 15}

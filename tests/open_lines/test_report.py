@@ -20,11 +20,11 @@ def fates(rows: Any, *, needs_session: bool = True) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("rows", [[TAKEN, TAKEN], {"0": TAKEN, "1": TAKEN}])
-def test_accepted_messages_know_chat_and_session(rows: Any) -> None:
+def test_an_accepted_message_has_its_chat_and_session(rows: Any) -> None:
     assert fates(rows) == [{"message_id": "a", **ACCEPTED}, {"message_id": "7", **ACCEPTED}]
 
 
-def test_a_gap_in_php_s_list_moves_no_fate() -> None:
+def test_a_gap_in_the_result_list_does_not_shift_the_statuses() -> None:
     first, second = fates({"1": TAKEN})
     assert (first["status"], second["status"]) == ("unknown", "accepted")
 
@@ -39,7 +39,7 @@ def test_a_gap_in_php_s_list_moves_no_fate() -> None:
         (None, ["the portal gave no reason"]),
     ],
 )
-def test_a_rejection_has_the_portal_s_words(errors: Any, words: list[str]) -> None:
+def test_a_rejected_message_has_the_portals_errors(errors: Any, words: list[str]) -> None:
     rejected = {"SUCCESS": False, "ERRORS": errors}
     fate = fates([rejected, TAKEN])[0]
     assert fate == {
@@ -52,7 +52,7 @@ def test_a_rejection_has_the_portal_s_words(errors: Any, words: list[str]) -> No
 
 
 @pytest.mark.parametrize("session", [None, [], {}, {"ID": "0", "CHAT_ID": "0"}, {"ID": "323"}])
-def test_success_without_a_session_is_not_delivered(session: Any) -> None:
+def test_success_without_a_session_is_rejected(session: Any) -> None:
     row = {"SUCCESS": True, "session": session}
     fate = fates([row, TAKEN])[0]
     assert (fate["status"], fate["errors"]) == ("rejected", ["the open line did not take the message"])
@@ -60,12 +60,12 @@ def test_success_without_a_session_is_not_delivered(session: Any) -> None:
 
 
 @pytest.mark.parametrize("result", [None, [], True, "ok", {}, {"DATA": []}, {"DATA": {"RESULT": True}}])
-def test_a_reply_that_says_nothing_leaves_all_unknown(result: Any) -> None:
+def test_a_malformed_reply_leaves_all_messages_unknown(result: Any) -> None:
     found = read_deliveries(MESSAGES, result, needs_session=True)
     assert [(item.message_id, item.status) for item in found] == [("a", "unknown"), ("7", "unknown")]
 
 
-def test_a_report_counts_and_is_json() -> None:
+def test_to_dict_has_counts_and_is_json() -> None:
     report = DeliveryReport(
         [
             Delivery("a", DeliveryStatus.ACCEPTED, (), 1767, 323),

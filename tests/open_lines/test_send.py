@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from calling import client_of
 
 from airflow_provider_b24.exceptions import (
     Bitrix24AuthTypeError,
@@ -15,6 +14,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24ScopeError,
 )
 from airflow_provider_b24.open_lines.api import MAX_REQUEST_MESSAGES, OpenLinesApi
+from tests.support.clients import client_of
 
 from .conftest import NOW, Shop, message
 
@@ -56,7 +56,7 @@ def test_messages_arrive_in_order_and_are_reported(shop: Shop) -> None:
     }
 
 
-def test_what_goes_out_is_what_the_page_shows(shop: Shop) -> None:
+def test_the_request_has_the_documented_structure(shop: Shop) -> None:
     row = message(user_id=3, disable_crm="Y", date="2026-01-01T00:00:00Z")
     row["user"]["gender"] = "female"
     shop.send([row])
@@ -83,7 +83,7 @@ def test_messages_may_come_from_a_generator(shop: Shop) -> None:
     assert shop.send(message(number) for number in range(3)).accepted == 3
 
 
-def test_one_rejected_message_spoils_no_other(shop: Shop) -> None:
+def test_one_rejected_message_does_not_affect_the_others(shop: Shop) -> None:
     shop.portal.lines.reject("bad", "The user cannot be created")
     report = shop.send([message(1), message(2, user="bad"), message(3)])
     assert statuses(report) == ["accepted", "rejected", "accepted"]
@@ -91,7 +91,7 @@ def test_one_rejected_message_spoils_no_other(shop: Shop) -> None:
     assert shop.texts == ["Text 1", "Text 3"]
 
 
-def test_a_line_that_takes_nothing_in_delivers_nothing(shop: Shop) -> None:
+def test_a_paused_line_rejects_messages(shop: Shop) -> None:
     shop.portal.lines.pause(shop.line)
     report = shop.send([message(1)])
     assert statuses(report) == ["rejected"]
@@ -101,7 +101,7 @@ def test_a_line_that_takes_nothing_in_delivers_nothing(shop: Shop) -> None:
 # Many messages
 
 
-def test_many_messages_go_in_requests_that_the_portal_can_finish_in_time(shop: Shop) -> None:
+def test_messages_are_split_into_requests_within_the_time_limit(shop: Shop) -> None:
     # The portal may wait six seconds for the lock of each message, and a request has sixty.
     assert MAX_REQUEST_MESSAGES * 6 <= 60
     count = 2 * MAX_REQUEST_MESSAGES + 3
@@ -115,7 +115,7 @@ def test_many_messages_go_in_requests_that_the_portal_can_finish_in_time(shop: S
     ]
 
 
-def test_a_bad_message_anywhere_sends_nothing(shop: Shop) -> None:
+def test_one_invalid_message_sends_nothing(shop: Shop) -> None:
     rows = [message(number) for number in range(3 * MAX_REQUEST_MESSAGES)]
     del rows[-1]["chat"]
     with pytest.raises(Exception, match=rf"messages\[{3 * MAX_REQUEST_MESSAGES - 1}\]: needs 'chat'"):
@@ -127,7 +127,7 @@ def test_a_bad_message_anywhere_sends_nothing(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("kind", LOSSES)
-def test_a_lost_reply_leaves_its_messages_unknown_and_is_not_repeated(shop: Shop, kind: str) -> None:
+def test_a_lost_reply_leaves_its_messages_unknown_and_is_not_retried(shop: Shop, kind: str) -> None:
     shop.portal.faults.add(kind, method=SEND, after=1)
     report = shop.send([message(number) for number in range(3 * MAX_REQUEST_MESSAGES)])
     assert statuses(report) == [
@@ -140,7 +140,7 @@ def test_a_lost_reply_leaves_its_messages_unknown_and_is_not_repeated(shop: Shop
     assert len(shop.texts) == len(set(shop.texts))
 
 
-def test_a_portal_that_answers_now_and_then_is_asked_on(shop: Shop) -> None:
+def test_sending_continues_after_single_lost_replies(shop: Shop) -> None:
     shop.portal.faults.add("drop_after", method=SEND)
     shop.portal.faults.add("drop_after", method=SEND, after=1)
     shop.portal.faults.add("drop_after", method=SEND, after=2)
@@ -156,7 +156,7 @@ def test_a_portal_that_answers_now_and_then_is_asked_on(shop: Shop) -> None:
     assert (report.accepted, report.unknown) == (3 * MAX_REQUEST_MESSAGES, 3 * MAX_REQUEST_MESSAGES)
 
 
-def test_a_slow_reply_is_unknown(shop: Shop) -> None:
+def test_a_timeout_leaves_messages_unknown(shop: Shop) -> None:
     shop.portal.faults.add("slow", method=SEND, seconds=0.05, executed=True)
     api = OpenLinesApi(client_of(shop.portal, auth="oauth", timeout=0.025), clock=lambda: NOW)
     report = api.send(connector="shop", line=shop.line, messages=[message(1)])
@@ -164,7 +164,7 @@ def test_a_slow_reply_is_unknown(shop: Shop) -> None:
     assert shop.portal.requests.count(SEND) == 1
 
 
-def test_a_portal_that_is_down_is_not_asked_without_end(shop: Shop) -> None:
+def test_sending_stops_after_two_lost_replies_in_a_row(shop: Shop) -> None:
     shop.portal.faults.add("status_502", method=SEND, times=None)
     report = shop.send([message(number) for number in range(5 * MAX_REQUEST_MESSAGES)])
     assert statuses(report) == ["unknown"] * (2 * MAX_REQUEST_MESSAGES) + ["rejected"] * (
@@ -175,7 +175,7 @@ def test_a_portal_that_is_down_is_not_asked_without_end(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("kind", ["status_503_limit", "expired_token"])
-def test_what_was_certainly_not_executed_is_sent_again(shop: Shop, kind: str) -> None:
+def test_a_request_that_was_not_executed_is_retried(shop: Shop, kind: str) -> None:
     shop.portal.faults.add(kind, method=SEND)
     assert shop.send([message(1)]).accepted == 1
     assert shop.texts == ["Text 1"]
@@ -210,7 +210,7 @@ def between(shop: Shop, happens: Callable[[], object]) -> OpenLinesApi:
     return OpenLinesApi(client, clock=lambda: NOW)
 
 
-def test_a_line_that_is_switched_off_midway_loses_no_report(shop: Shop) -> None:
+def test_the_report_is_kept_when_the_line_is_switched_off_midway(shop: Shop) -> None:
     api = between(shop, lambda: shop.portal.lines.deactivate(shop.line))
     rows = [message(number) for number in range(3 * MAX_REQUEST_MESSAGES)]
     report = api.send(connector="shop", line=shop.line, messages=rows)
@@ -219,21 +219,21 @@ def test_a_line_that_is_switched_off_midway_loses_no_report(shop: Shop) -> None:
     assert shop.portal.requests.count(SEND) == 2
 
 
-def test_a_limit_on_the_first_request_is_an_error(shop: Shop) -> None:
+def test_a_rate_limit_on_the_first_request_is_raised(shop: Shop) -> None:
     shop.portal.faults.add("status_503_limit", method=SEND, times=None)
     with pytest.raises(Bitrix24RateLimitError):
         shop.send([message(1)])
     assert shop.texts == []
 
 
-def test_a_limit_midway_rejects_the_rest(shop: Shop) -> None:
+def test_a_rate_limit_midway_rejects_the_rest(shop: Shop) -> None:
     shop.portal.faults.add("status_503_limit", method=SEND, times=None, after=1)
     report = shop.send([message(number) for number in range(2 * MAX_REQUEST_MESSAGES)])
     assert statuses(report) == ["accepted"] * MAX_REQUEST_MESSAGES + ["rejected"] * MAX_REQUEST_MESSAGES
 
 
 @pytest.mark.parametrize("action", ["send", "update", "delete"])
-def test_a_webhook_is_told_to_be_an_application(shop: Shop, action: str) -> None:
+def test_a_webhook_is_refused_with_the_advice_to_use_an_application(shop: Shop, action: str) -> None:
     api = OpenLinesApi(client_of(shop.portal), clock=lambda: NOW)
     with pytest.raises(Bitrix24AuthTypeError) as caught:
         getattr(api, action)(connector="shop", line=shop.line, messages=[message(1)])
@@ -242,7 +242,7 @@ def test_a_webhook_is_told_to_be_an_application(shop: Shop, action: str) -> None
     assert shop.texts == []
 
 
-def test_an_application_without_the_scope_is_told_so(shop: Shop) -> None:
+def test_an_application_without_the_scope_is_refused(shop: Shop) -> None:
     shop.portal.application.scopes.discard("imopenlines")
     with pytest.raises(Bitrix24ScopeError, match="imopenlines"):
         shop.send([message(1)])
@@ -267,7 +267,7 @@ def test_a_message_is_deleted_by_its_id(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "status_502", "html"])
-def test_changes_and_deletions_are_repeated_because_twice_ends_as_once(shop: Shop, kind: str) -> None:
+def test_updates_and_deletions_are_retried_because_they_are_idempotent(shop: Shop, kind: str) -> None:
     shop.send([message(1), message(2)])
     shop.portal.faults.add(kind, method=UPDATE)
     shop.portal.faults.add(kind, method=DELETE)
@@ -277,13 +277,13 @@ def test_changes_and_deletions_are_repeated_because_twice_ends_as_once(shop: Sho
     assert (shop.portal.requests.count(UPDATE), shop.portal.requests.count(DELETE)) == (2, 2)
 
 
-def test_a_change_that_never_gets_an_answer_is_unknown(shop: Shop) -> None:
+def test_an_update_without_a_reply_is_unknown(shop: Shop) -> None:
     shop.send([message(1)])
     shop.portal.faults.add("drop_before", method=UPDATE, times=None)
     assert statuses(shop.update([message(1, text="Changed")])) == ["unknown"]
 
 
-def test_a_rejected_change_is_reported(shop: Shop) -> None:
+def test_a_rejected_update_is_reported(shop: Shop) -> None:
     shop.send([message(1)])
     shop.portal.lines.reject("u1", "Blocked")
     assert shop.update([message(1, text="Changed")]).items[0].errors == ("Blocked",)

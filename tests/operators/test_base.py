@@ -18,12 +18,12 @@ def test_the_hook_is_made_once_and_only_when_it_is_needed() -> None:
     assert operator.hook.bitrix24_conn_id == "nowhere"
 
 
-def test_the_default_connection_is_the_hooks() -> None:
+def test_the_default_connection_equals_the_hooks_default() -> None:
     assert Bitrix24BaseOperator(task_id="t").bitrix24_conn_id == "bitrix24_default"
 
 
 @pytest.mark.parametrize(
     ("try_number", "expected"), [(None, False), (0, False), (1, False), (2, True), (7, True)]
 )
-def test_a_retry_is_told_by_the_number_of_the_try(try_number: Any, expected: bool) -> None:
+def test_is_retry_depends_on_the_try_number(try_number: Any, expected: bool) -> None:
     assert is_retry({"ti": SimpleNamespace(try_number=try_number)}) is expected  # type: ignore[typeddict-item]

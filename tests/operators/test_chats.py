@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, task
-from dag_runs import instance, xcom
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.operators.chats import Bitrix24SendMessageOperator
+from tests.support.dag_runs import instance, xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, task
-from dag_runs import instance, xcom
 
 from airflow_provider_b24.exceptions import (
     Bitrix24AuthTypeError,
@@ -20,6 +19,7 @@ from airflow_provider_b24.operators.open_lines import (
     Bitrix24SendCrmChatMessageOperator,
     Bitrix24UpdateConnectorMessagesOperator,
 )
+from tests.support.dag_runs import instance, xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +98,7 @@ def test_a_rejected_message_fails_the_task_without_a_retry_and_the_report_is_in_
     assert sorted(texts(portal, line)) == ["Order 1", "Order 3"]
 
 
-def test_a_rejected_message_is_only_reported_when_asked_for(
+def test_a_rejected_message_succeeds_with_if_undelivered_report(
     portal: Emulator, application: str, line: int, run_dag: Callable[..., Any]
 ) -> None:
     portal.lines.reject("u1")
@@ -109,7 +109,7 @@ def test_a_rejected_message_is_only_reported_when_asked_for(
     assert xcom(run, "push")["rejected"] == 1
 
 
-def test_a_lost_reply_is_unknown_fails_without_a_retry_and_doubles_nothing(
+def test_a_lost_reply_fails_the_task_without_a_retry_or_duplicates(
     portal: Emulator, application: str, line: int, run_dag: Callable[..., Any]
 ) -> None:
     portal.faults.add("drop_after", method="imconnector.send.messages")
@@ -122,7 +122,7 @@ def test_a_lost_reply_is_unknown_fails_without_a_retry_and_doubles_nothing(
     assert sorted(texts(portal, line)) == ["Order 1", "Order 2"]
 
 
-def test_an_unreachable_portal_is_worth_a_retry_because_nothing_was_delivered(
+def test_a_rate_limited_push_is_retried(
     portal: Emulator, application: str, line: int, run_dag: Callable[..., Any]
 ) -> None:
     portal.faults.add("status_503_limit", method="imconnector.send.messages", times=2)
@@ -187,7 +187,9 @@ def test_messages_are_changed_and_deleted(
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_a_webhook_is_refused_with_what_is_needed_instead(portal: Emulator, line: int, operator: Any) -> None:
+def test_a_webhook_is_refused_with_the_advice_to_use_an_application(
+    portal: Emulator, line: int, operator: Any
+) -> None:
     task = operator(task_id="push", connector=CONNECTOR, line=line, messages=[message(1)])
 
     with pytest.raises(Bitrix24AuthTypeError, match="OAuth application"):
@@ -220,12 +222,12 @@ def test_bad_input_is_refused_and_nothing_is_sent(
 
 @pytest.mark.parametrize("operator", OPERATORS)
 @pytest.mark.parametrize("word", ["ignore", "", None])
-def test_another_word_for_if_undelivered_is_refused_when_the_dag_is_parsed(operator: Any, word: Any) -> None:
+def test_an_unknown_if_undelivered_is_refused_when_the_dag_is_parsed(operator: Any, word: Any) -> None:
     with pytest.raises(ValueError, match="fail, report"):
         operator(task_id="push", connector=CONNECTOR, line=1, messages=[], if_undelivered=word)
 
 
-def test_the_failure_carries_the_report(portal: Emulator, application: str, line: int) -> None:
+def test_the_delivery_error_has_the_report(portal: Emulator, application: str, line: int) -> None:
     class Instance:
         def xcom_push(self, *, key: str, value: Any) -> None:
             assert key == "return_value"

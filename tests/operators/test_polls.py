@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG
-from dag_runs import clear_and_run, instance, xcom
 
 from airflow_provider_b24.exceptions import Bitrix24AlreadyVotedError, Bitrix24ValidationError
 from airflow_provider_b24.operators.polls import (
@@ -21,6 +20,7 @@ from airflow_provider_b24.operators.polls import (
     Bitrix24SendPollOperator,
     Bitrix24StopPollOperator,
 )
+from tests.support.dag_runs import clear_and_run, instance, xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ def send_dag(name: str, chat_id: Any, **options: Any) -> DAG:
     return dag
 
 
-def test_a_poll_is_sent_and_named_in_xcom(
+def test_a_poll_is_sent_and_its_ids_are_in_xcom(
     portal: Emulator, chat_id: int, run_dag: Callable[..., Any]
 ) -> None:
     run = run_dag(send_dag("send", f"chat{chat_id}", multiple_choice=True, anonymous=True, allow_revote=True))
@@ -100,7 +100,7 @@ def test_bad_input_fails_the_task_and_nothing_is_sent(
     assert len(portal.requests) == 0
 
 
-def test_a_send_whose_reply_is_lost_leaves_one_poll_over_airflows_own_retries(
+def test_airflows_retries_after_lost_replies_leave_one_poll(
     portal: Emulator, chat_id: int, run_dag: Callable[..., Any]
 ) -> None:
     # More losses than one try of the task survives: its client asks four times.
@@ -151,9 +151,7 @@ def test_two_tasks_of_a_run_send_two_polls(
     assert len(polls_in(portal, chat_id)) == 2
 
 
-def test_one_poll_goes_to_each_of_a_list_of_chats_by_mapping(
-    portal: Emulator, run_dag: Callable[..., Any]
-) -> None:
+def test_a_mapped_send_posts_one_poll_to_each_chat(portal: Emulator, run_dag: Callable[..., Any]) -> None:
     chats = [portal.add_chat(f"Team {number}") for number in range(3)]
     with DAG("send_mapped", schedule=None) as dag:
         Bitrix24SendPollOperator.partial(task_id="send", **POLL).expand(chat_id=chats)
@@ -165,7 +163,7 @@ def test_one_poll_goes_to_each_of_a_list_of_chats_by_mapping(
         assert polls_in(portal, chat) == [xcom(run, "send", index)["message_id"]]
 
 
-def test_a_mapped_send_keeps_its_polls_apart_and_single_over_retries(
+def test_retries_of_a_mapped_send_leave_one_poll_for_each_index(
     portal: Emulator, run_dag: Callable[..., Any]
 ) -> None:
     portal.faults.add("drop_after", method="vote.Integration.Im.send", times=9)
@@ -181,7 +179,7 @@ def test_a_mapped_send_keeps_its_polls_apart_and_single_over_retries(
     assert sorted(polls_in(portal, chat)) == sorted(xcom(run, "send", i)["message_id"] for i in range(2))
 
 
-def test_a_template_id_of_ones_own_makes_two_tasks_send_one_poll(
+def test_two_tasks_with_one_template_id_send_one_poll(
     portal: Emulator, chat_id: int, run_dag: Callable[..., Any]
 ) -> None:
     own = "0c3c5ad6-a1b8-4d4d-9234-f137ef862a77"
@@ -281,7 +279,7 @@ def test_results_are_read_with_and_without_voters(
     assert [[voter["id"] for voter in answer["voted_by"]] for answer in full["answers"]] == [[], [person]]
 
 
-def test_a_report_is_saved_where_it_is_wanted(
+def test_a_report_is_saved_to_its_path(
     portal: Emulator, sent: dict[str, int], run_dag: Callable[..., Any], tmp_path: Path
 ) -> None:
     target = tmp_path / "reports" / "today" / "poll.xls"

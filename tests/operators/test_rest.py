@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, task
-from dag_runs import instance, xcom
 
 from airflow_provider_b24.operators.rest import Bitrix24BatchOperator, Bitrix24CallOperator
+from tests.support.dag_runs import instance, xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +97,7 @@ def test_a_lost_reply_of_an_unsafe_method_fails_the_task_without_a_retry(
     assert [message.text for message in portal.messages(chat_id)] == ["Hi"]
 
 
-def test_a_lost_reply_of_what_is_declared_repeatable_is_asked_for_again(
+def test_a_call_declared_idempotent_is_retried_after_a_lost_reply(
     portal: Emulator, run_dag: Callable[..., Any]
 ) -> None:
     chat_id = portal.add_chat("Team")
@@ -110,9 +110,7 @@ def test_a_lost_reply_of_what_is_declared_repeatable_is_asked_for_again(
     assert len(portal.messages(chat_id)) == 2
 
 
-def test_a_portal_that_does_not_answer_is_worth_a_retry(
-    portal: Emulator, run_dag: Callable[..., Any]
-) -> None:
+def test_airflow_retries_a_call_without_a_reply(portal: Emulator, run_dag: Callable[..., Any]) -> None:
     portal.faults.add("status_502", method="profile", times=5)
     with DAG("call_retried", schedule=None) as dag:
         Bitrix24CallOperator(task_id="call", method="profile", **retrying())
@@ -149,7 +147,7 @@ def test_a_batch_without_errors_succeeds(portal: Emulator, run_dag: Callable[...
     assert outcome["results"]["me"]["ID"] == "1"
 
 
-def test_a_batch_with_an_error_fails_without_a_retry_and_keeps_its_answers(
+def test_a_batch_with_an_error_fails_without_a_retry_and_keeps_its_results(
     portal: Emulator, run_dag: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     chat_id = portal.add_chat("Team")
@@ -183,7 +181,7 @@ def test_a_batch_takes_commands_from_an_xcom(portal: Emulator, run_dag: Callable
     assert {key: rows[0]["ID"] for key, rows in results.items()} == {"1": "1", "2": "2"}
 
 
-def test_the_failure_of_a_batch_says_how_much_failed_and_where_the_rest_is(portal: Emulator) -> None:
+def test_the_batch_error_counts_the_failures_and_xcom_has_the_results(portal: Emulator) -> None:
     from airflow_provider_b24.exceptions import Bitrix24BatchIncompleteError
 
     pushed: dict[str, Any] = {}
@@ -204,6 +202,6 @@ def test_the_failure_of_a_batch_says_how_much_failed_and_where_the_rest_is(porta
 
 
 @pytest.mark.parametrize("if_errors", ["ignore", "", None])
-def test_another_word_for_if_errors_is_refused_when_the_dag_is_parsed(if_errors: Any) -> None:
+def test_an_unknown_if_errors_is_refused_when_the_dag_is_parsed(if_errors: Any) -> None:
     with pytest.raises(ValueError, match="'fail' or 'report'"):
         Bitrix24BatchOperator(task_id="batch", commands={}, if_errors=if_errors)

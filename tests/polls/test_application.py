@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from calling import client_of
 
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.polls.api import PollsApi
+from tests.support.clients import client_of
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator

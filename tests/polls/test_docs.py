@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snippets import run_snippets
-
 from airflow_provider_b24.emulator.state import ballots
+from tests.support.snippets import run_snippets
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from calling import client_of
 
 from airflow_provider_b24.exceptions import (
     Bitrix24AccessDeniedError,
@@ -16,6 +15,7 @@ from airflow_provider_b24.exceptions import (
 )
 from airflow_provider_b24.polls.api import PollsApi
 from airflow_provider_b24.polls.poll import Poll
+from tests.support.clients import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from calling import client_of
 
 from airflow_provider_b24.exceptions import (
     Bitrix24ChatAccessError,
@@ -20,6 +19,7 @@ from airflow_provider_b24.exceptions import (
     Outcome,
 )
 from airflow_provider_b24.polls.api import PollsApi
+from tests.support.clients import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

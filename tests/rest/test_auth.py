@@ -108,7 +108,7 @@ def refreshes(portal: Emulator) -> int:
     return portal.requests.count("oauth.token")
 
 
-def test_a_webhook_calls_with_its_code_in_the_address() -> None:
+def test_a_webhook_request_has_the_code_in_the_url() -> None:
     webhook = WebhookCredentials(portal="https://acme.bitrix24.com", user_id="7", code=Secret("the-code"))
     request = webhook.request("user.get", b"{}")
 
@@ -117,7 +117,7 @@ def test_a_webhook_calls_with_its_code_in_the_address() -> None:
     assert webhook.refresh(request) is False
 
 
-def test_an_application_calls_with_its_token_in_a_header(
+def test_an_oauth_request_has_the_token_in_a_header(
     make_credentials: Callable[..., OAuthCredentials], portal: Emulator
 ) -> None:
     request = make_credentials().request("user.get", b"{}")
@@ -126,9 +126,7 @@ def test_an_application_calls_with_its_token_in_a_header(
     assert request.headers["Authorization"].reveal() == f"Bearer {portal.application.access_token}"
 
 
-def test_a_token_that_lasts_is_not_refreshed(
-    make_app: Callable[..., Bitrix24Client], portal: Emulator
-) -> None:
+def test_a_valid_token_is_not_refreshed(make_app: Callable[..., Bitrix24Client], portal: Emulator) -> None:
     app = make_app()
     for _ in range(3):
         app.call("user.current")
@@ -136,7 +134,7 @@ def test_a_token_that_lasts_is_not_refreshed(
     assert refreshes(portal) == 0
 
 
-def test_an_expired_token_is_renewed_and_the_call_repeated(
+def test_an_expired_token_is_refreshed_and_the_call_retried(
     make_app: Callable[..., Bitrix24Client], portal: Emulator, store: MemoryTokenStore, time: Time
 ) -> None:
     portal.expire_access_token()
@@ -150,7 +148,7 @@ def test_an_expired_token_is_renewed_and_the_call_repeated(
     assert time.sleeps == []
 
 
-def test_an_unsafe_method_is_repeated_after_a_renewal(
+def test_a_non_idempotent_call_is_retried_after_a_refresh(
     make_app: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
     portal.expire_access_token()
@@ -160,7 +158,7 @@ def test_an_unsafe_method_is_repeated_after_a_renewal(
     assert [message.text for message in portal.messages(chat)].count("hello") == 1
 
 
-def test_a_batch_is_repeated_after_a_renewal(
+def test_a_batch_is_retried_after_a_refresh(
     make_app: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
     portal.expire_access_token()
@@ -168,7 +166,7 @@ def test_a_batch_is_repeated_after_a_renewal(
     assert len(make_app().call_batch({"a": "user.current", "b": "scope"}).results) == 2
 
 
-def test_without_an_access_token_the_first_call_fetches_one(
+def test_the_first_call_refreshes_when_there_is_no_access_token(
     make_app: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
     start = TokenPair.from_connection(access_token="", refresh_token=portal.application.refresh_token)
@@ -179,7 +177,7 @@ def test_without_an_access_token_the_first_call_fetches_one(
     assert refreshes(portal) == 1
 
 
-def test_without_a_refresh_token_an_expired_one_is_an_error(
+def test_an_expired_token_without_a_refresh_token_is_an_error(
     make_app: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
     start = TokenPair.from_connection(access_token=portal.application.access_token, refresh_token="")
@@ -191,7 +189,9 @@ def test_without_a_refresh_token_an_expired_one_is_an_error(
         app.call("user.current")
 
 
-def test_with_no_token_at_all_the_field_is_named(make_app: Callable[..., Bitrix24Client]) -> None:
+def test_a_connection_without_tokens_is_refused_with_its_field(
+    make_app: Callable[..., Bitrix24Client],
+) -> None:
     app = make_app(start=TokenPair.from_connection(access_token="", refresh_token=""))
     with pytest.raises(Bitrix24ConfigurationError) as caught:
         app.call("user.current")
@@ -199,7 +199,7 @@ def test_with_no_token_at_all_the_field_is_named(make_app: Callable[..., Bitrix2
     assert caught.value.field == "extra.refresh_token"
 
 
-def test_a_token_that_is_refused_even_when_new_is_not_renewed_for_ever(
+def test_a_refreshed_token_that_is_refused_is_not_refreshed_again(
     make_app: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
     portal.faults.add("expired_token", method="user.current", times=None)
@@ -210,9 +210,7 @@ def test_a_token_that_is_refused_even_when_new_is_not_renewed_for_ever(
     assert caught.value.attempts == 2
 
 
-def test_the_secrets_of_a_refresh_travel_in_the_body(
-    make_app: Callable[..., Bitrix24Client], portal: Emulator
-) -> None:
+def test_a_refresh_is_a_post_request(make_app: Callable[..., Bitrix24Client], portal: Emulator) -> None:
     portal.expire_access_token()
     make_app().call("user.current")
     (request,) = [request for request in portal.requests if request.method == "oauth.token"]
@@ -220,7 +218,7 @@ def test_the_secrets_of_a_refresh_travel_in_the_body(
     assert (request.verb, request.status) == ("POST", 200)
 
 
-def test_a_refresh_leaves_nothing_in_the_address(
+def test_a_refresh_sends_its_secrets_in_the_body_only(
     make_app: Callable[..., Bitrix24Client], portal: Emulator, serve: Callable[..., Any]
 ) -> None:
     server = serve()
@@ -240,7 +238,7 @@ def test_a_refresh_leaves_nothing_in_the_address(
 # One refresh for all
 
 
-def test_a_pair_that_somebody_else_stored_is_used_without_a_refresh(
+def test_a_pair_that_another_client_stored_is_used_without_a_refresh(
     make_app: Callable[..., Bitrix24Client], portal: Emulator, store: MemoryTokenStore
 ) -> None:
     first, second = make_app(), make_app()
@@ -254,7 +252,7 @@ def test_a_pair_that_somebody_else_stored_is_used_without_a_refresh(
 
 
 @pytest.mark.parametrize("code", ["invalid_token", "expired_token"])
-def test_a_token_that_another_host_has_replaced_is_read_anew(
+def test_a_token_that_another_host_refreshed_is_loaded_from_the_store(
     make_app: Callable[..., Bitrix24Client], portal: Emulator, store: MemoryTokenStore, code: str
 ) -> None:
     """A portal may forget the old token as soon as there is a new one."""
@@ -353,7 +351,7 @@ def test_a_pair_that_cannot_be_stored_is_not_used_and_not_shown(
     assert portal.requests.count("user.current") == 1
 
 
-def test_after_a_crash_between_refresh_and_store_the_error_says_so(
+def test_the_error_after_a_crash_before_the_save_names_the_lost_refresh(
     make_app: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
     class Dying(MemoryTokenStore):
@@ -371,7 +369,7 @@ def test_after_a_crash_between_refresh_and_store_the_error_says_so(
     assert (caught.value.code, caught.value.conn_id) == ("invalid_grant", "test_app")
 
 
-def test_the_way_back_is_a_new_refresh_token_in_the_connection(
+def test_a_new_refresh_token_in_the_connection_replaces_a_used_one(
     make_app: Callable[..., Bitrix24Client], portal: Emulator, store: MemoryTokenStore
 ) -> None:
     portal.expire_access_token()
@@ -389,7 +387,7 @@ def test_the_way_back_is_a_new_refresh_token_in_the_connection(
     assert stored.seed == start.seed
 
 
-def test_an_old_chain_is_not_taken_up_by_a_new_connection(
+def test_a_stored_pair_of_another_refresh_token_is_not_used(
     make_credentials: Callable[..., OAuthCredentials], store: MemoryTokenStore
 ) -> None:
     store.save(TokenPair(Secret("old-access"), Secret("old-refresh"), "another seed"))
@@ -398,7 +396,7 @@ def test_an_old_chain_is_not_taken_up_by_a_new_connection(
     assert request.headers["Authorization"].reveal() != "Bearer old-access"
 
 
-def test_a_lost_answer_to_a_refresh_is_asked_for_once_more(
+def test_a_refresh_without_a_reply_is_retried(
     make_app: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
     portal.expire_access_token()
@@ -408,7 +406,7 @@ def test_a_lost_answer_to_a_refresh_is_asked_for_once_more(
     assert refreshes(portal) == 2
 
 
-def test_a_lost_answer_that_had_spent_the_token_is_named(
+def test_the_error_after_a_lost_refresh_reply_says_that_it_was_lost(
     make_app: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
     portal.expire_access_token()
@@ -417,7 +415,7 @@ def test_a_lost_answer_that_had_spent_the_token_is_named(
         make_app().call("user.current")
 
 
-def test_a_server_within_its_grace_answers_the_second_time(
+def test_a_refresh_retried_within_the_grace_period_succeeds(
     make_app: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
     portal.quirks.refresh_grace = 60.0
@@ -427,7 +425,7 @@ def test_a_server_within_its_grace_answers_the_second_time(
     assert make_app().call("user.current")["ID"] == "1"
 
 
-def test_a_revoked_token_is_not_called_lost(
+def test_a_revoked_refresh_token_is_not_reported_as_lost(
     make_app: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
     portal.expire_access_token()
@@ -438,7 +436,7 @@ def test_a_revoked_token_is_not_called_lost(
 
 
 @pytest.mark.parametrize("kind", ["status_502", "html", "drop_before"])
-def test_an_authorisation_server_that_is_down_spends_nothing(
+def test_an_unavailable_oauth_server_does_not_use_the_refresh_token(
     make_app: Callable[..., Bitrix24Client], portal: Emulator, kind: str
 ) -> None:
     portal.expire_access_token()
@@ -450,7 +448,7 @@ def test_an_authorisation_server_that_is_down_spends_nothing(
     assert make_app().call("user.current")["ID"] == "1"
 
 
-def test_another_host_that_was_faster_is_waited_for(
+def test_a_refresh_that_another_host_won_waits_for_its_pair(
     make_app: Callable[..., Bitrix24Client], portal: Emulator, time: Time
 ) -> None:
     """It has spent the refresh token, and stores its new pair a second later."""
@@ -476,7 +474,7 @@ def test_another_host_that_was_faster_is_waited_for(
         ("x", None, "wrong_client"),
     ],
 )
-def test_an_application_that_is_not_accepted_is_told_apart_from_a_spent_token(
+def test_a_refused_application_has_its_own_code_and_advice(
     make_app: Callable[..., Bitrix24Client],
     portal: Emulator,
     client_id: str | None,
@@ -500,7 +498,7 @@ def test_an_application_that_is_not_accepted_is_told_apart_from_a_spent_token(
     "body",
     [b'{"access_token":"a"}', b'{"access_token":"","refresh_token":""}', b'{"access_token":1'],
 )
-def test_an_answer_without_a_pair_stores_nothing(
+def test_a_refresh_reply_without_a_pair_is_not_stored(
     make_app: Callable[..., Bitrix24Client],
     portal: Emulator,
     serve: Callable[..., Any],
@@ -516,7 +514,7 @@ def test_an_answer_without_a_pair_stores_nothing(
     assert store.load() is None
 
 
-def test_a_connection_test_never_spends_a_refresh_token(
+def test_credentials_without_refresh_never_refresh(
     make_client: Callable[..., Bitrix24Client],
     make_credentials: Callable[..., OAuthCredentials],
     portal: Emulator,
@@ -530,7 +528,7 @@ def test_a_connection_test_never_spends_a_refresh_token(
     assert refreshes(portal) == 0
 
 
-def test_before_the_first_refresh_there_may_be_no_token_to_test_with(
+def test_without_refresh_is_none_when_there_is_no_access_token(
     make_credentials: Callable[..., OAuthCredentials],
 ) -> None:
     start = TokenPair.from_connection(access_token="", refresh_token="some-token")
@@ -549,11 +547,11 @@ def test_before_the_first_refresh_there_may_be_no_token_to_test_with(
         ("https://ru.example.com", "https://oauth.bitrix.info"),
     ],
 )
-def test_the_authorisation_server_is_the_regions(portal_url: str, server: str) -> None:
+def test_the_oauth_server_depends_on_the_region(portal_url: str, server: str) -> None:
     assert default_oauth_server(portal_url) == server
 
 
-def test_stores_keep_the_protocol(store: MemoryTokenStore, tmp_path: pathlib.Path) -> None:
+def test_token_stores_follow_the_protocol(store: MemoryTokenStore, tmp_path: pathlib.Path) -> None:
     stores: list[TokenStore] = [store, FileTokenStore(tmp_path / "tokens")]
     pair = TokenPair(Secret("a-token"), Secret("r-token"), "seed")
     for one in stores:

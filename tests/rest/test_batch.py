@@ -100,7 +100,7 @@ def test_no_commands_send_nothing(client: Bitrix24Client, portal: Emulator) -> N
 
 
 @pytest.mark.parametrize(("commands", "requests"), [(1, 1), (50, 1), (51, 2), (120, 3)])
-def test_fifty_commands_travel_in_one_request(
+def test_a_request_has_up_to_fifty_commands(
     client: Bitrix24Client, portal: Emulator, commands: int, requests: int
 ) -> None:
     done = client.call_batch(posts(portal, commands))
@@ -117,14 +117,14 @@ def test_commands_run_in_the_order_in_which_they_are_given(client: Bitrix24Clien
     assert list(done.results) == [f"m{number}" for number in range(130)]
 
 
-def test_keys_may_be_anything_that_a_mapping_takes(client: Bitrix24Client) -> None:
+def test_keys_may_be_any_hashable_values(client: Bitrix24Client) -> None:
     keys = [0, 1, "0", ("a", 1), None, "c1", "key[with]brackets", 2.5]
     done = client.call_batch(dict.fromkeys(keys, READ))
 
     assert list(done.results) == keys
 
 
-def test_one_bad_command_of_two_hundred_hides_no_other(client: Bitrix24Client, portal: Emulator) -> None:
+def test_one_failed_command_keeps_the_results_of_the_others(client: Bitrix24Client, portal: Emulator) -> None:
     commands = posts(portal, 200)
     commands["m120"] = ("im.message.add", {"DIALOG_ID": "chat1", "MESSAGE": ""})
     done = client.call_batch(commands)
@@ -168,7 +168,7 @@ def test_an_error_inside_a_result_is_an_error(
 
 
 @pytest.mark.parametrize("problem", ["words", {"error": 0}, {"error": ""}, {"error": None}, {}, []])
-def test_an_odd_error_is_an_error_all_the_same(
+def test_a_malformed_error_is_a_refusal(
     canned: Callable[..., tuple[Bitrix24Client, Canned]], problem: Any
 ) -> None:
     client, _ = canned({"result": [], "result_error": {"c0": problem}})
@@ -176,7 +176,7 @@ def test_an_odd_error_is_an_error_all_the_same(
     assert client.call_batch({"a": READ}).errors["a"].outcome is Outcome.REFUSED
 
 
-def test_a_command_of_which_the_reply_says_nothing_is_unknown(
+def test_a_command_missing_from_the_reply_has_an_unknown_outcome(
     canned: Callable[..., tuple[Bitrix24Client, Canned]],
 ) -> None:
     client, _ = canned(*[{"result": [], "result_error": []}] * POLICY.max_attempts)
@@ -187,7 +187,7 @@ def test_a_command_of_which_the_reply_says_nothing_is_unknown(
 
 
 @pytest.mark.parametrize("code", ["INTERNAL_SERVER_ERROR", "ERROR_CORE", "ERROR_UNEXPECTED_ANSWER"])
-def test_a_command_in_which_the_portal_broke_may_have_been_executed(
+def test_a_server_error_of_a_command_has_an_unknown_outcome(
     canned: Callable[..., tuple[Bitrix24Client, Canned]], code: str
 ) -> None:
     broken = {"result": [], "result_error": {key: {"error": code} for key in ("c0", "c1")}}
@@ -200,7 +200,7 @@ def test_a_command_in_which_the_portal_broke_may_have_been_executed(
 
 
 @pytest.mark.parametrize("body", [[], None, "text", True])
-def test_a_reply_that_is_no_object_is_unknown(
+def test_a_reply_that_is_no_object_has_an_unknown_outcome(
     canned: Callable[..., tuple[Bitrix24Client, Canned]], body: Any
 ) -> None:
     client, _ = canned(body)
@@ -224,7 +224,7 @@ def test_a_reply_that_is_no_object_is_unknown(
         ["user.get", 5],
     ],
 )
-def test_a_command_that_is_none_is_refused_before_anything_is_sent(
+def test_a_malformed_command_is_refused_before_anything_is_sent(
     client: Bitrix24Client, portal: Emulator, given: Any
 ) -> None:
     with pytest.raises(Bitrix24ValidationError, match=r"commands\['bad'\]"):
@@ -233,7 +233,7 @@ def test_a_command_that_is_none_is_refused_before_anything_is_sent(
     assert portal.requests.count() == 0
 
 
-def test_parameters_may_be_missing(client: Bitrix24Client) -> None:
+def test_the_parameters_of_a_command_are_optional(client: Bitrix24Client) -> None:
     done = client.call_batch({"a": "user.current", "b": ("user.current", None), "c": ["user.current", {}]})
 
     assert len(done.results) == 3
@@ -245,7 +245,7 @@ def test_parameters_may_be_missing(client: Bitrix24Client) -> None:
 @pytest.mark.parametrize(
     "kind", ["drop_after", "drop_before", "status_502", "status_504", "truncated", "empty", "html"]
 )
-def test_after_a_lost_reply_only_safe_commands_are_repeated(
+def test_only_idempotent_commands_are_retried_after_a_lost_reply(
     client: Bitrix24Client, portal: Emulator, kind: str
 ) -> None:
     portal.faults.add(kind, method="batch")
@@ -260,7 +260,9 @@ def test_after_a_lost_reply_only_safe_commands_are_repeated(
     assert len(texts(portal)) <= 3
 
 
-def test_a_lost_reply_of_reads_is_repeated_whole(client: Bitrix24Client, portal: Emulator) -> None:
+def test_a_batch_of_reads_is_retried_completely_after_a_lost_reply(
+    client: Bitrix24Client, portal: Emulator
+) -> None:
     portal.faults.add("drop_after", method="batch", times=2)
     done = client.call_batch(dict.fromkeys(range(5), READ))
 
@@ -268,7 +270,9 @@ def test_a_lost_reply_of_reads_is_repeated_whole(client: Bitrix24Client, portal:
     assert portal.requests.count("batch") == 3
 
 
-def test_a_lost_reply_of_writes_is_never_repeated(client: Bitrix24Client, portal: Emulator) -> None:
+def test_a_batch_of_writes_is_never_retried_after_a_lost_reply(
+    client: Bitrix24Client, portal: Emulator
+) -> None:
     portal.faults.add("drop_after", method="batch")
     done = client.call_batch(posts(portal, 5))
 
@@ -277,7 +281,7 @@ def test_a_lost_reply_of_writes_is_never_repeated(client: Bitrix24Client, portal
     assert portal.requests.count("batch") == 1
 
 
-def test_safe_commands_that_cannot_be_repeated_either_are_named_as_such(
+def test_commands_without_a_reply_fail_according_to_their_idempotency(
     client: Bitrix24Client, portal: Emulator
 ) -> None:
     portal.faults.add("drop_after", method="batch", times=None)
@@ -288,7 +292,7 @@ def test_safe_commands_that_cannot_be_repeated_either_are_named_as_such(
     assert done.errors["who"].method == "user.current"
 
 
-def test_a_caller_may_say_that_all_commands_are_safe(client: Bitrix24Client, portal: Emulator) -> None:
+def test_a_batch_declared_idempotent_is_retried(client: Bitrix24Client, portal: Emulator) -> None:
     portal.faults.add("drop_after", method="batch")
     done = client.call_batch(posts(portal, 2), repeatable=True)
 
@@ -296,14 +300,14 @@ def test_a_caller_may_say_that_all_commands_are_safe(client: Bitrix24Client, por
     assert len(texts(portal)) == 4
 
 
-def test_a_caller_may_say_that_no_command_is_safe(client: Bitrix24Client, portal: Emulator) -> None:
+def test_a_batch_declared_not_idempotent_is_not_retried(client: Bitrix24Client, portal: Emulator) -> None:
     portal.faults.add("drop_after", method="batch")
     done = client.call_batch({"who": READ}, repeatable=False)
 
     assert type(done.errors["who"]) is Bitrix24OutcomeUnknownError
 
 
-def test_a_limit_on_the_request_repeats_it_whole(client: Bitrix24Client, portal: Emulator) -> None:
+def test_a_rate_limited_batch_is_retried_completely(client: Bitrix24Client, portal: Emulator) -> None:
     portal.faults.add("status_503_limit", method="batch", times=3)
     done = client.call_batch(posts(portal, 5))
 
@@ -314,7 +318,7 @@ def test_a_limit_on_the_request_repeats_it_whole(client: Bitrix24Client, portal:
 # An end midway
 
 
-def test_what_is_done_is_kept_when_a_later_request_fails(
+def test_results_are_kept_when_a_later_request_fails(
     client: Bitrix24Client, portal: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     portal.faults.add("drop_after", method="batch", after=1)
@@ -342,7 +346,7 @@ def test_after_a_refused_request_the_rest_is_not_sent(
     assert "60 were not sent" in caplog.text
 
 
-def test_when_the_first_request_fails_there_is_nothing_to_keep(
+def test_an_error_of_the_first_request_is_raised(
     make_client: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
     old = WebhookCredentials(portal=portal.url, user_id="1", code=Secret("the-old-code"))
@@ -370,7 +374,7 @@ class TaskTimeout(BaseException):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), TaskTimeout(), RuntimeError("bug")])
-def test_an_interrupted_batch_says_what_was_done(
+def test_an_interrupted_batch_notes_and_logs_its_progress(
     make_client: Callable[..., Bitrix24Client],
     portal: Emulator,
     caplog: pytest.LogCaptureFixture,
@@ -388,7 +392,7 @@ def test_an_interrupted_batch_says_what_was_done(
     assert f"{state} It was interrupted." in caplog.messages
 
 
-def test_long_work_shows_its_progress(
+def test_a_long_batch_logs_its_progress(
     client: Bitrix24Client, portal: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -399,7 +403,7 @@ def test_long_work_shows_its_progress(
     ]
 
 
-def test_short_work_says_nothing(
+def test_a_short_batch_logs_nothing(
     client: Bitrix24Client, portal: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -434,7 +438,7 @@ class Gate:
                 self.under_way -= 1
 
 
-def test_reads_are_sent_a_few_requests_at_a_time(
+def test_reads_are_sent_in_parallel_requests(
     make_client: Callable[..., Bitrix24Client], transport: Any, portal: Emulator
 ) -> None:
     gate = Gate(transport, MAX_PARALLEL_REQUESTS)
@@ -459,7 +463,7 @@ def test_writes_are_sent_one_request_at_a_time(
     assert gate.most == 1
 
 
-def test_each_request_side_by_side_takes_its_place_in_the_bucket(
+def test_each_parallel_request_waits_for_its_slot(
     make_client: Callable[..., Bitrix24Client],
 ) -> None:
     class Counting(NoLimit):
@@ -474,7 +478,7 @@ def test_each_request_side_by_side_takes_its_place_in_the_bucket(
     assert limiter.places == 6
 
 
-def test_side_by_side_too_what_is_done_is_kept(
+def test_results_of_parallel_requests_are_kept_after_a_failure(
     make_client: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
     portal.faults.add("redirect", method="batch", after=2, location="https://new.example", times=None)
@@ -502,7 +506,7 @@ def test_after_a_refusal_no_thread_starts_another_request(
     assert len(portal.sent) <= MAX_PARALLEL_REQUESTS
 
 
-def test_side_by_side_too_an_interrupt_ends_the_run(
+def test_an_interrupt_ends_parallel_requests(
     make_client: Callable[..., Bitrix24Client], caplog: pytest.LogCaptureFixture, portal: Emulator
 ) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
@@ -526,7 +530,7 @@ def used(seconds: float, reset_at: float) -> dict[str, Any]:
     }
 
 
-def test_a_commands_operating_time_is_watched(
+def test_the_operating_time_of_a_command_is_tracked(
     canned: Callable[..., tuple[Bitrix24Client, Canned]], time: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
     client, _ = canned(used(400.0, time.now + 30))
@@ -536,7 +540,7 @@ def test_a_commands_operating_time_is_watched(
     assert "crm.deal.list has run for 400 s" in caplog.text
 
 
-def test_a_command_out_of_operating_time_is_repeated_when_the_reset_is_near(
+def test_a_command_out_of_operating_time_is_retried_if_the_reset_is_near(
     canned: Callable[..., tuple[Bitrix24Client, Canned]], time: Time
 ) -> None:
     client, portal = canned(used(479.0, time.now + 30), LIMITED, used(1.0, time.now + 630))
@@ -548,7 +552,7 @@ def test_a_command_out_of_operating_time_is_repeated_when_the_reset_is_near(
 
 
 @pytest.mark.parametrize("reset", [300.0, None])
-def test_a_command_out_of_operating_time_fails_with_the_time_when_the_reset_is_far(
+def test_a_command_out_of_operating_time_fails_with_reset_at_if_the_reset_is_far(
     canned: Callable[..., tuple[Bitrix24Client, Canned]], time: Time, reset: float | None
 ) -> None:
     client, _ = canned(used(479.0, time.now + reset) if reset else {"result": {"c0": 1}}, LIMITED)
@@ -561,7 +565,7 @@ def test_a_command_out_of_operating_time_fails_with_the_time_when_the_reset_is_f
     assert time.sleeps == []
 
 
-def test_only_the_command_that_was_not_executed_is_sent_again(
+def test_only_commands_that_were_not_executed_are_retried(
     canned: Callable[..., tuple[Bitrix24Client, Canned]],
 ) -> None:
     refused = {"result": {"c0": 1}, "result_error": {"c1": {"error": "QUERY_LIMIT_EXCEEDED"}}}
@@ -572,7 +576,7 @@ def test_only_the_command_that_was_not_executed_is_sent_again(
     assert portal.sent[1] == {"c0": "im.message.add?MESSAGE=second"}
 
 
-def test_a_command_that_is_refused_for_its_rate_again_and_again_fails_in_its_own_type(
+def test_a_rate_limited_command_fails_with_its_own_type_after_max_attempts(
     canned: Callable[..., tuple[Bitrix24Client, Canned]],
 ) -> None:
     refused = {"result": [], "result_error": {"c0": {"error": "QUERY_LIMIT_EXCEEDED"}}}
@@ -596,7 +600,7 @@ def test_an_idempotent_command_that_the_portal_broke_over_is_retried(
 # The result
 
 
-def test_the_first_error_is_raised_on_request_and_says_how_many_there_are() -> None:
+def test_raise_for_errors_raises_the_first_error_with_a_count() -> None:
     error = Bitrix24Error("first")
     result = BatchResult({"a": 1}, {"b": error, "c": Bitrix24Error("second")})
 

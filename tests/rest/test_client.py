@@ -69,14 +69,14 @@ def test_a_call_returns_the_result(client: Bitrix24Client) -> None:
     assert client.call("user.current")["ID"] == "1"
 
 
-def test_an_answer_tells_how_many_attempts_it_took(client: Bitrix24Client, portal: Emulator) -> None:
+def test_a_response_counts_its_attempts(client: Bitrix24Client, portal: Emulator) -> None:
     portal.faults.add("status_503_limit", times=2)
 
     assert client.request("user.current").attempts == 3
 
 
 @pytest.mark.parametrize("kind", LOST)
-def test_a_lost_reply_of_a_safe_method_is_repeated(
+def test_a_lost_reply_of_a_safe_method_is_retried(
     client: Bitrix24Client, portal: Emulator, time: Time, kind: str
 ) -> None:
     portal.faults.add(kind, times=3)
@@ -103,7 +103,7 @@ def test_a_lost_reply_of_an_unsafe_method_is_never_repeated(
 
 
 @pytest.mark.parametrize("repeatable", [True, False])
-def test_a_caller_may_know_better_whether_a_call_is_safe(
+def test_a_caller_may_declare_idempotency_for_one_call(
     client: Bitrix24Client, portal: Emulator, repeatable: bool
 ) -> None:
     portal.faults.add("drop_after")
@@ -116,7 +116,7 @@ def test_a_caller_may_know_better_whether_a_call_is_safe(
 
 
 @pytest.mark.parametrize("kind", LOST)
-def test_a_safe_method_without_an_answer_in_the_end_says_that_a_repeat_is_safe(
+def test_a_safe_method_without_a_reply_raises_no_answer_error(
     client: Bitrix24Client, portal: Emulator, kind: str
 ) -> None:
     portal.faults.add(kind, times=None)
@@ -127,14 +127,16 @@ def test_a_safe_method_without_an_answer_in_the_end_says_that_a_repeat_is_safe(
     assert caught.value.attempts == RetryPolicy().max_attempts
 
 
-def test_what_was_not_executed_is_repeated_for_any_method(client: Bitrix24Client, portal: Emulator) -> None:
+def test_a_call_that_was_not_executed_is_retried_for_any_method(
+    client: Bitrix24Client, portal: Emulator
+) -> None:
     portal.faults.add("status_503_limit", times=3)
     client.call(*post(portal))
 
     assert hellos(portal) == 1
 
 
-def test_an_unreachable_portal_is_named_as_such(
+def test_an_unreachable_portal_raises_unreachable_error(
     make_client: Callable[..., Bitrix24Client], time: Time, serve: Callable[..., Any]
 ) -> None:
     server = serve()
@@ -147,7 +149,7 @@ def test_an_unreachable_portal_is_named_as_such(
     assert len(time.sleeps) == 3
 
 
-def test_after_a_lost_reply_a_refused_connection_is_still_unknown(
+def test_a_refused_connection_after_a_lost_reply_has_an_unknown_outcome(
     make_client: Callable[..., Bitrix24Client], serve: Callable[..., Any]
 ) -> None:
     """The first attempt may have been executed, whatever became of the last."""
@@ -168,7 +170,7 @@ def test_after_a_lost_reply_a_refused_connection_is_still_unknown(
 # Refusals
 
 
-def test_a_refusal_is_raised_at_once_with_the_portals_code_and_words(
+def test_a_refusal_is_raised_at_once_with_the_portals_code_and_description(
     client: Bitrix24Client, portal: Emulator, time: Time
 ) -> None:
     with pytest.raises(Bitrix24MethodNotFoundError) as caught:
@@ -204,7 +206,7 @@ def test_the_parameter_that_the_portal_names_is_in_the_error(
     ],
 )
 @pytest.mark.parametrize("body", [b"<html>no</html>", b""])
-def test_a_refusal_without_json_has_a_type_and_words(
+def test_a_refusal_without_json_has_a_type_and_a_description(
     make_client: Callable[..., Bitrix24Client],
     serve: Callable[..., Any],
     status: str,
@@ -217,7 +219,7 @@ def test_a_refusal_without_json_has_a_type_and_words(
         make_client(credentials=webhook).call("im.message.add")
 
 
-def test_an_error_in_a_500_is_the_servers_and_keeps_its_code(
+def test_status_500_is_a_server_error_with_the_portals_code(
     make_client: Callable[..., Bitrix24Client], serve: Callable[..., Any]
 ) -> None:
     reply = reply_bytes(b'{"error":"INTERNAL_SERVER_ERROR"}', status="500 Oops")
@@ -233,7 +235,9 @@ def test_an_error_in_a_500_is_the_servers_and_keeps_its_code(
     assert (safe.value.attempts, unsafe.value.attempts) == (4, 1)
 
 
-def test_a_moved_portal_is_named_and_never_followed(client: Bitrix24Client, portal: Emulator) -> None:
+def test_a_redirect_is_raised_with_its_location_and_never_followed(
+    client: Bitrix24Client, portal: Emulator
+) -> None:
     portal.faults.add("redirect", location="https://new.bitrix24.com")
     with pytest.raises(Bitrix24PortalMovedError) as caught:
         client.call("user.current")
@@ -246,9 +250,7 @@ def test_a_moved_portal_is_named_and_never_followed(client: Bitrix24Client, port
 # Limits
 
 
-def test_every_request_takes_a_place_in_the_bucket(
-    make_client: Callable[..., Bitrix24Client], portal: Emulator
-) -> None:
+def test_every_attempt_waits_for_a_slot(make_client: Callable[..., Bitrix24Client], portal: Emulator) -> None:
     limiter = CountingLimiter()
     portal.faults.add("drop_after", times=2)
     make_client(limiter=limiter).call("user.current")
@@ -268,7 +270,7 @@ def test_every_503_slows_the_host(
     assert limiter.refusals == 1
 
 
-def test_a_rate_limit_is_insisted_on_and_then_raised(client: Bitrix24Client, portal: Emulator) -> None:
+def test_a_rate_limit_is_raised_after_max_attempts(client: Bitrix24Client, portal: Emulator) -> None:
     portal.faults.add("status_503_limit", times=None)
     with pytest.raises(Bitrix24RateLimitError) as caught:
         client.call(*post(portal))
@@ -277,7 +279,7 @@ def test_a_rate_limit_is_insisted_on_and_then_raised(client: Bitrix24Client, por
     assert caught.value.outcome is Outcome.NOT_EXECUTED
 
 
-def test_a_queue_that_is_too_long_names_method_and_connection(
+def test_a_full_queue_is_raised_with_method_and_connection(
     make_client: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
     class Full(NoLimit):
@@ -291,7 +293,7 @@ def test_a_queue_that_is_too_long_names_method_and_connection(
     assert portal.requests.count() == 0
 
 
-def test_a_429_from_a_proxy_is_a_limit_too(
+def test_status_429_without_json_is_a_limit_error(
     make_client: Callable[..., Bitrix24Client], serve: Callable[..., Any]
 ) -> None:
     server = serve(*[reply_bytes(b"<html></html>", status="429 Too Many Requests")] * 9)
@@ -310,7 +312,7 @@ def told(client: Bitrix24Client, portal: Emulator, time: Time, seconds: float) -
     time.now = reset_at - seconds
 
 
-def test_operating_time_is_waited_for_when_its_reset_is_near(
+def test_a_call_waits_for_operating_time_if_its_reset_is_near(
     client: Bitrix24Client, portal: Emulator, time: Time
 ) -> None:
     told(client, portal, time, 40.0)
@@ -320,7 +322,7 @@ def test_operating_time_is_waited_for_when_its_reset_is_near(
     assert time.sleeps == [pytest.approx(40.5)]
 
 
-def test_operating_time_fails_with_the_time_when_its_reset_is_far(
+def test_a_call_out_of_operating_time_fails_with_reset_at_if_it_is_far(
     client: Bitrix24Client, portal: Emulator, time: Time
 ) -> None:
     told(client, portal, time, 500.0)
@@ -333,7 +335,9 @@ def test_operating_time_fails_with_the_time_when_its_reset_is_far(
     assert time.sleeps == []
 
 
-def test_operating_time_without_a_known_reset_fails_at_once(client: Bitrix24Client, portal: Emulator) -> None:
+def test_a_call_out_of_operating_time_without_a_known_reset_fails_at_once(
+    client: Bitrix24Client, portal: Emulator
+) -> None:
     portal.faults.add("operating_limit", times=None)
     with pytest.raises(Bitrix24OperatingLimitError, match="after ten minutes") as caught:
         client.call("user.current")
@@ -342,7 +346,7 @@ def test_operating_time_without_a_known_reset_fails_at_once(client: Bitrix24Clie
     assert caught.value.attempts == 1
 
 
-def test_a_method_that_nears_its_operating_time_is_warned_of(
+def test_a_method_near_its_operating_time_limit_logs_a_warning(
     client: Bitrix24Client, portal: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     portal.limits.operating.enabled = True
@@ -369,7 +373,7 @@ def test_bad_input_is_refused_before_anything_is_sent(
     assert caught.value.outcome is None
 
 
-def test_a_repeat_is_told_in_the_log(
+def test_a_retry_is_logged(
     client: Bitrix24Client, portal: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     portal.faults.add("status_502")
@@ -381,7 +385,7 @@ def test_a_repeat_is_told_in_the_log(
     )
 
 
-def test_errors_survive_a_process_border(client: Bitrix24Client) -> None:
+def test_errors_can_be_pickled(client: Bitrix24Client) -> None:
     with pytest.raises(Bitrix24MethodNotFoundError) as caught:
         client.call("no.such.method")
     copy = pickle.loads(pickle.dumps(caught.value))
@@ -389,7 +393,7 @@ def test_errors_survive_a_process_border(client: Bitrix24Client) -> None:
     assert (type(copy), str(copy)) == (type(caught.value), str(caught.value))
 
 
-def test_an_error_hangs_on_no_other_that_would_carry_the_address(
+def test_an_error_has_no_cause_that_holds_the_url(
     make_client: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
     portal.faults.add("drop_after", times=None)
@@ -427,7 +431,7 @@ def paged(
         (['{"result":[1],"next":0}'], [1]),
     ],
 )
-def test_all_pages_of_a_list_are_gone_through(
+def test_iterate_reads_all_pages(
     paged: Callable[..., tuple[Bitrix24Client, Any]], pages: list[str], items: list[Any]
 ) -> None:
     client, server = paged(*pages)
@@ -436,7 +440,7 @@ def test_all_pages_of_a_list_are_gone_through(
     assert len(server.requests) == len(pages)
 
 
-def test_each_page_asks_for_its_start_and_keeps_the_parameters(
+def test_iterate_sends_start_with_the_given_parameters(
     paged: Callable[..., tuple[Bitrix24Client, Any]],
 ) -> None:
     client, server = paged('{"result":[1],"next":50}', '{"result":[2]}')
@@ -446,7 +450,7 @@ def test_each_page_asks_for_its_start_and_keeps_the_parameters(
     assert server.requests[1].endswith(b'{"filter": {"A": 1}, "start": 50}')
 
 
-def test_a_page_is_asked_for_only_when_its_items_are_wanted(
+def test_iterate_requests_a_page_only_when_its_items_are_used(
     paged: Callable[..., tuple[Bitrix24Client, Any]],
 ) -> None:
     client, server = paged('{"result":[1,2],"next":50}')
@@ -456,7 +460,7 @@ def test_a_page_is_asked_for_only_when_its_items_are_wanted(
 
 
 @pytest.mark.parametrize("result", ["5", "null", '"text"', "true", '{"a":1}', '{"messages":[1],"users":[2]}'])
-def test_a_result_without_one_list_is_an_error_and_not_an_empty_list(
+def test_iterate_raises_when_the_result_has_not_exactly_one_list(
     paged: Callable[..., tuple[Bitrix24Client, Any]], result: str
 ) -> None:
     client, _ = paged(f'{{"result":{result}}}')
@@ -464,6 +468,6 @@ def test_a_result_without_one_list_is_an_error_and_not_an_empty_list(
         list(client.iterate("im.dialog.messages.get"))
 
 
-def test_nothing_is_an_empty_list() -> None:
+def test_an_empty_result_is_an_empty_list() -> None:
     assert items_of([]) == []
     assert items_of({}) == []

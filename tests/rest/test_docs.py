@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from snippets import run_snippets
 
 from airflow_provider_b24 import exceptions
 from airflow_provider_b24.exceptions import Outcome
@@ -17,6 +16,7 @@ from airflow_provider_b24.rest.error_codes import ERROR_CODES
 from airflow_provider_b24.rest.idempotency import is_idempotent
 from airflow_provider_b24.rest.rate_limit import PLANS
 from airflow_provider_b24.rest.retry import RetryPolicy
+from tests.support.snippets import run_snippets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,14 +43,14 @@ def test_the_page_s_snippets_run(
     assert run_dag(left["dag"]).state == "success"
 
 
-def test_the_page_names_real_errors() -> None:
+def test_every_error_on_the_page_exists() -> None:
     names = set(re.findall(r"Bitrix24\w+Error", PAGE))
 
     assert names
     assert [name for name in names if not hasattr(exceptions, name)] == []
 
 
-def test_the_page_s_figures_are_the_code_s() -> None:
+def test_the_figures_on_the_page_equal_the_code() -> None:
     policy = RetryPolicy()
 
     assert f"up to {policy.max_attempts - 1} times" in PAGE

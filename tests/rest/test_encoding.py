@@ -61,13 +61,13 @@ VALUES = [
 
 
 @pytest.mark.parametrize(("value", "as_json", "as_query"), VALUES, ids=lambda value: repr(value)[:30])
-def test_a_value_arrives_as_it_was_meant(value: Any, as_json: Any, as_query: Any) -> None:
+def test_php_decodes_each_value_from_json_and_from_a_query(value: Any, as_json: Any, as_query: Any) -> None:
     assert json.loads(encode_json({"x": value})) == {"x": as_json}
     assert php.decode_query(encode_query({"x": value})) == {"x": as_query}
 
 
 @pytest.mark.parametrize("value", [None, [], {}, [None], {"a": {}}, (), set()])
-def test_what_has_no_form_in_a_query_is_left_out(value: Any) -> None:
+def test_empty_values_are_omitted_from_a_query(value: Any) -> None:
     assert encode_query({"x": value}) == ""
     assert encode_command("user.get", {"x": value}) == "user.get"
 
@@ -76,12 +76,12 @@ def test_json_keeps_none_and_empty_lists() -> None:
     assert encode_json({"a": None, "b": [], "c": {}}) == b'{"a": null, "b": [], "c": {}}'
 
 
-def test_text_travels_as_utf8_and_not_escaped() -> None:
+def test_json_text_is_utf8_and_not_escaped() -> None:
     assert "Привет" in encode_json({"x": "Привет"}).decode()
 
 
 @pytest.mark.parametrize("size", [1_000_000])
-def test_a_megabyte_of_text_survives(size: int) -> None:
+def test_php_decodes_a_megabyte_of_text(size: int) -> None:
     text = "я#&=%+" * (size // 6)
 
     assert php.decode_query(encode_query({"x": text})) == {"x": text}
@@ -105,7 +105,7 @@ def circle() -> list[Any]:
     ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("encode", [encode_json, lambda params: encode_command("user.get", params)])
-def test_what_cannot_be_written_is_refused_before_anything_is_sent(encode: Any, value: Any) -> None:
+def test_values_that_cannot_be_encoded_are_refused(encode: Any, value: Any) -> None:
     with pytest.raises(Bitrix24ValidationError) as caught:
         encode({"x": value})
 
@@ -114,7 +114,7 @@ def test_what_cannot_be_written_is_refused_before_anything_is_sent(encode: Any, 
 
 @pytest.mark.parametrize("name", ["a]b", "a[b", "", " a", "a\0b"])
 @pytest.mark.parametrize("nested", [True, False])
-def test_a_name_that_php_would_read_as_another_is_refused(name: str, nested: bool) -> None:
+def test_a_name_that_php_would_change_is_refused(name: str, nested: bool) -> None:
     with pytest.raises(Bitrix24ValidationError, match="name"):
         encode_command("user.get", {"x": {name: 1}} if nested else {name: 1})
 
@@ -133,7 +133,7 @@ def test_a_text_that_only_looks_like_a_reference_is_sent(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["auth", "access_token", "token", "state", "AUTH", "ap", "aplogin"])
-def test_a_parameter_that_the_server_would_swallow_is_refused(name: str) -> None:
+def test_a_parameter_that_the_server_reserves_is_refused(name: str) -> None:
     with pytest.raises(Bitrix24ValidationError) as caught:
         check_params("user.get", {name: "x"})
 
@@ -192,11 +192,11 @@ def as_php(value: Any) -> Any:
 
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(TOP_NAMES, TREES, max_size=4))
-def test_php_reads_back_from_a_query_what_was_put_in(params: dict[str, Any]) -> None:
+def test_php_decodes_any_encoded_query(params: dict[str, Any]) -> None:
     assert php.decode_query(encode_query(params)) == {name: as_php(value) for name, value in params.items()}
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(TOP_NAMES, TREES | st.none() | st.just([]), max_size=4))
-def test_php_reads_back_from_json_what_was_put_in(params: dict[str, Any]) -> None:
+def test_php_decodes_any_encoded_json(params: dict[str, Any]) -> None:
     assert php.decode_json(encode_json(params)) == params

@@ -47,7 +47,7 @@ def test_each_code_of_a_method_has_one_row() -> None:
     assert all(method == method.lower() and code == code.lower() for method, code in names)
 
 
-def test_the_method_decides_where_one_code_means_many_things() -> None:
+def test_the_method_decides_the_type_of_an_ambiguous_code() -> None:
     assert error_type(method="crm.deal.get", code="0", status=400) is Bitrix24ApiError
     assert error_type(method="vote.Integration.Im.send", code="0", status=400) is not Bitrix24ApiError
 

@@ -55,7 +55,7 @@ UUID4 = "0c3c5ad6-a1b8-4d4d-9234-f137ef862a77"
         ("get.something.set", False),
     ],
 )
-def test_a_method_may_be_repeated_only_when_twice_ends_as_once(method: str, repeatable: bool) -> None:
+def test_methods_are_classified_as_idempotent_or_not(method: str, repeatable: bool) -> None:
     assert is_idempotent(method, {}) is repeatable
     assert is_idempotent(method.upper(), {}) is repeatable
 
@@ -73,18 +73,18 @@ def test_a_method_may_be_repeated_only_when_twice_ends_as_once(method: str, repe
         (None, False),
     ],
 )
-def test_a_poll_may_be_repeated_only_with_an_id_that_the_portal_recognises(
+def test_sending_a_poll_is_idempotent_only_with_a_lower_case_uuid4(
     template_id: Any, repeatable: bool
 ) -> None:
     assert is_idempotent("vote.Integration.Im.send", {"templateId": template_id}) is repeatable
 
 
-def test_a_poll_without_an_id_is_never_repeated() -> None:
+def test_sending_a_poll_without_a_template_id_is_not_idempotent() -> None:
     assert is_idempotent("vote.Integration.Im.send", {"chatId": 1}) is False
 
 
-def test_a_user_may_declare_a_method_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(methods, "IDEMPOTENT", dict(methods.IDEMPOTENT))
+def test_declare_overrides_the_classification(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
     declare("crm.deal.Update", repeatable=True)
     declare("queue.item.get", repeatable=False)
 
@@ -93,10 +93,10 @@ def test_a_user_may_declare_a_method_either_way(monkeypatch: pytest.MonkeyPatch)
     assert is_read_only("queue.item.get") is False
 
 
-def test_the_table_is_written_in_lower_case_or_it_would_never_match() -> None:
-    assert all(name == name.lower() for name in methods.IDEMPOTENT | dict.fromkeys(methods.READ_VERBS))
+def test_the_names_in_the_tables_are_lower_case() -> None:
+    assert all(name == name.lower() for name in methods.METHODS | dict.fromkeys(methods.READ_VERBS))
 
 
-@pytest.mark.parametrize("method", sorted(methods.IDEMPOTENT))
-def test_what_changes_the_portal_is_no_reading(method: str) -> None:
+@pytest.mark.parametrize("method", sorted(methods.METHODS))
+def test_listed_methods_are_not_read_only(method: str) -> None:
     assert is_read_only(method) is False

@@ -18,7 +18,7 @@ def watch(time: Time) -> OperatingTimeTracker:
     return OperatingTimeTracker(time)
 
 
-def test_the_reset_is_known_once_the_portal_has_named_it(watch: OperatingTimeTracker, time: Time) -> None:
+def test_the_reset_is_known_after_a_reply_with_a_reset(watch: OperatingTimeTracker, time: Time) -> None:
     watch.record("crm.deal.list", OperatingTime(3.0, time.now + 60))
 
     assert watch.reset_at("crm.deal.list") == time.now + 60
@@ -27,7 +27,7 @@ def test_the_reset_is_known_once_the_portal_has_named_it(watch: OperatingTimeTra
     assert watch.reset_in("crm.lead.list") is None
 
 
-def test_a_reply_that_says_nothing_does_not_forget_what_is_known(
+def test_a_reply_without_operating_time_keeps_the_known_reset(
     watch: OperatingTimeTracker, time: Time
 ) -> None:
     watch.record("crm.deal.list", OperatingTime(3.0, time.now + 60))
@@ -36,7 +36,7 @@ def test_a_reply_that_says_nothing_does_not_forget_what_is_known(
     assert watch.reset_in("crm.deal.list") == 60
 
 
-def test_a_method_near_its_limit_is_warned_of_once_for_each_reset(
+def test_a_method_near_its_limit_logs_one_warning_for_each_reset(
     watch: OperatingTimeTracker, time: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
     reset = time.now + 300
@@ -53,7 +53,7 @@ def test_a_method_near_its_limit_is_warned_of_once_for_each_reset(
     assert len(caplog.records) == 3
 
 
-def test_a_reset_in_the_past_does_not_make_every_reply_warn(
+def test_a_reset_in_the_past_logs_one_warning(
     watch: OperatingTimeTracker, time: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(5):

@@ -82,7 +82,7 @@ class Portal:
     st.sampled_from([PLANS["standard"], PLANS["enterprise"], Plan(2.0, 3), Plan(0.5, 1)]),
     st.lists(st.floats(0, 3, allow_nan=False), min_size=1, max_size=200),
 )
-def test_what_is_reserved_never_overflows_the_portals_bucket(plan: Plan, pauses: list[float]) -> None:
+def test_reserved_slots_never_exceed_the_portals_limit(plan: Plan, pauses: list[float]) -> None:
     level, now = Level(), NOW
     portal = Portal(plan)
     for pause in pauses:
@@ -93,7 +93,7 @@ def test_what_is_reserved_never_overflows_the_portals_bucket(plan: Plan, pauses:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.floats(0, 1, allow_nan=False), min_size=1, max_size=100))
-def test_places_are_given_in_the_order_of_asking(pauses: list[float]) -> None:
+def test_slots_are_granted_in_the_order_of_the_reservations(pauses: list[float]) -> None:
     level, now, last = Level(), NOW, 0.0
     for pause in pauses:
         now += pause
@@ -102,7 +102,7 @@ def test_places_are_given_in_the_order_of_asking(pauses: list[float]) -> None:
         last = now + wait
 
 
-def test_the_whole_rate_is_used() -> None:
+def test_reserved_slots_use_the_full_rate() -> None:
     level, times = Level(), []
     for _ in range(120):
         level, wait = reserve(level, PLAN, NOW)
@@ -115,7 +115,7 @@ def test_the_whole_rate_is_used() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 10), st.floats(0, 1000, allow_nan=False))
-def test_a_refusal_slows_down_and_is_forgotten(refusals: int, later: float) -> None:
+def test_the_penalty_of_a_refusal_decays(refusals: int, later: float) -> None:
     level = Level()
     for _ in range(refusals):
         level = penalize(level, PLAN, NOW)
@@ -125,7 +125,7 @@ def test_a_refusal_slows_down_and_is_forgotten(refusals: int, later: float) -> N
     assert penalty_at(level, NOW + 600) == pytest.approx(1.0, abs=0.001)
 
 
-def test_a_refusal_makes_the_bucket_full() -> None:
+def test_a_refusal_fills_the_bucket() -> None:
     level = penalize(Level(), PLAN, NOW)
     level, first = reserve(level, PLAN, NOW)
     _, second = reserve(level, PLAN, NOW)
@@ -133,21 +133,21 @@ def test_a_refusal_makes_the_bucket_full() -> None:
     assert (first, second) == (1.0, 2.0)
 
 
-def test_a_bucket_in_time_does_not_sleep(bucket: HostBucket, time: Time) -> None:
+def test_wait_does_not_sleep_within_the_burst(bucket: HostBucket, time: Time) -> None:
     for _ in range(48):
         bucket.wait()
 
     assert time.sleeps == []
 
 
-def test_a_full_bucket_sleeps_until_a_place_is_free(bucket: HostBucket, time: Time) -> None:
+def test_wait_sleeps_until_a_slot_is_free(bucket: HostBucket, time: Time) -> None:
     for _ in range(50):
         bucket.wait()
 
     assert time.sleeps == pytest.approx([0.5, 0.5], abs=1e-5)
 
 
-def test_portals_have_buckets_of_their_own(bucket: HostBucket, time: Time) -> None:
+def test_each_portal_has_its_own_bucket(bucket: HostBucket, time: Time) -> None:
     other = HostBucket(portal="https://other.bitrix24.com", plan=PLAN, clock=time, sleep=time.sleep)
     for _ in range(48):
         bucket.wait()
@@ -157,14 +157,14 @@ def test_portals_have_buckets_of_their_own(bucket: HostBucket, time: Time) -> No
     assert time.sleeps == []
 
 
-def test_a_second_bucket_of_the_same_portal_is_the_same(bucket: HostBucket, time: Time) -> None:
+def test_two_buckets_of_one_portal_share_their_level(bucket: HostBucket, time: Time) -> None:
     for _ in range(40):
         bucket.wait()
 
     assert burst_left(time) == 8
 
 
-def test_a_queue_that_is_too_long_is_refused_and_nothing_is_reserved(time: Time) -> None:
+def test_a_wait_above_the_maximum_is_refused_and_reserves_nothing(time: Time) -> None:
     slept: list[float] = []
     bucket = HostBucket(portal=PORTAL, plan=PLAN, max_wait=1.0, clock=time, sleep=slept.append)
     for _ in range(50):
@@ -188,7 +188,7 @@ def test_a_refusal_slows_every_process_of_the_host(bucket: HostBucket, time: Tim
     assert 0.9 <= time.sleeps[1] <= 1.0
 
 
-def test_hosts_do_not_return_in_step_after_a_refusal(time: Time) -> None:
+def test_the_pause_after_a_refusal_has_jitter(time: Time) -> None:
     waits = set()
     for number in range(10):
         bucket = HostBucket(portal=f"https://{number}.example", plan=PLAN, clock=time, sleep=waits.add)
@@ -198,7 +198,7 @@ def test_hosts_do_not_return_in_step_after_a_refusal(time: Time) -> None:
     assert len(waits) > 1
 
 
-def test_the_host_is_at_full_speed_again_some_minutes_after_a_refusal(bucket: HostBucket, time: Time) -> None:
+def test_the_full_rate_returns_ten_minutes_after_a_refusal(bucket: HostBucket, time: Time) -> None:
     for _ in range(5):
         bucket.refused()
     time.now += 600
@@ -218,7 +218,7 @@ def test_a_clock_set_back_does_not_stop_the_host(bucket: HostBucket, time: Time,
     assert time.sleeps == pytest.approx([1.0], abs=1e-3)
 
 
-def test_slowness_is_forgotten_although_the_clock_was_set_back(bucket: HostBucket, time: Time) -> None:
+def test_the_penalty_decays_after_the_clock_was_set_back(bucket: HostBucket, time: Time) -> None:
     bucket.refused()
     time.now -= 3600
     bucket.wait()
@@ -280,7 +280,7 @@ def test_many_processes_share_one_bucket_exactly(tmp_path: pathlib.Path) -> None
     assert all(portal.admits(NOW + wait) for wait in times)
 
 
-def test_a_process_killed_while_it_reserves_blocks_nobody(bucket: HostBucket, time: Time) -> None:
+def test_a_process_killed_while_it_reserves_blocks_no_other(bucket: HostBucket, time: Time) -> None:
     reading, writing = os.pipe()
 
     def hold() -> None:
@@ -299,7 +299,7 @@ def test_a_process_killed_while_it_reserves_blocks_nobody(bucket: HostBucket, ti
     os.close(writing)
 
 
-def test_no_limit_lets_everything_pass() -> None:
+def test_no_limit_never_waits() -> None:
     limit = NoLimit()
     limit.refused()
 

@@ -181,7 +181,7 @@ def test_no_secret_is_shown_whatever_happens(
     assert leaks == []
 
 
-def test_no_secret_is_shown_when_nothing_is_listening(
+def test_no_secret_is_shown_when_the_connection_is_refused(
     make_portal: Callable[[str], Bitrix24Client], serve: Callable[..., Any], everything: Everything
 ) -> None:
     server = serve()
@@ -220,7 +220,7 @@ def test_state_files_hold_no_secret(
         assert ALL not in path.name
 
 
-def test_the_canary_test_would_see_a_leak(serve: Callable[..., Any], everything: Everything) -> None:
+def test_an_unguarded_logger_is_detected_as_a_leak(serve: Callable[..., Any], everything: Everything) -> None:
     """Without the filter urllib3 logs the address with the code in it."""
     server = serve(OK)
     loggers = [logging.getLogger(f"urllib3.{name}") for name in ("connectionpool", "connection")]
@@ -240,7 +240,7 @@ def test_the_canary_test_would_see_a_leak(serve: Callable[..., Any], everything:
 # The parts
 
 
-def test_a_secret_shows_itself_only_by_name() -> None:
+def test_str_and_repr_of_a_secret_are_redacted() -> None:
     secret = Secret("canary0value")
 
     assert f"{secret} {secret!r} {[secret]} {secret!s}" == "Secret(***) Secret(***) [Secret(***)] Secret(***)"
@@ -256,28 +256,28 @@ def test_secrets_compare_by_value() -> None:
 
 
 @pytest.mark.parametrize("value", ["canary/with+odd=signs", "canary with spaces", "канарейка"])
-def test_a_secret_is_found_in_its_quoted_form_too(value: str) -> None:
+def test_redact_finds_a_percent_encoded_secret(value: str) -> None:
     registry = SecretRegistry()
     registry.add(Secret(value))
 
     assert registry.redact(f"x {value} y {quote(value, safe='')} z") == "x *** y *** z"
 
 
-def test_a_secret_within_another_leaves_no_rest() -> None:
+def test_redact_replaces_the_longer_of_two_nested_secrets() -> None:
     registry = SecretRegistry()
     registry.add(Secret("inner"), Secret("inner-and-outer"))
 
     assert registry.redact("inner-and-outer inner") == "*** ***"
 
 
-def test_short_values_and_nothing_are_not_masked() -> None:
+def test_short_and_empty_values_are_not_redacted() -> None:
     registry = SecretRegistry()
     registry.add(Secret("1"), Secret(""), None, Secret("abcd"))
 
     assert registry.redact("1 abcd") == "1 abcd"
 
 
-def test_a_text_from_outside_is_cleaned_before_it_is_cut() -> None:
+def test_a_text_is_redacted_before_it_is_truncated() -> None:
     registry = SecretRegistry()
     registry.add(Secret("canary0value"))
     shown_text = registry.redact_and_truncate("x" * 295 + "canary0value")
@@ -315,7 +315,7 @@ def test_every_logger_of_urllib3_is_guarded() -> None:
     assert [logger.name for logger in loggers if REGISTRY not in logger.filters] == []
 
 
-def test_airflows_own_masker_learns_the_secrets_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_protect_adds_secrets_to_airflows_masker(monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.providers.common.compat import sdk
 
     from airflow_provider_b24.rest.redaction import protect

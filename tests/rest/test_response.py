@@ -77,7 +77,7 @@ def answer(body: Any, **more: Any) -> Response:
         (200, b"\xff\xfe\x00", UNKNOWN, ""),
     ],
 )
-def test_a_failure_says_whether_the_call_was_executed(
+def test_classify_gives_each_failure_its_outcome_and_code(
     status: int, body: Any, outcome: Outcome, code: str
 ) -> None:
     found = failure(status, body)
@@ -101,13 +101,13 @@ def test_a_reply_that_is_no_json_is_described_and_not_shown(
     assert failure(502, body, content_type=content_type).description == words
 
 
-def test_the_portals_own_words_are_kept() -> None:
+def test_a_failure_keeps_the_portals_description_and_argument() -> None:
     found = failure(400, {"error": "ERROR_ARGUMENT", "error_description": "is null", "argument": "LINE"})
 
     assert (found.description, found.argument) == ("is null", "LINE")
 
 
-def test_the_words_of_a_nested_error_are_kept() -> None:
+def test_a_failure_keeps_the_description_of_a_nested_error() -> None:
     nested = {"result": {"result": False, "error": "NAME_REQUIRED", "error_description": "no name"}}
 
     assert failure(200, nested).description == "no name"
@@ -115,7 +115,7 @@ def test_the_words_of_a_nested_error_are_kept() -> None:
 
 
 @pytest.mark.parametrize("result", [[], {}, None, False, 0, "", {"error": "", "result": False}, {"a": 1}])
-def test_any_result_without_an_error_is_an_answer(result: Any) -> None:
+def test_any_result_without_an_error_is_a_success(result: Any) -> None:
     assert answer({"result": result}).result == result
 
 
@@ -134,7 +134,7 @@ def test_a_result_may_hold_a_field_named_error() -> None:
         ({}, None, None),
     ],
 )
-def test_paging_is_read_whatever_php_made_of_the_numbers(
+def test_total_and_next_may_be_numbers_or_text(
     given: dict[str, Any], total: int | None, following: int | None
 ) -> None:
     found = answer({"result": [], **given})
@@ -154,7 +154,7 @@ def test_paging_is_read_whatever_php_made_of_the_numbers(
         (None, OperatingTime()),
     ],
 )
-def test_operating_time_is_read_and_never_breaks_an_answer(time: Any, expected: OperatingTime) -> None:
+def test_malformed_operating_time_is_ignored(time: Any, expected: OperatingTime) -> None:
     assert read_operating(time) == expected
     assert answer({"result": True, "time": time}).operating == expected
 
@@ -175,16 +175,14 @@ def test_no_reply_keeps_its_reason_and_outcome() -> None:
         (None, None),
     ],
 )
-def test_a_redirect_names_the_new_host_and_nothing_that_is_secret(
-    location: str | None, shown: str | None
-) -> None:
+def test_a_redirect_keeps_only_the_host_of_its_location(location: str | None, shown: str | None) -> None:
     found = failure(302, b"", location=location)
 
     assert found.location == shown
     assert "secret" not in found.description
 
 
-def test_a_report_is_an_answer_only_of_a_method_that_answers_with_a_file() -> None:
+def test_a_file_is_a_success_only_for_a_binary_method() -> None:
     table = b"<html><table></table></html>"
     file = reply(200, table, content_type="application/vnd.ms-excel", disposition="attachment;filename=v.xls")
 
@@ -192,7 +190,7 @@ def test_a_report_is_an_answer_only_of_a_method_that_answers_with_a_file() -> No
     assert isinstance(classify(file), Failure)
 
 
-def test_a_login_page_is_no_report() -> None:
+def test_an_html_page_is_a_failure_for_a_binary_method() -> None:
     page = reply(200, b"<html>Sign in</html>", content_type=HTML)
 
     assert isinstance(classify(page, binary=True), Failure)
@@ -200,7 +198,7 @@ def test_a_login_page_is_no_report() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(100, 599), st.binary(max_size=60), st.sampled_from(["", HTML, "application/json"]))
-def test_no_bytes_break_the_reading(status: int, body: bytes, content_type: str) -> None:
+def test_classify_accepts_any_bytes(status: int, body: bytes, content_type: str) -> None:
     classify(HttpReply(status, body, content_type))
 
 
@@ -218,7 +216,7 @@ JSON = st.recursive(
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(200, 599), JSON)
-def test_no_json_breaks_the_reading(status: int, body: Any) -> None:
+def test_classify_accepts_any_json(status: int, body: Any) -> None:
     found = classify(reply(status, body))
 
     assert isinstance(found, Response | Failure)

@@ -44,14 +44,14 @@ OPERATING = Failure(NOT_EXECUTED, code="OPERATION_TIME_LIMIT", status=429)
         (Failure(REFUSED, code="invalid_token", status=401), False, RefreshToken),
     ],
 )
-def test_what_is_not_executed_is_repeated_and_what_is_unknown_only_where_it_is_safe(
+def test_next_step_depends_on_the_outcome_and_on_idempotency(
     failure: Failure, idempotent: bool, kind: type[object]
 ) -> None:
     assert isinstance(next_step(failure, attempt=1, idempotent=idempotent, policy=POLICY), kind)
 
 
 @pytest.mark.parametrize("code", ["expired_token", "EXPIRED_TOKEN", "invalid_token"])
-def test_a_token_is_renewed_once_for_a_call(code: str) -> None:
+def test_next_step_refreshes_the_token_once(code: str) -> None:
     failure = Failure(NOT_EXECUTED, code=code, status=401)
 
     assert next_step(failure, attempt=9, idempotent=False, policy=POLICY) == RefreshToken()
@@ -62,7 +62,7 @@ def test_a_token_is_renewed_once_for_a_call(code: str) -> None:
     ("failure", "last"),
     [(Failure(NOT_EXECUTED), 4), (Failure(UNKNOWN), 4), (LIMIT, POLICY.max_rate_limit_attempts)],
 )
-def test_insisting_has_an_end(failure: Failure, last: int) -> None:
+def test_next_step_gives_up_after_max_attempts(failure: Failure, last: int) -> None:
     before = next_step(failure, attempt=last - 1, idempotent=True, policy=POLICY)
     after = next_step(failure, attempt=last, idempotent=True, policy=POLICY)
 
@@ -81,21 +81,19 @@ def test_insisting_has_an_end(failure: Failure, last: int) -> None:
         (-50.0, Wait(0.5)),
     ],
 )
-def test_operating_time_is_waited_for_only_when_its_reset_is_near(
+def test_next_step_waits_for_operating_time_only_if_its_reset_is_near(
     reset_in: float | None, step: Wait | GiveUp
 ) -> None:
     assert next_step(OPERATING, attempt=1, idempotent=False, policy=POLICY, reset_in=reset_in) == step
 
 
-def test_operating_time_is_not_waited_for_for_ever() -> None:
+def test_next_step_gives_up_on_operating_time_after_max_attempts() -> None:
     assert next_step(OPERATING, attempt=4, idempotent=True, policy=POLICY, reset_in=1.0) == GiveUp()
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(1, 11), st.floats(0, 1, exclude_max=True), st.sampled_from([5.0, 20.0]))
-def test_a_pause_grows_with_each_attempt_up_to_a_bound_and_is_never_near_zero(
-    attempt: int, luck: float, bound: float
-) -> None:
+def test_the_backoff_grows_exponentially_up_to_its_maximum(attempt: int, luck: float, bound: float) -> None:
     failure = LIMIT if bound == 5.0 else Failure(UNKNOWN)
     policy = replace(POLICY, max_attempts=12)
     step = next_step(failure, attempt=attempt, idempotent=True, policy=policy, random_=lambda: luck)
@@ -105,7 +103,7 @@ def test_a_pause_grows_with_each_attempt_up_to_a_bound_and_is_never_near_zero(
     assert full / 2 <= step.seconds <= full
 
 
-def test_pauses_differ_so_that_callers_do_not_return_in_step() -> None:
+def test_the_backoff_has_jitter() -> None:
     steps = [next_step(LIMIT, attempt=3, idempotent=True, policy=POLICY) for _ in range(20)]
 
     assert len({step.seconds for step in steps if isinstance(step, Wait)}) > 1
@@ -117,7 +115,7 @@ def test_pauses_differ_so_that_callers_do_not_return_in_step() -> None:
     st.sampled_from([None, 200, 400, 500, 502, 503]),
     st.integers(1, 20),
 )
-def test_an_unknown_outcome_of_an_unsafe_method_is_never_repeated(
+def test_next_step_never_retries_an_unsafe_method_with_unknown_outcome(
     code: str, status: int | None, attempt: int
 ) -> None:
     failure = Failure(UNKNOWN, code=code, status=status)

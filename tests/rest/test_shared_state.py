@@ -33,7 +33,7 @@ def is_free(path: pathlib.Path) -> bool:
     return True
 
 
-def test_the_directory_and_its_files_are_for_their_user_alone(state_directory: pathlib.Path) -> None:
+def test_the_directory_and_its_files_are_private_to_the_user(state_directory: pathlib.Path) -> None:
     path = state_file("bucket", "https://acme.bitrix24.com")
     with locked(path):
         pass
@@ -43,7 +43,7 @@ def test_the_directory_and_its_files_are_for_their_user_alone(state_directory: p
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_without_a_choice_the_directory_is_the_users_own_in_the_temporary_one(
+def test_the_default_directory_is_per_user_in_the_temporary_directory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     monkeypatch.delenv("BITRIX24_STATE_DIR")
@@ -61,7 +61,7 @@ def test_a_directory_that_others_can_write_to_is_refused(state_directory: pathli
         state_file("bucket", "x")
 
 
-def test_a_directory_of_somebody_else_is_refused(
+def test_a_directory_of_another_user_is_refused(
     state_directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state_directory.mkdir(mode=0o700)
@@ -71,7 +71,7 @@ def test_a_directory_of_somebody_else_is_refused(
         state_file("bucket", "x")
 
 
-def test_a_link_in_the_place_of_the_directory_is_refused(
+def test_a_symlink_instead_of_the_directory_is_refused(
     state_directory: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -81,14 +81,14 @@ def test_a_link_in_the_place_of_the_directory_is_refused(
         state_file("bucket", "x")
 
 
-def test_a_file_in_the_place_of_the_directory_is_refused(state_directory: pathlib.Path) -> None:
+def test_a_file_instead_of_the_directory_is_refused(state_directory: pathlib.Path) -> None:
     state_directory.write_text("")
 
     with pytest.raises(Bitrix24ConfigurationError):
         state_file("bucket", "x")
 
 
-def test_a_link_in_the_place_of_a_file_is_not_followed(tmp_path: pathlib.Path) -> None:
+def test_a_symlink_instead_of_a_state_file_is_not_followed(tmp_path: pathlib.Path) -> None:
     path = state_file("bucket", "x")
     path.symlink_to(tmp_path / "victim")
 
@@ -98,14 +98,14 @@ def test_a_link_in_the_place_of_a_file_is_not_followed(tmp_path: pathlib.Path) -
     assert not (tmp_path / "victim").exists()
 
 
-def test_names_are_hashed_and_kinds_kept_apart() -> None:
+def test_state_files_differ_by_kind_and_name() -> None:
     paths = {state_file(kind, name) for kind in ("bucket", "oauth") for name in ("a", "b/../../c")}
 
     assert len(paths) == 4
     assert {path.parent for path in paths} == {state_directory()}
 
 
-def test_a_lock_keeps_threads_of_one_process_apart_too() -> None:
+def test_a_lock_excludes_other_threads_of_the_process() -> None:
     path = state_file("bucket", "x")
     inside: list[int] = []
     most: list[int] = []
@@ -126,7 +126,7 @@ def test_a_lock_keeps_threads_of_one_process_apart_too() -> None:
     assert max(most) == 1
 
 
-def test_a_holder_that_is_killed_lets_go_of_the_lock() -> None:
+def test_a_lock_is_released_when_its_process_is_killed() -> None:
     path = state_file("bucket", "x")
     reading, writing = os.pipe()
 
@@ -146,7 +146,7 @@ def test_a_holder_that_is_killed_lets_go_of_the_lock() -> None:
     os.close(writing)
 
 
-def test_a_child_forked_under_the_lock_does_not_keep_it() -> None:
+def test_a_child_forked_under_the_lock_does_not_hold_it() -> None:
     path = state_file("bucket", "x")
     with locked(path):
         child = forked(signal.pause)
@@ -158,7 +158,7 @@ def test_a_child_forked_under_the_lock_does_not_keep_it() -> None:
         os.waitpid(child, 0)
 
 
-def test_an_error_under_the_lock_lets_go_of_it() -> None:
+def test_a_lock_is_released_after_an_error() -> None:
     path = state_file("bucket", "x")
     with pytest.raises(ZeroDivisionError), locked(path):
         _ = 1 / 0

@@ -21,7 +21,7 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return kept
 
 
-def test_a_pair_survives_the_variable(variables: dict[str, str]) -> None:
+def test_a_saved_pair_is_loaded_from_its_variable(variables: dict[str, str]) -> None:
     VariableTokenStore("my_portal").save(PAIR)
 
     assert list(variables) == ["bitrix24_oauth_token__my_portal"]
@@ -36,13 +36,13 @@ def test_the_name_of_the_variable_makes_airflow_mask_it() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "null", "no json", "[]", '"text"', "5"])
-def test_a_variable_that_is_not_ours_counts_as_none(variables: dict[str, str], content: str) -> None:
+def test_load_returns_none_for_a_foreign_variable(variables: dict[str, str], content: str) -> None:
     variables["bitrix24_oauth_token__my_portal"] = content
 
     assert VariableTokenStore("my_portal").load() is None
 
 
-def test_a_pair_without_some_of_its_parts_is_read(variables: dict[str, str]) -> None:
+def test_load_accepts_a_pair_with_missing_fields(variables: dict[str, str]) -> None:
     content = {"refresh_token": "r-token", "access_token": None}
     variables["bitrix24_oauth_token__my_portal"] = json.dumps(content)
 
@@ -59,7 +59,7 @@ def test_a_script_outside_a_task_keeps_its_pair_in_the_database() -> None:
     assert store.load() == TokenPair(Secret("access-token-2"), Secret("refresh-token-2"), "seed")
 
 
-def test_the_seed_changes_with_the_refresh_token_alone() -> None:
+def test_the_seed_depends_on_the_refresh_token_if_there_is_one() -> None:
     def seed(access: str, refresh: str) -> str:
         return TokenPair.from_connection(access_token=access, refresh_token=refresh).seed
 
@@ -67,10 +67,10 @@ def test_the_seed_changes_with_the_refresh_token_alone() -> None:
     assert seed("a", "") != seed("b", "")
 
 
-def test_a_fingerprint_does_not_give_the_token_away() -> None:
+def test_a_fingerprint_does_not_contain_the_token() -> None:
     assert "refresh-token-1" not in fingerprint("refresh-token-1")
     assert len(fingerprint("refresh-token-1")) == 16
 
 
-def test_pairs_do_not_show_their_tokens() -> None:
+def test_the_repr_of_a_pair_shows_no_token() -> None:
     assert "token-1" not in f"{PAIR!r} {PAIR}"

@@ -59,7 +59,9 @@ def closed_port() -> int:
         return port
 
 
-def test_a_reply_is_returned_whole(transport: RequestsTransport, serve: Callable[..., Any]) -> None:
+def test_a_reply_is_returned_with_its_status_body_and_headers(
+    transport: RequestsTransport, serve: Callable[..., Any]
+) -> None:
     server = serve(
         reply_bytes(
             b"table",
@@ -107,7 +109,7 @@ def test_an_unknown_host_executed_nothing(transport: RequestsTransport) -> None:
     )
 
 
-def test_a_connection_that_is_not_taken_in_time_executed_nothing(
+def test_a_connect_timeout_executed_nothing(
     make_transport: Callable[..., RequestsTransport],
 ) -> None:
     # A queue of one that is taken: the kernel leaves the next caller without an answer.
@@ -124,7 +126,7 @@ def test_a_connection_that_is_not_taken_in_time_executed_nothing(
     assert reply == NoReply(NOT_EXECUTED, "connecting timed out")
 
 
-def test_a_reply_that_does_not_come_in_time_leaves_the_outcome_unknown(
+def test_a_read_timeout_leaves_the_outcome_unknown(
     portal: Emulator, make_transport: Callable[..., RequestsTransport]
 ) -> None:
     portal.faults.add("slow", seconds=0.3)
@@ -158,7 +160,7 @@ def test_a_reply_that_ends_early_leaves_the_outcome_unknown(
 @pytest.mark.parametrize(
     "garbage", [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200]
 )
-def test_what_is_no_http_leaves_the_outcome_unknown(
+def test_a_malformed_http_reply_leaves_the_outcome_unknown(
     transport: RequestsTransport, serve: Callable[..., Any], garbage: bytes
 ) -> None:
     reply = transport.send(request_to(serve(garbage).url))
@@ -187,7 +189,7 @@ def test_an_untrusted_certificate_executed_nothing_and_stays_untrusted(
         assert portal.requests.count() == 0
 
 
-def test_a_ca_of_ones_own_is_trusted(
+def test_a_custom_ca_bundle_is_trusted(
     make_transport: Callable[..., RequestsTransport], certificate: tuple[pathlib.Path, pathlib.Path]
 ) -> None:
     with Emulator(certfile=certificate[0], keyfile=certificate[1]) as portal:
@@ -202,7 +204,7 @@ def test_verification_is_off_only_when_asked_for(
         assert isinstance(make_transport(verify=False).send(request_to(portal.url)), HttpReply)
 
 
-def test_tls_spoken_to_a_plain_port_executed_nothing(transport: RequestsTransport, portal: Emulator) -> None:
+def test_tls_to_a_plain_http_port_executed_nothing(transport: RequestsTransport, portal: Emulator) -> None:
     reply = transport.send(request_to(portal.url.replace("http://", "https://")))
 
     assert isinstance(reply, NoReply)
@@ -251,7 +253,7 @@ def test_the_largest_reply_is_32_mb() -> None:
     assert transport_module.MAX_REPLY_BYTES == 32 * 1024 * 1024
 
 
-def test_a_small_packed_reply_that_unpacks_to_a_large_one_is_refused(
+def test_a_compressed_reply_above_the_size_limit_is_refused(
     transport: RequestsTransport, serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport_module, "MAX_REPLY_BYTES", 200_000)
@@ -280,7 +282,7 @@ def test_an_idle_connection_is_not_used_again(
     assert (server.connections, len(server.requests)) == (2, 2)
 
 
-def test_a_connection_that_the_server_closed_is_replaced_without_a_loss(
+def test_a_connection_closed_by_the_server_is_replaced(
     transport: RequestsTransport, serve: Callable[..., Any]
 ) -> None:
     server = serve(KEPT, KEPT)
@@ -336,7 +338,7 @@ def test_a_proxy_is_used(make_transport: Callable[..., RequestsTransport], serve
     assert proxy.requests[0].startswith(b"POST http://portal.invalid/rest/1/secret/user.get ")
 
 
-def test_a_proxy_that_is_not_there_executed_nothing(
+def test_an_unreachable_proxy_executed_nothing(
     make_transport: Callable[..., RequestsTransport], closed_port: int
 ) -> None:
     transport = make_transport(proxies={"https": f"http://user:pw@127.0.0.1:{closed_port}"})

@@ -165,7 +165,7 @@ def test_a_broken_payload_is_refused_with_the_place_and_the_rule(
     assert (caught.value.path, rule in caught.value.rule) == (path, True), caught.value.rule
 
 
-def test_the_first_offence_in_order_is_named() -> None:
+def test_the_first_error_in_order_is_reported() -> None:
     messages = [MESSAGES[0], {**MESSAGES[0], "chat": {"id": ""}}, {}]
     with pytest.raises(Bitrix24ValidationError) as caught:
         check(messages, "connector_messages", root="messages")
@@ -173,7 +173,7 @@ def test_the_first_offence_in_order_is_named() -> None:
     assert caught.value.path == "messages[1].chat.id"
 
 
-def test_without_a_root_the_path_starts_inside() -> None:
+def test_the_path_without_a_root_starts_with_the_key() -> None:
     with pytest.raises(Bitrix24ValidationError) as caught:
         check({**POLL, "OPTIONS": 9}, "poll")
 
@@ -199,7 +199,7 @@ def keywords(schema: Any) -> Any:
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
-def test_words_are_for_rules_that_are_there(schema: str) -> None:
+def test_rule_messages_exist_only_for_keywords_of_the_schema(schema: str) -> None:
     text = files("airflow_provider_b24.schemas").joinpath(f"{schema}.json").read_text(encoding="utf-8")
     for part in keywords(json.loads(text)):
         assert set(part["rules"]) <= set(part), part

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
-from dag_runs import instance, xcom
 
 from airflow_provider_b24.exceptions import (
     Bitrix24Error,
@@ -25,6 +24,7 @@ from airflow_provider_b24.exceptions import (
 from airflow_provider_b24.operators.polls import Bitrix24SendPollOperator
 from airflow_provider_b24.sensors.polls import Bitrix24PollSensor
 from airflow_provider_b24.triggers.polls import Bitrix24PollTrigger
+from tests.support.dag_runs import instance, xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

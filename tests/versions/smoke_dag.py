@@ -1,4 +1,4 @@
-"""One run through polls, chats, mapping, waiting and an application's tokens, for any Airflow."""
+"""A DAG with polls, chats, mapping, waiting and an application's tokens, for any version of Airflow."""
 
 from __future__ import annotations
 

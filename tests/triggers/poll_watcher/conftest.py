@@ -8,8 +8,8 @@ import pytest
 
 from airflow_provider_b24.triggers.poll_watcher import watcher as watcher_module
 from airflow_provider_b24.triggers.poll_watcher.watcher import PollWatcher
-from triggers.conftest import FAST
-from triggers.poll_watcher.waiting import FakeFetcher
+from tests.triggers.conftest import FAST
+from tests.triggers.poll_watcher.waiting import FakeFetcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

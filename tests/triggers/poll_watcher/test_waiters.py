@@ -14,8 +14,8 @@ from airflow_provider_b24.exceptions import (
 from airflow_provider_b24.polls.bulk import BatchOutcome
 from airflow_provider_b24.triggers.poll_watcher import waiters
 from airflow_provider_b24.triggers.poll_watcher.watcher import PollWatcher
-from triggers.conftest import FAST
-from triggers.poll_watcher.waiting import FakeFetcher, asked, ended, rounds, until, wait
+from tests.triggers.conftest import FAST
+from tests.triggers.poll_watcher.waiting import FakeFetcher, asked, ended, rounds, until, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,8 +24,8 @@ from airflow_provider_b24.polls.reference import PollReference, ReferenceKind
 from airflow_provider_b24.triggers.poll_watcher import watcher_log
 from airflow_provider_b24.triggers.poll_watcher.threads import THREAD_NAME
 from airflow_provider_b24.triggers.poll_watcher.watcher import PollWatcher, watcher_of
-from triggers.conftest import FAST
-from triggers.poll_watcher.waiting import FakeFetcher, answered, asked, ended, error_of, rounds, until, wait
+from tests.triggers.conftest import FAST
+from tests.triggers.poll_watcher.waiting import FakeFetcher, answered, asked, ended, error_of, rounds, until, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ import pytest
 
 from airflow_provider_b24.triggers.poll_watcher import watcher_log
 from airflow_provider_b24.triggers.poll_watcher.watcher import PollWatcher
-from triggers.conftest import FAST
-from triggers.poll_watcher.waiting import FakeFetcher, ended, until, wait
+from tests.triggers.conftest import FAST
+from tests.triggers.poll_watcher.waiting import FakeFetcher, ended, until, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Many sensors that wait for a poll each, in the triggerer."""
+"""Mapped sensors that wait in the triggerer, each for one poll."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow.sdk import DAG, get_current_context, task
 
 from airflow_provider_b24.sensors.polls import Bitrix24PollSensor
 
-with DAG("three_hundred", schedule=None, tags=["bitrix24"]):
+with DAG("triggerer_kill", schedule=None, tags=["bitrix24"]):
 
     @task
     def polls() -> list[int]:
@@ -18,7 +18,7 @@ with DAG("three_hundred", schedule=None, tags=["bitrix24"]):
 
     @task
     def summary(decided: Any, asked: list[int]) -> dict[str, Any]:
-        """Compare what the sensors returned with what was asked."""
+        """Compare the sensors' results with the polls that they waited for."""
         found = list(decided)
         return {
             "decided": len(found),

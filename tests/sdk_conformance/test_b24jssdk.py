@@ -155,7 +155,7 @@ def test_a_connector_is_set_up_and_removed(seen: dict[str, Any]) -> None:
     assert result(seen, "unregister") == {"result": True}
 
 
-def test_each_message_of_a_call_has_its_own_fate(seen: dict[str, Any]) -> None:
+def test_each_message_of_a_call_has_its_own_status(seen: dict[str, Any]) -> None:
     good, bad = result(seen, "sendMessages")["DATA"]["RESULT"]
     assert (good["SUCCESS"], good["message"]["date"]) == (True, {})
     assert set(good["session"]) == {"ID", "CHAT_ID"}

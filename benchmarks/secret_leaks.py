@@ -1,4 +1,4 @@
-"""The row about secrets: where a contender shows what it was told to keep."""
+"""The row about secrets: the places where a contender shows them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from benchmarks.contenders import CONTENDERS, B24PySdk, Contender, FastBitrix24
 from benchmarks.table import OURS, Figure, Row
-from benchmarks.tokens import fast_application, our_application
+from benchmarks.token_refresh import fast_application, our_application, refreshed
 from benchmarks.workers import run_together
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.bench import Bench
     from benchmarks.portal import Portal
 
-#: What goes wrong for one call each; the last two need no fault.
+#: The faults; one call meets each of them.
 _FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("status_502", {}),
     ("html", {}),
@@ -29,21 +29,21 @@ _FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("truncated", {}),
     ("redirect", {"location": "https://127.0.0.1:9"}),
 )
-#: Longer than all attempts of the most patient contender.
+#: Longer than all retries of any contender.
 _PATIENCE = 30.0
 
 
 @dataclass
-class _Ear:
-    """Hears what is said, and remembers which secret was in it and where."""
+class _Detector:
+    """Searches texts for secrets and collects which secret was found where."""
 
     secrets: dict[str, str] = field(repr=False)
     hits: set[tuple[str, str]] = field(default_factory=set)
     places: set[str] = field(default_factory=set)
-    problems: int = 0
+    errors: int = 0
 
-    def hear(self, place: str, text: str) -> None:
-        """Look for the secrets in a text."""
+    def search(self, place: str, text: str) -> None:
+        """Search a text for the secrets."""
         self.places.add(place)
         self.hits |= {
             (name, place)
@@ -51,49 +51,51 @@ class _Ear:
             if secret in text or quote(secret, safe="") in text
         }
 
-    def hear_call(self, call: Callable[[], Any]) -> None:
-        """Look for the secrets in what a call raises, if it does."""
+    def search_error(self, call: Callable[[], Any]) -> None:
+        """Search the error that a call raises, if any."""
         try:
             call()
         except Exception as error:  # noqa: BLE001
-            self.problems += 1
+            self.errors += 1
             shown = traceback.TracebackException.from_exception(error, capture_locals=True)
-            self.hear("str", str(error))
-            self.hear("repr", repr(error))
-            self.hear("traceback", "".join(traceback.format_exception(error)))
-            self.hear("traceback with locals", "".join(shown.format()))
+            self.search("str", str(error))
+            self.search("repr", repr(error))
+            self.search("traceback", "".join(traceback.format_exception(error)))
+            self.search("traceback with locals", "".join(shown.format()))
 
 
-def canary(bench: Bench) -> Row:
-    """Call as webhook and as application, with every logger at DEBUG, while things go wrong."""
-    row = Row("secrets in str, repr, tracebacks, DEBUG logs and what Airflow keeps", "0 hits")
+def secret_leaks(bench: Bench) -> Row:
+    """Call as webhook and as application during faults, with every logger at DEBUG."""
+    row = Row("secrets in str, repr, tracebacks, DEBUG logs and what Airflow stores", "0 hits")
     for contender in CONTENDERS:
-        row.figures[contender.name] = _canary(bench, contender)
+        row.figures[contender.name] = _secret_leaks(bench, contender)
     return row
 
 
-def _canary(bench: Bench, contender: Contender) -> Figure:
+def _secret_leaks(bench: Bench, contender: Contender) -> Figure:
     with bench.portal("none") as portal:
 
-        def work(number: int, begin: Callable[[], None]) -> _Ear:  # noqa: ARG001
+        def work(number: int, begin: Callable[[], None]) -> _Detector:  # noqa: ARG001
             begin()
-            return _listen(portal, contender)
+            return _run(portal, contender)
 
         done = run_together(1, work, limit=bench.limit).workers[0]
     if done.error:
         return Figure(done.error, met=False)
-    ear: _Ear = done.value
+    detector: _Detector = done.value
     by_secret: dict[str, list[str]] = {}
-    for secret, place in sorted(ear.hits):
+    for secret, place in sorted(detector.hits):
         by_secret.setdefault(secret, []).append(place)
     named = "; ".join(f"{secret} in {', '.join(places)}" for secret, places in by_secret.items())
-    text = f"{len(ear.hits)} hits in {len(ear.places)} places after {ear.problems} errors"
-    return Figure(f"{text}{': ' if named else ''}{named}", met=not ear.hits and ear.problems > len(_FAULTS))
+    text = f"{len(detector.hits)} hits in {len(detector.places)} places after {detector.errors} errors"
+    return Figure(
+        f"{text}{': ' if named else ''}{named}", met=not detector.hits and detector.errors > len(_FAULTS)
+    )
 
 
-def _listen(portal: Portal, contender: Contender) -> _Ear:
+def _run(portal: Portal, contender: Contender) -> _Detector:
     tokens = portal.oauth["extra"]
-    ear = _Ear(
+    detector = _Detector(
         {
             "webhook code": portal.webhook["password"],
             "access token": tokens["access_token"],
@@ -101,44 +103,42 @@ def _listen(portal: Portal, contender: Contender) -> _Ear:
             "client secret": portal.oauth["password"],
         }
     )
-    logs = _hear_all_loggers()
+    logs = _capture_all_loggers()
     client = contender.open(portal)
     application, call = _APPLICATIONS[contender.name](portal)
-    _let_it_fail(ear, portal, lambda: client.call("user.current", {}), call)
-    ear.hear("repr", f"{client!r} {vars(client)!r} {application!r} {vars(application)!r}")
+    _call_with_faults(detector, portal, lambda: client.call("user.current", {}), call)
+    detector.search("repr", f"{client!r} {vars(client)!r} {application!r} {vars(application)!r}")
     if contender.name == OURS:
-        _hear_airflow(ear, portal, client)
-    ear.hear("DEBUG logs", logs.getvalue())
-    return ear
+        _search_airflow(detector, portal, client)
+    detector.search("DEBUG logs", logs.getvalue())
+    return detector
 
 
-def _let_it_fail(
-    ear: _Ear, portal: Portal, by_webhook: Callable[[], Any], by_token: Callable[[], Any]
+def _call_with_faults(
+    detector: _Detector, portal: Portal, by_webhook: Callable[[], Any], by_token: Callable[[], Any]
 ) -> None:
     for call in (by_webhook, by_token):
-        ear.hear_call(call)
+        detector.search_error(call)
         for kind, details in _FAULTS:
             portal.add_fault(kind, times=None, **details)
-            ear.hear_call(call)
+            detector.search_error(call)
             portal.control("DELETE", "faults")
     portal.expire_token()
     portal.add_fault("status_502", times=None, method="oauth.token")
-    ear.hear_call(by_token)
+    detector.search_error(by_token)
     portal.control("DELETE", "faults")
     _spend_refresh_token(portal)
-    ear.hear_call(by_token)
+    detector.search_error(by_token)
 
 
 def _spend_refresh_token(portal: Portal) -> None:
-    """RefreshToken behind the contender's back, so that its own renewal is refused."""
-    from benchmarks.tokens import refreshed
-
+    """Refresh the token elsewhere, so that the contender's own refresh is refused."""
     refreshed(portal, portal.oauth["extra"]["refresh_token"])
     portal.expire_token()
 
 
-def _hear_airflow(ear: _Ear, portal: Portal, client: Any) -> None:
-    """Look where Airflow keeps or shows what a task has."""
+def _search_airflow(detector: _Detector, portal: Portal, client: Any) -> None:
+    """Search what Airflow stores or shows of a task."""
     from airflow_provider_b24.operators.polls import Bitrix24SendPollOperator
     from airflow_provider_b24.triggers.polls import Bitrix24PollTrigger
 
@@ -147,29 +147,29 @@ def _hear_airflow(ear: _Ear, portal: Portal, client: Any) -> None:
         task_id="ask", bitrix24_conn_id=conn_id, chat_id=portal.chat_id, question="Go?", answers=["Yes", "No"]
     )
     sent = task.hook.polls.send(chat_id=task.chat_id, question="Go?", answers=["Yes", "No"])
-    ear.hear("XCom", repr(sent))
-    ear.hear("rendered fields", repr([getattr(task, name) for name in task.template_fields]))
+    detector.search("XCom", repr(sent))
+    detector.search("rendered fields", repr([getattr(task, name) for name in task.template_fields]))
     trigger = Bitrix24PollTrigger(bitrix24_conn_id=conn_id, poll=sent["message_id"])
-    ear.hear("trigger kwargs", repr(trigger.serialize()))
-    ear.hear("repr", f"{task!r} {trigger!r} {vars(task)!r} {vars(trigger)!r}")
-    ear.hear("connection test", str(client.hook.test_connection()))
+    detector.search("trigger kwargs", repr(trigger.serialize()))
+    detector.search("repr", f"{task!r} {trigger!r} {vars(task)!r} {vars(trigger)!r}")
+    detector.search("connection test", str(client.hook.test_connection()))
     portal.add_fault("status_502", times=None)
-    ear.hear("connection test", str(client.hook.test_connection()))
+    detector.search("connection test", str(client.hook.test_connection()))
     portal.control("DELETE", "faults")
 
 
-def _hear_all_loggers() -> io.StringIO:
-    heard = io.StringIO()
+def _capture_all_loggers() -> io.StringIO:
+    captured = io.StringIO()
     logging.disable(logging.NOTSET)
     for name in ("", *logging.root.manager.loggerDict):
         logger = logging.getLogger(name)
         logger.setLevel(logging.DEBUG)
         logger.handlers.clear()
         logger.propagate = True
-    handler = logging.StreamHandler(heard)
+    handler = logging.StreamHandler(captured)
     handler.setFormatter(logging.Formatter("%(name)s %(message)s"))
     logging.getLogger().addHandler(handler)
-    return heard
+    return captured
 
 
 def _our_application(portal: Portal) -> tuple[Any, Callable[[], Any]]:
@@ -184,7 +184,7 @@ def _sdk_application(portal: Portal) -> tuple[Any, Callable[[], Any]]:
 
 def _fast_application(portal: Portal) -> tuple[Any, Callable[[], Any]]:
     client = fast_application(portal)
-    # After a renewal that failed it waits for ever for the token.
+    # After a failed refresh it waits forever for the token.
     return client, lambda: asyncio.run(asyncio.wait_for(client.call("profile", raw=True), _PATIENCE))
 
 

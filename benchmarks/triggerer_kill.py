@@ -1,8 +1,8 @@
-"""``python -m benchmarks.three_hundred``: a triggerer is killed while hundreds of sensors wait in it.
+"""``python -m benchmarks.triggerer_kill``: a triggerer is killed while hundreds of sensors wait in it.
 
 Airflow's four components and an emulated portal with the cloud's limit run on loopback. A third of the
-polls are stopped while the first triggerer lives, a third while there is none, and a third under the next
-one. Not a measurement: the transcript says whether every sensor ended right, and once.
+polls are stopped while the first triggerer runs, a third while no triggerer runs, and a third under the
+second triggerer. It measures nothing: the transcript shows whether every sensor succeeded, and once.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from demo.stack import Airflow, airflow_environment, free_port
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_DAG = "three_hundred"
+_DAG = "triggerer_kill"
 _DAGS = Path(__file__).resolve().parent / "dags"
 _STARTED = time.monotonic()
 
 
-class Story:
-    """One run of the DAG, told as it goes.
+class Scenario:
+    """One run of the DAG; prints its steps.
 
-    :param limit: seconds for each chapter.
+    :param limit: seconds for each step.
     """
 
     def __init__(self, airflow: Airflow, processes: Processes, portal: Portal, limit: float) -> None:
@@ -42,22 +42,22 @@ class Story:
         self._limit = limit
         self._run = ""
 
-    def tell(self, count: int) -> bool:
-        """Run it and say whether it ended well."""
+    def run(self, count: int) -> bool:
+        """Run the scenario and return whether all sensors succeeded."""
         polls = self._portal.make_polls(count)
         first, second, third = polls[::3], polls[1::3], polls[2::3]
         self._run = self._airflow.run_dag(_DAG, {"polls": polls})
         self._until(lambda: self._states()["deferred"] == count, f"all {count} sensors wait in the triggerer")
-        self._requests("while they came")
+        self._requests("while the waits started")
         time.sleep(30)
         self._requests("in the 30 s since then")
         self._stop(first)
-        self._until(lambda: self._states()["success"] >= len(first) // 2, "half of these have resumed")
+        self._until(lambda: self._states()["success"] >= len(first) // 2, "half of their sensors resumed")
         say(f"kill -9 of the triggerer, pid {self._processes.kill('triggerer')}")
         self._stop(second)
         time.sleep(5)
         self._airflow.start_component("triggerer")
-        say("Another triggerer is started")
+        say("A second triggerer is started")
         self._until(
             lambda: self._states()["success"] >= len(first) + len(second), "the first two thirds are done"
         )
@@ -72,7 +72,7 @@ class Story:
         tries = Counter(row["try_number"] for row in self._tasks())
         polls = len(self._portal.polls())
         print(f"\nThe run:             {self._airflow.run_state(_DAG, self._run)}")
-        print(f"What they returned:  {summary}")
+        print(f"Sensors' results:    {summary}")
         print(f"Tries of a sensor:   {dict(tries)}")
         print(f"Polls on the portal: {polls}")
         print(f"Refused with a 503:  {self._portal.counts()['refused']}")
@@ -110,9 +110,9 @@ class Story:
 
 
 def main() -> int:
-    """Tell the story and return whether it ended well."""
+    """Run the scenario and return the exit status."""
     options = _options()
-    folder = Path(tempfile.mkdtemp(prefix="bitrix24-three-hundred-"))
+    folder = Path(tempfile.mkdtemp(prefix="bitrix24-triggerer-kill-"))
     port = free_port()
     env = airflow_environment(home=folder, dags=_DAGS, port=port)
     processes = Processes(logs=folder, env=env)
@@ -124,16 +124,16 @@ def main() -> int:
             airflow.start()
             say("Airflow is up: api-server, scheduler, triggerer, dag-processor")
             airflow.wait_for_dag(_DAG)
-            well = Story(airflow, processes, portal, options.limit).tell(options.count)
+            succeeded = Scenario(airflow, processes, portal, options.limit).run(options.count)
     except RuntimeError as error:
-        print(f"It ended badly: {error}", file=sys.stderr)
+        print(f"The scenario failed: {error}", file=sys.stderr)
         return 1
     finally:
         processes.stop()
         say(f"Everything is stopped{f'; the logs are in {folder}' if options.keep else ''}")
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
-    return 0 if well else 1
+    return 0 if succeeded else 1
 
 
 def say(text: str) -> None:
@@ -142,8 +142,8 @@ def say(text: str) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.three_hundred", description=__doc__)
-    parser.add_argument("--count", type=int, default=300, help="of sensors (default: %(default)s)")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.triggerer_kill", description=__doc__)
+    parser.add_argument("--count", type=int, default=300, help="sensors (default: %(default)s)")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds for each step (%(default)s)")
     parser.add_argument("--keep", action="store_true", help="keep Airflow's home with its logs")
     return parser.parse_args()

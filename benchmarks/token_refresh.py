@@ -1,4 +1,4 @@
-"""The row about an application's token that ends under many threads and processes."""
+"""The row about an access token that expires while many threads and processes call."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 PROCESSES = 4
 THREADS = 20
 CALLS = 3
-#: Enough for all calls; a peer's threads may wait for ever for a token that never comes.
+#: Enough for all calls; a peer's threads may wait forever for a token.
 _LIMIT = 30.0
 
 
 class FileTokenStore:
-    """A store for the processes of one host, as the Airflow Variable is one for all hosts."""
+    """A token store in a file, in place of the Airflow Variable."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -47,15 +47,15 @@ class FileTokenStore:
         return TokenPair(Secret(access), Secret(refresh), seed)
 
     def save(self, pair: TokenPair) -> None:
-        """Keep the pair; whoever reads meanwhile has the old one or the new one."""
-        half = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        """Replace the pair atomically."""
+        partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         secrets = [secret.reveal() if secret else "" for secret in (pair.access, pair.refresh)]
-        half.write_text(json.dumps([*secrets, pair.seed]))
-        half.replace(self._path)
+        partial.write_text(json.dumps([*secrets, pair.seed]))
+        partial.replace(self._path)
 
 
 def one_refresh(bench: Bench) -> Row:
-    """End the token while every thread of every process calls."""
+    """Expire the token while every thread of every process calls."""
     row = Row(
         f"token expires under {THREADS} threads x {PROCESSES} processes (limit off)",
         "1 refresh, 0 failed calls",
@@ -89,11 +89,11 @@ def _one_refresh(bench: Bench, worker: Callable[[Portal, Callable[[], None]], in
     calls = THREADS * CALLS
     failed = sum(calls if worker.error else worker.value for worker in done.workers)
     refreshed = sum(row["status"] == 200 for row in asked)
-    trouble = "".join(f", {error}" for error in sorted(set(done.errors)))
+    errors = "".join(f", {error}" for error in sorted(set(done.errors)))
     text = (
         f"{refreshed} refresh, {len(asked) - refreshed} refused, {failed} of {calls * PROCESSES} calls failed"
     )
-    return Figure(f"{text}{trouble}", met=len(asked) == 1 and refreshed == 1 and failed == 0)
+    return Figure(f"{text}{errors}", met=len(asked) == 1 and refreshed == 1 and failed == 0)
 
 
 def _our_worker(portal: Portal, until_expired: Callable[[], None]) -> int:
@@ -102,7 +102,7 @@ def _our_worker(portal: Portal, until_expired: Callable[[], None]) -> int:
 
 
 def our_application(portal: Portal) -> Bitrix24Client:
-    """Return our client as the application; the hook's own differs only in where it keeps the pair."""
+    """Return our client as the application; unlike the hook's client, it stores the pair in a file."""
     from airflow_provider_b24.rest.auth import Application, OAuthCredentials
     from airflow_provider_b24.rest.client import Bitrix24Client
     from airflow_provider_b24.rest.redaction import Secret
@@ -132,7 +132,7 @@ def _sdk_worker(portal: Portal, until_expired: Callable[[], None]) -> int:
 
 
 def _from_threads(call: Callable[[], Any], until_expired: Callable[[], None]) -> int:
-    """Call from all threads, before and after the token's end; return how many calls failed after it."""
+    """Call from all threads before and after the token expires; return how many later calls failed."""
     ready = threading.Barrier(THREADS + 1)
     go = threading.Event()
 
@@ -163,7 +163,7 @@ def _fast_worker(portal: Portal, until_expired: Callable[[], None]) -> int:
 
 
 async def _from_tasks(portal: Portal, until_expired: Callable[[], None]) -> int:
-    """Do the same with its asynchronous client: a task for each thread."""
+    """Do the same with its asynchronous client: a task in place of each thread."""
     client = fast_application(portal)
 
     async def one() -> int:
@@ -183,7 +183,7 @@ async def _from_tasks(portal: Portal, until_expired: Callable[[], None]) -> int:
 def fast_application(portal: Portal) -> Any:
     """Return its asynchronous client with the token function of its README.
 
-    The README's function spends the refresh token at each start; this one begins with the access token.
+    The README's function refreshes at each start; this one starts with the access token.
     """
     pair = dict(portal.oauth["extra"])
     given = 0
@@ -199,7 +199,7 @@ def fast_application(portal: Portal) -> Any:
 
 
 def refreshed(portal: Portal, refresh_token: str) -> dict[str, str]:
-    """Spend a refresh token as that README does, and return the new pair."""
+    """Refresh the token as that README does, and return the new pair."""
     import requests
 
     params = {

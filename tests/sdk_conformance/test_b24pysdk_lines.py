@@ -70,7 +70,7 @@ def test_a_registration_that_fails_says_so_with_http_200(application: Any) -> No
     assert (refused.value.error, refused.value.response.status_code) == ("ICON_REQUIRED", 200)
 
 
-def test_each_message_of_a_call_has_its_own_fate(application: Any, portal: Emulator, line: int) -> None:
+def test_each_message_of_a_call_has_its_own_status(application: Any, portal: Emulator, line: int) -> None:
     rows = [row("run-1"), row("run-2", text="")]
     sent = application.imconnector.send.messages("airflow_conn", line, rows).result
     good, bad = sent["DATA"]["RESULT"]

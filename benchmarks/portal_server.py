@@ -1,7 +1,7 @@
-"""``python -m benchmarks.serve``: the emulated portal, in a process of its own.
+"""``python -m benchmarks.portal_server``: the emulated portal in its own process.
 
-The emulator's command line offers neither TLS nor a way to end a token; this offers both. It says
-where it is in one line of JSON, takes one command a line, and ends with its input.
+The emulator's command line offers neither TLS nor a way to expire a token; this offers both. It prints
+its addresses as one line of JSON, reads one command a line, and ends at the end of its input.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from airflow_provider_b24.emulator import Emulator
 def main() -> int:
     """Serve until the input ends."""
     options = _options()
-    # Ctrl-C reaches the whole group; the parent ends this process when it is done.
+    # Ctrl-C reaches the whole process group; the parent stops this process itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     emulator = Emulator(plan=options.plan, certfile=options.certfile, keyfile=options.keyfile)
     if options.plan == "none":
         emulator.limits.off()
     with emulator:
-        _say(_whereabouts(emulator))
+        _print(_addresses(emulator))
         for line in sys.stdin:
-            _say(_obey(emulator, *line.split()))
+            _print(_run_command(emulator, *line.split()))
     return 0
 
 
-def _obey(emulator: Emulator, command: str, number: str = "0") -> Any:
+def _run_command(emulator: Emulator, command: str, number: str = "0") -> Any:
     if command == "expire":
         emulator.expire_access_token()
     elif command == "polls":
@@ -58,7 +58,7 @@ def _make_polls(emulator: Emulator, count: int) -> list[int]:
 
 
 def _counts(emulator: Emulator) -> dict[str, int]:
-    """Return the requests so far: the journal itself would be large."""
+    """Return counts of the requests; the journal itself would be large."""
     return {
         "requests": emulator.requests.count(),
         "refused": sum(request.status == 503 for request in emulator.requests),
@@ -67,7 +67,7 @@ def _counts(emulator: Emulator) -> dict[str, int]:
     }
 
 
-def _whereabouts(emulator: Emulator) -> dict[str, Any]:
+def _addresses(emulator: Emulator) -> dict[str, Any]:
     return {
         "url": emulator.url,
         "webhook_url": emulator.webhook_url,
@@ -77,15 +77,15 @@ def _whereabouts(emulator: Emulator) -> dict[str, Any]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.serve", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.portal_server", description=__doc__)
     parser.add_argument("--plan", default="standard")
     parser.add_argument("--certfile")
     parser.add_argument("--keyfile")
     return parser.parse_args()
 
 
-def _say(what: Any) -> None:
-    sys.stdout.write(json.dumps(what) + "\n")
+def _print(value: Any) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()
 
 

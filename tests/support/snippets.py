@@ -6,7 +6,7 @@ import pathlib
 import re
 from typing import Any
 
-_DOCS = pathlib.Path(__file__).parent.parent / "docs"
+_DOCS = pathlib.Path(__file__).parents[2] / "docs"
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""Rows about the portal's leaky bucket: single calls, batches, and strangers at the same address."""
+"""Rows about the portal's rate limit: single calls, batches, and other clients at the same address."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 PROCESSES = 8
 COMMANDS = 50
-STRANGERS = 4
-#: What the standard plan's bucket holds, and how many leave it a second.
+OTHER_CLIENTS = 4
+#: The burst and the requests a second of the standard plan's leaky bucket.
 _BURST, _DRAIN = 50, 2.0
 _SLACK = 1.05
-#: Seconds for the strangers to fill the bucket.
+#: Seconds that the other clients have to fill the bucket.
 _PATIENCE = 30.0
 
 
 def physical_limit(requests: int) -> float:
-    """Return the seconds that a full bucket makes so many requests take, whoever sends them."""
+    """Return the least seconds that the bucket makes so many requests take."""
     return max(requests - _BURST, 0) / _DRAIN
 
 
 def single_calls(bench: Bench) -> Row:
-    """Send single calls from eight processes, as eight workers of Airflow do."""
+    """Send single calls from eight processes, like eight Airflow workers."""
     calls = bench.size(120, 64)
-    least = physical_limit(calls)
+    fastest = physical_limit(calls)
     row = Row(
         f"{calls} single calls from {PROCESSES} processes, standard plan",
-        f"0 failed, <= 1 x 503, <= {_SLACK * least:.2f} s ({_SLACK} x {least:.0f} s)",
+        f"0 failed, <= 1 x 503, <= {_SLACK * fastest:.2f} s ({_SLACK} x {fastest:.0f} s)",
     )
     for contender in CONTENDERS:
-        row.figures[contender.name] = _single_calls(bench, contender, calls, _SLACK * least)
+        row.figures[contender.name] = _single_calls(bench, contender, calls, _SLACK * fastest)
     return row
 
 
@@ -70,7 +70,7 @@ def _fails(client: Any, method: str) -> bool:
 
 
 def many_messages(bench: Bench) -> Row:
-    """Send messages in batches, alone."""
+    """Send messages in batches while no other client sends."""
     messages = bench.size(5000, 3000)
     requests = messages // COMMANDS
     goal = _SLACK * physical_limit(requests)
@@ -85,54 +85,54 @@ def many_messages(bench: Bench) -> Row:
         whole = sent.requests == requests and sent.refused == 0 and sent.results == messages
         met = _verdict(bench, whole and sent.complete and sent.wall <= goal)
         text = f"{sent.requests} requests, {sent.refused} x 503, {sent.results} results, {sent.wall:.2f} s"
-        row.figures[contender.name] = Figure(f"{text}{sent.trouble}", met)
+        row.figures[contender.name] = Figure(f"{text}{sent.errors}", met)
     return row
 
 
-def messages_among_strangers(bench: Bench) -> Row:
-    """Send messages in batches while others use the same address up."""
+def messages_from_a_shared_address(bench: Bench) -> Row:
+    """Send messages in batches while other clients exhaust the limit of the same address."""
     messages = bench.size(5000, 500)
     row = Row(
-        f"{messages} messages while {STRANGERS} strangers hammer the portal from the same address",
-        "all delivered, none twice",
+        f"{messages} messages while {OTHER_CLIENTS} other clients exhaust the limit of the same address",
+        "all delivered, 0 duplicates",
     )
     for contender in CONTENDERS:
-        sent = _Messages(bench, contender, messages, strangers=STRANGERS)
+        sent = _Messages(bench, contender, messages, other_clients=OTHER_CLIENTS)
         sent.run()
-        text = f"{sent.delivered} delivered, {sent.twice} twice, {sent.results} results"
+        text = f"{sent.delivered} delivered, {sent.duplicates} duplicates, {sent.results} results"
         effort = f"{sent.requests} requests, {sent.refused} x 503, {sent.wall:.0f} s"
         met = _verdict(bench, sent.complete and sent.results == messages)
-        row.figures[contender.name] = Figure(f"{text}, {effort}{sent.trouble}", met)
+        row.figures[contender.name] = Figure(f"{text}, {effort}{sent.errors}", met)
     return row
 
 
 class _Messages:
-    """One contender's attempt to send messages, and what the portal says of it."""
+    """One contender's run, and what the portal counted."""
 
-    def __init__(self, bench: Bench, contender: Contender, messages: int, *, strangers: int = 0) -> None:
+    def __init__(self, bench: Bench, contender: Contender, messages: int, *, other_clients: int = 0) -> None:
         self._bench = bench
         self._contender = contender
         self._messages = messages
-        self._strangers = strangers
+        self._other_clients = other_clients
 
     @property
     def complete(self) -> bool:
-        """Whether every message is in the chat, once."""
-        return self.delivered == self._messages and self.twice == 0
+        """Whether every message is in the chat exactly once."""
+        return self.delivered == self._messages and self.duplicates == 0
 
     def run(self) -> None:
-        """Send them and read the portal."""
+        """Send the messages and read the portal's counts."""
         with self._bench.portal() as portal:
-            strangers = [
-                FORK.Process(target=be_a_stranger, args=(portal,), daemon=True)
-                for _ in range(self._strangers)
+            others = [
+                FORK.Process(target=exhaust_limit, args=(portal,), daemon=True)
+                for _ in range(self._other_clients)
             ]
-            for stranger in strangers:
-                stranger.start()
+            for other in others:
+                other.start()
             self._send(portal)
-            for stranger in strangers:
-                stranger.kill()
-                stranger.join()
+            for other in others:
+                other.kill()
+                other.join()
             self._count(portal)
 
     def _send(self, portal: Portal) -> None:
@@ -144,13 +144,13 @@ class _Messages:
             return len(answers.results)
 
         dialog = f"chat{portal.chat_id}"
-        if self._strangers:
+        if self._other_clients:
             _wait_until_full(portal)
-        # Strangers leave a client that waits its turn a fraction of the bucket.
-        done = run_together(1, work, limit=self._bench.limit * (3 if self._strangers else 1))
+        # A client that waits for its slot gets only a fraction of the rate beside clients that do not.
+        done = run_together(1, work, limit=self._bench.limit * (3 if self._other_clients else 1))
         self.wall = done.wall
         self.results: int = done.workers[0].value or 0
-        self.trouble = "".join(f", {error}" for error in done.errors)
+        self.errors = "".join(f", {error}" for error in done.errors)
 
     def _count(self, portal: Portal) -> None:
         rows = portal.requests("batch")
@@ -158,11 +158,11 @@ class _Messages:
         self.requests = len(rows)
         self.refused = refused(rows)
         self.delivered = len(texts)
-        self.twice = sum(count - 1 for count in texts.values())
+        self.duplicates = sum(count - 1 for count in texts.values())
 
 
-def be_a_stranger(portal: Portal) -> None:
-    """Call without end: at once after an answer, and after a second when refused, as b24pysdk does."""
+def exhaust_limit(portal: Portal) -> None:
+    """Send requests in a loop: at once after an answer, a second after a refusal, like b24pysdk."""
     import requests
 
     session = requests.Session()
@@ -178,7 +178,7 @@ def _wait_until_full(portal: Portal) -> None:
     until = time.monotonic() + _PATIENCE
     while not refused(portal.requests("profile")):
         if time.monotonic() > until:
-            raise RuntimeError("the strangers do not fill the bucket")
+            raise RuntimeError("the other clients do not fill the bucket")
         time.sleep(0.1)
 
 
