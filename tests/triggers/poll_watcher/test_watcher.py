@@ -25,7 +25,16 @@ from airflow_provider_b24.triggers.poll_watcher import watcher_log
 from airflow_provider_b24.triggers.poll_watcher.threads import THREAD_NAME
 from airflow_provider_b24.triggers.poll_watcher.watcher import PollWatcher, watcher_of
 from tests.triggers.conftest import FAST
-from tests.triggers.poll_watcher.waiting import FakeFetcher, answered, asked, ended, error_of, rounds, until, wait
+from tests.triggers.poll_watcher.waiting import (
+    FakeFetcher,
+    answered,
+    asked,
+    ended,
+    error_of,
+    rounds,
+    until,
+    wait,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
