@@ -110,7 +110,7 @@ def as_dict(value: Any) -> dict[str, Any]:
     :raises ValueError: when it is something else.
     """
     if isinstance(value, Mapping):
-        return {str(key): item for key, item in value.items()}
+        return dict(value)
     if value is None or value is False or value == []:
         return {}
     raise ValueError(f"{_excerpt(value)} is not an object")
