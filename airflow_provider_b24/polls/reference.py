@@ -22,7 +22,7 @@ class ReferenceKind(StrEnum):
     SIGNED = "signed_attach_id"
 
 
-#: Module and type of what a poll hangs on. The stored module is lower case, the type has single
+#: Module and type of what a poll is attached to. The stored module is lower case, the type has single
 #: backslashes; the portal compares both as they are.
 _ENTITIES = {
     ReferenceKind.MESSAGE: ("im", "Bitrix\\Vote\\Attachment\\ImMessageConnector"),
@@ -64,13 +64,19 @@ class PollReference:
 
 
 def entity_params(kind: ReferenceKind) -> dict[str, str]:
-    """Return module and type of what a poll hangs on, as ``getMany`` takes them."""
+    """Return module and type of what a poll is attached to, as ``getMany`` takes them.
+
+    :param kind: a message or a feed post.
+    """
     module, entity_type = _ENTITIES[kind]
     return {"moduleId": module, "entityType": entity_type}
 
 
 def is_entity(kind: ReferenceKind) -> bool:
-    """Say whether ``getMany`` can read polls that are named so."""
+    """Say whether ``getMany`` can read polls that are named so.
+
+    :param kind: how the poll is named.
+    """
     return kind in _ENTITIES
 
 

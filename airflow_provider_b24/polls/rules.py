@@ -1,4 +1,4 @@
-"""When a poll is decided. Pure: the poll and the rule are all that counts."""
+"""The rules that say when a poll is decided. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Decided:
 class Impossible:
     """The poll ended so that the rule can't be met.
 
-    :param reason: why, in words.
+    :param reason: why, for an error's message.
     """
 
     reason: str
@@ -87,7 +87,11 @@ def parse_rule(rule: Any) -> Rule:
 
 
 def decide(poll: Poll, rule: Rule) -> Verdict:
-    """Say whether the rule is met, can still be met, or can't be met any more."""
+    """Say whether the rule is met, can still be met, or can no longer be met.
+
+    :param poll: the poll.
+    :param rule: the rule.
+    """
     if isinstance(rule, Stopped):
         return Decided() if poll.is_finished else Pending()
     if poll.voters >= rule.people:
@@ -98,7 +102,10 @@ def decide(poll: Poll, rule: Rule) -> Verdict:
 
 
 def min_voters(rule: Rule) -> float:
-    """Return how many people must have voted before the rule can decide a poll that is not stopped."""
+    """Return how many people must have voted before the rule can decide a poll that is not stopped.
+
+    :param rule: the rule.
+    """
     return math.inf if isinstance(rule, Stopped) else rule.people
 
 

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_b24.triggers.poll_watcher.payloads import PollEvent
+
 
 class Bitrix24PollSensor(BaseSensorOperator):
     """Wait until a rule decides a poll, and return the poll.
 
-    Deferrable, poke and reschedule mode all look once at the start. A portal that is down, slow or
+    Deferrable, poke and reschedule mode all read it once at the start. A portal that is down, slow or
     limited is waited for until the timeout; a poll that is deleted or hidden fails the task at once.
     With ``soft_fail`` or ``never_fail`` the task is skipped wherever it would fail.
 
@@ -37,8 +39,8 @@ class Bitrix24PollSensor(BaseSensorOperator):
         ``signed_attach_id`` or ``post_id``, or the send operator's output (templated).
     :param rule: when the poll is decided: ``"stopped"``, ``"first_vote"`` or ``{"quorum": k}``
         (templated). A poll that is stopped before the rule is met fails the task.
-    :param poll_interval: seconds between two looks.
-    :param poke_interval: Airflow's word for the same; it wins when it is given.
+    :param poll_interval: seconds between two reads of the poll.
+    :param poke_interval: Airflow's name for the same; it wins when it is given.
     :param deferrable: wait in the triggerer instead of on a worker; default: Airflow's
         ``[operators] default_deferrable``.
     :param bitrix24_conn_id: the Airflow connection (templated).
@@ -68,37 +70,49 @@ class Bitrix24PollSensor(BaseSensorOperator):
         self.bitrix24_conn_id = bitrix24_conn_id
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
-        """Look at the poll once."""
-        from airflow_provider_b24.polls.decision import PASSING, look
+        """Read the poll once.
+
+        :param context: Airflow's context, not used.
+        """
+        from airflow_provider_b24.polls.decision import get_if_decided
 
         try:
-            poll = look(Bitrix24Hook(self.bitrix24_conn_id).polls, self.poll, self.rule)
-        except PASSING as error:
+            poll = get_if_decided(Bitrix24Hook(self.bitrix24_conn_id).polls, self.poll, self.rule)
+        except Bitrix24Error as error:
+            if not error.transient:
+                raise
             self.log.warning("Still waiting: %s", error)
             poll = None
         return PokeReturnValue(is_done=poll is not None, xcom_value=poll.to_dict() if poll else None)
 
     def execute(self, context: Context) -> Any:
-        """Wait for the poll."""
+        """Wait for the poll.
+
+        :param context: Airflow's context.
+        """
         try:
-            return self._look_and_defer(context) if self.deferrable else super().execute(context)
+            return self._read_and_defer(context) if self.deferrable else super().execute(context)
         except (Bitrix24Error, AirflowSensorTimeout) as error:
             # After a deferral Airflow does the same for every error, in its own loop for some only.
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(f"Skipped instead of failed: {error}") from error
             raise
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        """Return the poll that the trigger saw, or raise what it met."""
+    def execute_complete(self, context: Context, event: PollEvent) -> dict[str, Any]:  # noqa: ARG002
+        """Return the poll of the trigger's event, or raise its error.
+
+        :param context: Airflow's context, not used.
+        :param event: how the wait ended.
+        """
         if event["status"] == "success":
-            return dict(event["poll"])
+            return event["poll"]
         if event["status"] == "error":
             raise error_from_dict(event["error"])
         raise AirflowSensorTimeout(
             f"The poll was not decided within {self.timeout:.0f} s (rule: {self.rule})"
         )
 
-    def _look_and_defer(self, context: Context) -> Any:
+    def _read_and_defer(self, context: Context) -> Any:
         deadline = time.time() + float(self.timeout)
         first = self.poke(context)
         if not first.is_done:

@@ -12,6 +12,8 @@ from airflow_provider_b24.exceptions import Bitrix24Error
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from airflow_provider_b24.triggers.poll_watcher.payloads import PollEvent
+
 log = logging.getLogger(__name__)
 
 
@@ -26,7 +28,7 @@ class Bitrix24PollTrigger(BaseTrigger):
     :param bitrix24_conn_id: the Airflow connection.
     :param poll: any way to name a poll.
     :param rule: ``"stopped"``, ``"first_vote"`` or ``{"quorum": k}``.
-    :param poll_interval: seconds between two looks.
+    :param poll_interval: seconds between two reads of the poll.
     :param deadline: Unix seconds after which it gives up; absolute, so that it survives a restart
         of the triggerer. None waits for ever.
     """
@@ -61,15 +63,16 @@ class Bitrix24PollTrigger(BaseTrigger):
         """Wait, together with the other polls of this triggerer, and yield one event."""
         yield TriggerEvent(await self._event())
 
-    async def _event(self) -> dict[str, Any]:
+    async def _event(self) -> PollEvent:
         from airflow_provider_b24.polls.reference import parse_reference
         from airflow_provider_b24.polls.rules import parse_rule
+        from airflow_provider_b24.triggers.poll_watcher.payloads import error_event
         from airflow_provider_b24.triggers.poll_watcher.watcher import watcher_of
 
         try:
             reference, rule = parse_reference(self.poll), parse_rule(self.rule)
         except Bitrix24Error as error:
-            return {"status": "error", "error": error.to_dict()}
+            return error_event(error)
         log.info("Waiting for the poll (%s) by the rule %s", reference, rule)
-        feed = watcher_of(self.bitrix24_conn_id)
-        return await feed.wait(reference, rule, interval=self.poll_interval, deadline=self.deadline)
+        watcher = watcher_of(self.bitrix24_conn_id)
+        return await watcher.wait(reference, rule, interval=self.poll_interval, deadline=self.deadline)
