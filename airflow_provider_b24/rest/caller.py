@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_provider_b24.exceptions import (
     Bitrix24ApiError,
     Bitrix24Error,
+    Bitrix24LockTimeoutError,
     Bitrix24NoAnswerError,
     Bitrix24OperatingLimitError,
     Bitrix24OutcomeUnknownError,
@@ -269,8 +270,9 @@ class Caller:
 
 def _not_sent(error: Bitrix24Error) -> Failure:
     """Return the failure of an attempt that ended before its request was sent."""
-    # A queue of the bucket that is too long stays so for the whole call.
-    retryable = error.transient is True and not isinstance(error, Bitrix24RateLimitError)
+    # A queue that is too long stays so for the whole call, and a lock was waited for long enough.
+    lasting = isinstance(error, Bitrix24RateLimitError | Bitrix24LockTimeoutError)
+    retryable = error.transient is True and not lasting
     return Failure(
         Outcome.NOT_EXECUTED,
         code=error.code or "",
