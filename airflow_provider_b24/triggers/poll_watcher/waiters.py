@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from airflow_provider_b24.polls.rules import Rule, min_voters
+from airflow_provider_b24.polls.rules import WatchRule, min_voters
 from airflow_provider_b24.triggers.poll_watcher.payloads import (
     PollEvent,
     error_event,
@@ -38,7 +38,7 @@ class Waiter:
     __slots__ = ("_timer", "deadline", "event", "interval", "reference", "rule", "was_read")
 
     def __init__(
-        self, reference: PollReference, rule: Rule, *, interval: float, deadline: float | None
+        self, reference: PollReference, rule: WatchRule, *, interval: float, deadline: float | None
     ) -> None:
         self.reference = reference
         self.rule = rule

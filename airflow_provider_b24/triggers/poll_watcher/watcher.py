@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.polls.bulk import BatchOutcome, PollAnswer
     from airflow_provider_b24.polls.reference import PollReference
     from airflow_provider_b24.polls.request import PollRequest
-    from airflow_provider_b24.polls.rules import Rule
+    from airflow_provider_b24.polls.rules import WatchRule
     from airflow_provider_b24.triggers.poll_watcher.payloads import PollEvent
 
 #: Reads in a row at which the portal must break over a poll before its waiters fail.
@@ -83,7 +83,7 @@ class PollWatcher:
         return len(self._waiters)
 
     async def wait(
-        self, reference: PollReference, rule: Rule, *, interval: float, deadline: float | None
+        self, reference: PollReference, rule: WatchRule, *, interval: float, deadline: float | None
     ) -> PollEvent:
         """Return the event that ends a wait.
 
