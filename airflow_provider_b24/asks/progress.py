@@ -68,7 +68,9 @@ class Timetable:
         if self._every is None:
             return None
         rounds = max(math.floor((now - self._asked_at) / self._every), 0) + 1
-        return self._asked_at + rounds * self._every
+        at = self._asked_at + rounds * self._every
+        # Rounding must not make the same reminder due again.
+        return at if at > now else at + self._every
 
 
 class AskProgress:
