@@ -84,6 +84,9 @@ class AskSettings:
         operator = self.operator
         fields = {name: getattr(operator, name) for name in ("answers", "rule", "voters", "defaults", "tie")}
         known = {name for name, value in fields.items() if not _is_template(value)}
+        if operator.answers is None:
+            # A decorated function returns them.
+            known.discard("answers")
         if "rule" in known:
             self._check_rule()
         if "answers" in known:
