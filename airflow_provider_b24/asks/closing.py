@@ -80,7 +80,9 @@ def read_comments(hook: Bitrix24Hook, ask: Ask) -> list[dict[str, Any]]:
     :param ask: what was asked.
     """
     try:
-        return hook.chats.replies(chat_id=ask.chat_id, message_id=ask.message_id)
+        replies = hook.chats.replies(chat_id=ask.chat_id, message_id=ask.message_id)
+        # The decision itself is a reply of the asking account.
+        return [reply for reply in replies if reply["user_id"] != hook.account_id]
     except Bitrix24Error as error:
         log.warning("The replies to the poll could not be read: %s", error)
         return []
