@@ -58,6 +58,18 @@ def close_after_kill(conn_id: str, ask: Ask) -> None:
         log.warning("The poll could not be closed: %s", error)
 
 
+def stop_quietly(conn_id: str, poll: Any) -> None:
+    """Stop a poll that nobody waits for any more; a poll that can't be stopped stays open, with a warning.
+
+    :param conn_id: the Airflow connection.
+    :param poll: any way to name the poll.
+    """
+    try:
+        Bitrix24Hook(conn_id).polls.stop(poll)
+    except Bitrix24Error as error:
+        log.warning("The poll could not be stopped: %s", error)
+
+
 def announce(hook: Bitrix24Hook, ask: Ask, text: str) -> None:
     """Post the end of an ask below its poll, once; a chat that can't be written to does not fail the task.
 
