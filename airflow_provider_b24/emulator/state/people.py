@@ -62,7 +62,7 @@ class People:
     ) -> User:
         """Add a user; the first word is the name, the rest the last name."""
         with self._context.lock:
-            number = self._context.ids.next("user") if user_id is None else user_id
+            number = self._free_id() if user_id is None else user_id
             name, _, last_name = full_name.partition(" ")
             user = User(
                 number,
@@ -76,3 +76,8 @@ class People:
             )
             self._users[number] = user
             return user
+
+    def _free_id(self) -> int:
+        while (number := self._context.ids.next("user")) in self._users:
+            pass
+        return number
