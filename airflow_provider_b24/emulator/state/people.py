@@ -46,6 +46,11 @@ class People:
         """Return the user, or None."""
         return self._users.get(user_id)
 
+    def name_of(self, user_id: int) -> str:
+        """Return a user's name; of an unknown user the number."""
+        user = self._users.get(user_id)
+        return f"User {user_id}" if user is None else user.full_name
+
     def employees(self) -> list[User]:
         """Return all users who are not guests, in the order of ids."""
         return [user for user in self._users.values() if not user.external]

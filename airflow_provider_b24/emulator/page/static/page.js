@@ -1,6 +1,6 @@
 // The page shows what GET /page/state says and asks for the rest with POST.
 
-import { ask, byId, complain, fill, make, say } from './dom.js'
+import { ask, byId, complain, fill, make, rich, say } from './dom.js'
 import { offerFaults, showFaults } from './faults.js'
 import { dropDrafts, poll } from './poll.js'
 
@@ -69,7 +69,7 @@ function clock(seconds) {
 
 function message(item) {
   if (item.from === 'system') {
-    return make('li', { class: 'message system' }, make('div', { class: 'bubble' }, item.text))
+    return make('li', { class: 'message system' }, make('div', { class: 'bubble' }, ...rich(item.parts)))
   }
   const by = make('div', { class: 'by' }, make('b', {}, item.author), clock(item.at), item.edited ? 'edited' : null)
   const body = item.poll ? poll(item, act) : bubble(item)
@@ -78,7 +78,7 @@ function message(item) {
 
 function bubble(item) {
   const files = item.files.map((name) => make('div', { class: 'file' }, `File: ${name}`))
-  return make('div', { class: 'bubble' }, item.text, ...files)
+  return make('div', { class: 'bubble' }, ...rich(item.parts), ...files)
 }
 
 function showTalk(state) {
