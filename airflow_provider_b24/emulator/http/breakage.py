@@ -47,6 +47,8 @@ def _plain(fault: Fault, path: str) -> Reply | None:
         return page(504, "Gateway Time-out")
     if fault.kind == "html":
         return Reply(200, MAINTENANCE.encode(), HTML)
+    if fault.kind == "reply":
+        return Reply(int(fault.details["status"]), str(fault.details["body"]).encode())
     if fault.kind == "redirect":
         location = str(fault.details["location"]).rstrip("/") + path
         return Reply(302, b"", HTML, {"Location": location})
