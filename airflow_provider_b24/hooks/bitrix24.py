@@ -248,7 +248,7 @@ def _application_credentials(settings: ConnectionSettings, transport: Transport,
         start=TokenPair.from_connection(
             access_token=settings.access_token.reveal(), refresh_token=settings.refresh_token.reveal()
         ),
-        store=VariableTokenStore(conn_id),
+        store=VariableTokenStore(conn_id, client_secret=settings.secret),
         transport=transport,
         conn_id=conn_id,
     )
