@@ -238,7 +238,8 @@ def _print(message: str) -> None:
 
 
 def _application_credentials(settings: ConnectionSettings, transport: Transport, conn_id: str) -> Credentials:
-    from airflow_provider_b24.rest.auth import Application, OAuthCredentials, default_oauth_server
+    from airflow_provider_b24.rest.auth import OAuthCredentials
+    from airflow_provider_b24.rest.oauth_server import Application, default_oauth_server
     from airflow_provider_b24.rest.token_store import TokenPair, VariableTokenStore
 
     server = settings.oauth_server or default_oauth_server(settings.portal)

@@ -57,7 +57,7 @@ class PollSending:
         try:
             return self._send_once(params, repeated=repeated)
         except Bitrix24Error as error:
-            if known is None and (error.outcome is Outcome.UNKNOWN or error.method != _METHOD):
+            if known is None and (error.outcome is Outcome.UNKNOWN or error.may_have_executed):
                 raise _perhaps_sent(error, template) from error
             raise
 
@@ -65,8 +65,13 @@ class PollSending:
         answer, repeated = self._send_past_twin(params, repeated=repeated)
         sent = self._sent(answer, params["chatId"])
         if repeated:
-            # A repeated send names the first message but a vote that hangs on nothing.
-            sent["vote_id"] = self._read_vote_id(sent)
+            try:
+                # A repeated send names the first message but a vote that hangs on nothing.
+                sent["vote_id"] = self._read_vote_id(sent)
+            except Bitrix24Error as error:
+                # The poll is sent; only its vote id is not known.
+                error.may_have_executed = True
+                raise
         return sent
 
     def _send_past_twin(self, params: dict[str, Any], *, repeated: bool) -> tuple[Response, bool]:
@@ -86,6 +91,10 @@ class PollSending:
                     error.outcome, error.advice = Outcome.UNKNOWN, _STILL_BUSY
                     raise
                 self._sleep(pauses.pop(0))
+            except Bitrix24Error as error:
+                # The earlier copy may be under way, whatever became of this one.
+                error.may_have_executed |= len(pauses) < len(_TWIN_PAUSES)
+                raise
             else:
                 return answer, repeated or answer.attempts > 1
 
