@@ -2,7 +2,7 @@
 
 The portal drops answers that it does not know, keeps the first of several on a single-choice
 question, and erases an earlier vote before it finds the new one broken. So a ballot that it would
-mangle is refused here.
+change is refused here.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ def make_ballot(poll: Poll, answers: Any) -> dict[str, list[int]]:
 
 
 def same_choice(poll: Poll, ballot: Mapping[str, Sequence[int]]) -> bool:
-    """Say whether the connection's user has already cast exactly this ballot."""
+    """Say whether the connection's user has already cast exactly this ballot.
+
+    :param poll: a fresh read of the poll.
+    :param ballot: question id to answer ids.
+    """
     wanted = {int(question): frozenset(answers) for question, answers in ballot.items()}
     return bool(wanted) and dict(poll.own_answers) == wanted
 
@@ -92,7 +96,7 @@ def _find_answer(question: Question, name: Any, path: str) -> Answer:
 
 
 def _named(rows: Sequence[_Row], name: Any) -> list[_Row]:
-    # Only what is nobody's text may be an id, so that an answer "2026" can be named.
+    # A text comes before an id, so that an answer "2026" can be named.
     return [row for row in rows if _is_text(row.text, name)] or [row for row in rows if _is_id(row.id, name)]
 
 

@@ -1,49 +1,41 @@
-"""One look at a poll that somebody waits for."""
+"""The poll that somebody waits for, once its rule is met."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.exceptions import (
-    Bitrix24NoAnswerError,
-    Bitrix24OperatingLimitError,
-    Bitrix24PollUndecidedError,
-    Bitrix24RateLimitError,
-    Bitrix24ServerError,
-    Outcome,
-)
+from airflow_provider_b24.exceptions import Bitrix24PollUndecidedError, Outcome
 from airflow_provider_b24.polls.reference import parse_reference
-from airflow_provider_b24.polls.rules import Decided, Impossible, decide, parse_rule
+from airflow_provider_b24.polls.rules import parse_rule
+from airflow_provider_b24.polls.verdict import Decided, Impossible, decide
 
 if TYPE_CHECKING:
     from airflow_provider_b24.polls.api import PollsApi
     from airflow_provider_b24.polls.poll import Poll
     from airflow_provider_b24.polls.reference import PollReference
-    from airflow_provider_b24.polls.rules import Rule
-
-#: Troubles that pass: who waits for people can wait for the portal, too.
-PASSING = (
-    Bitrix24NoAnswerError,
-    Bitrix24RateLimitError,
-    Bitrix24OperatingLimitError,
-    Bitrix24ServerError,
-)
+    from airflow_provider_b24.polls.rules import WatchRule
 
 
-def look(polls: PollsApi, poll: Any, rule: Any) -> Poll | None:
-    """Return the poll if the rule is met, None if it is still open.
+def get_if_decided(polls: PollsApi, poll: Any, rule: Any) -> Poll | None:
+    """Read a poll; return it if the rule is met, None if it is still open.
 
-    :raises Bitrix24PollUndecidedError: when the rule can't be met any more.
+    :param polls: the portal's polls.
+    :param poll: any way to name the poll.
+    :param rule: the rule as a user writes it.
+    :raises Bitrix24PollUndecidedError: when the rule can no longer be met.
     """
     parsed = parse_rule(rule)
     reference = parse_reference(poll)
-    return judge(polls.get(reference), reference, parsed)
+    return poll_if_decided(polls.get(reference), reference, parsed)
 
 
-def judge(poll: Poll, reference: PollReference, rule: Rule) -> Poll | None:
+def poll_if_decided(poll: Poll, reference: PollReference, rule: WatchRule) -> Poll | None:
     """Return the poll if the rule is met, None if it is still open.
 
-    :raises Bitrix24PollUndecidedError: when the rule can't be met any more.
+    :param poll: the poll as it was just read.
+    :param reference: how it was named.
+    :param rule: when it is decided.
+    :raises Bitrix24PollUndecidedError: when the rule can no longer be met.
     """
     verdict = decide(poll, rule)
     if isinstance(verdict, Impossible):

@@ -46,13 +46,13 @@ class PollDraft:
     def payload(self) -> dict[str, Any]:
         """Return ``IM_MESSAGE_VOTE_DATA``, checked.
 
-        :raises Bitrix24ValidationError: with the path in the draft's own words (``answers[3]``).
+        :raises Bitrix24ValidationError: with the path as the draft's parameters name it (``answers[3]``).
         """
         data = self._data()
         try:
             check(data, "poll")
         except Bitrix24ValidationError as error:
-            raise _in_own_words(error) from None
+            raise _with_parameter_names(error) from None
         self._refuse_repeated_answers()
         return data
 
@@ -76,14 +76,15 @@ class PollDraft:
         for index, answer in enumerate(self.answers):
             first = seen.setdefault(answer.strip(), index)
             if first != index:
-                # The portal would take it, but nobody could name one of the two by its text.
+                # The portal would take it, but neither of the two could be named by its text.
                 raise Bitrix24ValidationError(f"answers[{index}]", f"repeats answers[{first}]")
 
 
 def check_payload(data: Any) -> dict[str, Any]:
     """Return ``IM_MESSAGE_VOTE_DATA`` as it is given, or refuse it.
 
-    :raises Bitrix24ValidationError: with the path in Bitrix24's words (``QUESTIONS[0].ANSWERS``).
+    :param data: the payload.
+    :raises Bitrix24ValidationError: with the path in the payload (``QUESTIONS[0].ANSWERS``).
     """
     check(data, "poll", root="IM_MESSAGE_VOTE_DATA")
     return dict(data)
@@ -102,7 +103,7 @@ def _flag(value: Any, forms: dict[bool, int]) -> Any:
     return forms[value] if isinstance(value, bool) else None
 
 
-def _in_own_words(error: Bitrix24ValidationError) -> Bitrix24ValidationError:
+def _with_parameter_names(error: Bitrix24ValidationError) -> Bitrix24ValidationError:
     for pattern, name in _NAMES:
         if pattern.match(error.path):
             path = pattern.sub(name, error.path)

@@ -1,15 +1,27 @@
-"""A poll as Python and XCom see it, whatever PHP made of its numbers and empty lists."""
+"""A poll as Python and XCom see it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.polls.reference import PollReference, ReferenceKind
+from airflow_provider_b24.rest.php import (
+    as_bool,
+    as_count,
+    as_dict,
+    as_id,
+    as_number,
+    as_rows,
+    as_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _ANONYMOUS = 2
 _REVOTE = 1
+_MULTIPLE_CHOICE = 1
 
 
 @dataclass(frozen=True)
@@ -54,8 +66,8 @@ class Question:
 class Poll:
     """A poll at the moment at which it was read.
 
-    :param message_id: the chat message that it hangs on; None when it was named by an attach id or
-        hangs on a feed post.
+    :param message_id: the chat message that it is attached to; None when it was named by an attach id
+        or is attached to a feed post.
     :param voters: how many people have voted.
     :param is_finished: whether it is stopped.
     :param is_voted: whether the connection's user has voted.
@@ -85,26 +97,31 @@ class Poll:
     def from_attach(cls, attach: Mapping[str, Any], *, reference: PollReference, portal: str) -> Poll:
         """Return the poll that a reply's ``attach`` describes.
 
-        :param reference: how the poll was named: the reply does not say what it hangs on.
+        :param attach: the object as the portal sent it.
+        :param reference: how the poll was named: the reply does not say what it is attached to.
         :param portal: the portal's address, for an absolute result address.
+        :raises ValueError: when it has no id, no counter or no questions, or is not a poll at all.
         """
-        options = _int(attach.get("OPTIONS"))
-        named_by_message = reference.kind is ReferenceKind.MESSAGE
+        by_message = reference.kind is ReferenceKind.MESSAGE
+        is_finished = as_bool(attach.get("isFinished"))
+        questions = tuple(map(_question, _rows(attach.get("QUESTIONS"))))
+        if not questions:
+            raise ValueError("it has no questions")
         return cls(
-            message_id=_int(attach.get("entityId")) or int(reference.value) if named_by_message else None,
-            attach_id=_int(attach.get("ID")),
-            vote_id=_int(attach.get("VOTE_ID")),
-            voters=_int(attach.get("COUNTER")),
-            questions=tuple(_question(row) for row in _rows(attach.get("QUESTIONS"))),
-            is_finished=bool(attach.get("isFinished")),
-            anonymous=_int(attach.get("ANONYMITY")) == _ANONYMOUS,
-            allow_revote=bool(options & _REVOTE),
-            is_voted=bool(attach.get("isVoted")),
+            message_id=int(reference.value) if by_message else None,
+            attach_id=as_id(attach.get("ID")),
+            vote_id=as_id(attach.get("VOTE_ID")),
+            voters=as_count(attach.get("COUNTER")),
+            questions=questions,
+            is_finished=is_finished,
+            anonymous=as_number(attach.get("ANONYMITY")) == _ANONYMOUS,
+            allow_revote=bool(int(as_number(attach.get("OPTIONS"))) & _REVOTE),
+            is_voted=as_bool(attach.get("isVoted")),
             # In the second in which a poll is stopped the portal still says yes.
-            can_vote=bool(attach.get("canVote")) and not attach.get("isFinished"),
-            result_url=_absolute(str(attach.get("resultUrl") or ""), portal),
-            can_revote=bool(attach.get("canRevote")),
-            can_edit=bool(attach.get("canEdit")),
+            can_vote=as_bool(attach.get("canVote")) and not is_finished,
+            result_url=_absolute(as_text(attach.get("resultUrl")), portal),
+            can_revote=as_bool(attach.get("canRevote")),
+            can_edit=as_bool(attach.get("canEdit")),
             own_answers=_own_answers(attach.get("userAnswerMap")),
         )
 
@@ -127,41 +144,34 @@ class Poll:
 
 def _question(row: Mapping[str, Any]) -> Question:
     return Question(
-        id=_int(row.get("ID")),
-        text=str(row.get("QUESTION") or ""),
-        multiple_choice=_int(row.get("FIELD_TYPE")) == 1,
-        votes=_int(row.get("COUNTER")),
-        answers=tuple(_answer(answer) for answer in _rows(row.get("ANSWERS"))),
+        id=as_id(row.get("ID")),
+        text=as_text(row.get("QUESTION")),
+        multiple_choice=as_number(row.get("FIELD_TYPE")) == _MULTIPLE_CHOICE,
+        votes=as_count(row.get("COUNTER")),
+        answers=tuple(map(_answer, _rows(row.get("ANSWERS")))),
     )
 
 
 def _answer(row: Mapping[str, Any]) -> Answer:
     return Answer(
-        id=_int(row.get("ID")),
-        text=str(row.get("MESSAGE") or ""),
-        votes=_int(row.get("COUNTER")),
-        percent=float(row.get("PERCENT") or 0),
+        id=as_id(row.get("ID")),
+        text=as_text(row.get("MESSAGE")),
+        votes=as_count(row.get("COUNTER")),
+        percent=as_number(row.get("PERCENT")),
     )
 
 
-def _rows(value: Any) -> list[Mapping[str, Any]]:
-    """Return PHP's rows in the order in which the chat shows them."""
-    rows = list(value.values()) if isinstance(value, Mapping) else list(value or [])
-    return sorted(rows, key=lambda row: (_int(row.get("C_SORT")), _int(row.get("ID"))))
+def _rows(value: Any) -> list[dict[str, Any]]:
+    """Return rows in the order in which the chat shows them."""
+    return sorted(as_rows(value), key=lambda row: (as_number(row.get("C_SORT")), as_id(row.get("ID"))))
 
 
 def _own_answers(value: Any) -> dict[int, frozenset[int]]:
-    if not isinstance(value, Mapping):
-        return {}
-    return {_int(question): frozenset(map(_int, answers)) for question, answers in value.items()}
+    return {
+        as_id(question): frozenset(map(as_id, as_dict(answers)))
+        for question, answers in as_dict(value).items()
+    }
 
 
 def _absolute(url: str, portal: str) -> str:
     return portal + url if url.startswith("/") else url
-
-
-def _int(value: Any) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +9,7 @@ from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.ids import positive_number
+from airflow_provider_b24.rendered import literal
 
 
 class ReferenceKind(StrEnum):
@@ -22,7 +21,7 @@ class ReferenceKind(StrEnum):
     SIGNED = "signed_attach_id"
 
 
-#: Module and type of what a poll hangs on. The stored module is lower case, the type has single
+#: Module and type of what a poll is attached to. The stored module is lower case, the type has single
 #: backslashes; the portal compares both as they are.
 _ENTITIES = {
     ReferenceKind.MESSAGE: ("im", "Bitrix\\Vote\\Attachment\\ImMessageConnector"),
@@ -64,13 +63,19 @@ class PollReference:
 
 
 def entity_params(kind: ReferenceKind) -> dict[str, str]:
-    """Return module and type of what a poll hangs on, as ``getMany`` takes them."""
+    """Return module and type of what a poll is attached to, as ``getMany`` takes them.
+
+    :param kind: a message or a feed post.
+    """
     module, entity_type = _ENTITIES[kind]
     return {"moduleId": module, "entityType": entity_type}
 
 
 def is_entity(kind: ReferenceKind) -> bool:
-    """Say whether ``getMany`` can read polls that are named so."""
+    """Say whether ``getMany`` can read polls that are named so.
+
+    :param kind: how the poll is named.
+    """
     return kind in _ENTITIES
 
 
@@ -85,7 +90,7 @@ def parse_reference(poll: Any) -> PollReference:
         return poll
     # A Poll is built from references, so its class can't be imported here.
     described = poll.to_dict() if hasattr(poll, "to_dict") else poll
-    value = _unrendered(described) if isinstance(described, str) else described
+    value = literal(described) if isinstance(described, str) else described
     if isinstance(value, Mapping):
         return _from_mapping(value)
     number = positive_number(value)
@@ -113,15 +118,3 @@ def _signed(value: Any) -> str:
     if isinstance(value, str) and value.strip():
         return value.strip()
     raise Bitrix24ValidationError("poll.signed_attach_id", "must be the text that the portal gave")
-
-
-def _unrendered(text: str) -> Any:
-    """Return the mapping that a template has turned into text, or the text itself."""
-    if not text.lstrip().startswith("{"):
-        return text
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-            continue
-    return text

@@ -19,6 +19,7 @@ def fresh_template_id() -> str:
 def check_template_id(template_id: str) -> str:
     """Return the id, or refuse one that the portal would ignore.
 
+    :param template_id: the id.
     :raises Bitrix24ValidationError: when it is no lower-case UUID of version 4.
     """
     if TEMPLATE_ID.fullmatch(str(template_id)):

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24ServerError, Outcome
+from airflow_provider_b24.exceptions import Bitrix24ServerError, Outcome
 
 #: No number of a database has more digits.
 _NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+_LIMIT = 10**19
 _TRUE = frozenset({"1", "Y", "y", "true"})
 _FALSE = frozenset({"0", "N", "n", "false", ""})
 
@@ -25,14 +26,15 @@ def as_int(value: Any) -> int:
 
     :raises ValueError: when it is neither, or larger than a number of a database.
     """
-    if isinstance(value, bool):
-        raise ValueError(f"{value!r} is not a number")
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    text = str(value).strip() if isinstance(value, int | str) else ""
-    if not _NUMBER.fullmatch(text):
-        raise ValueError(f"{_excerpt(value)} is not a number")
-    return int(text)
+    if isinstance(value, str):
+        if _NUMBER.fullmatch(value.strip()):
+            return int(value)
+    elif isinstance(value, float):
+        if value.is_integer() and abs(value) < _LIMIT:
+            return int(value)
+    elif isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LIMIT:
+        return value
+    raise ValueError(f"{_excerpt(value)} is not an integer")
 
 
 def as_id(value: Any) -> int:
@@ -66,7 +68,10 @@ def as_number(value: Any) -> float:
         return 0.0
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"{_excerpt(value)} is not a number")
-    number = float(value)
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        number = math.nan
     if not math.isfinite(number):
         raise ValueError(f"{_excerpt(value)} is not a finite number")
     return number
@@ -105,7 +110,7 @@ def as_dict(value: Any) -> dict[str, Any]:
     :raises ValueError: when it is something else.
     """
     if isinstance(value, Mapping):
-        return {str(key): item for key, item in value.items()}
+        return dict(value)
     if value is None or value is False or value == []:
         return {}
     raise ValueError(f"{_excerpt(value)} is not an object")
@@ -164,16 +169,14 @@ def promised(
     try:
         yield
     except ValueError as error:
-        if isinstance(error, Bitrix24Error):
-            raise
         description = f"the reply is not {what}: {error}"
-    else:
-        return
-    raise Bitrix24ServerError(method=method, description=description, outcome=outcome, conn_id=conn_id)
+        raise Bitrix24ServerError(
+            method=method, description=description, outcome=outcome, conn_id=conn_id
+        ) from None
 
 
 def _excerpt(value: Any) -> str:
     """Name a value without showing what it holds: replies carry texts of people."""
     if isinstance(value, str):
         return f"a text of {len(value)} characters"
-    return f"a value of type {type(value).__name__}" if not isinstance(value, int | float) else "the number"
+    return f"a value of type {type(value).__name__}"

@@ -182,7 +182,7 @@ def kinds(found: list[Poll | Bitrix24Error]) -> list[type]:
     return [type(each) for each in found]
 
 
-def test_many_polls_come_in_order_with_duplicates(
+def test_get_many_keeps_order_and_duplicates(
     portal: Emulator, polls: PollsApi, ask: Callable[..., int]
 ) -> None:
     one, two, three = ask("One?"), ask("Two?"), ask("Three?")
@@ -192,19 +192,19 @@ def test_many_polls_come_in_order_with_duplicates(
     assert portal.requests.count_commands(GET) == 0
 
 
-def test_no_polls_cost_no_request(portal: Emulator, polls: PollsApi) -> None:
+def test_get_many_of_no_polls_sends_no_request(portal: Emulator, polls: PollsApi) -> None:
     assert polls.get_many([]) == []
     assert portal.requests.count() == 0
 
 
-def test_many_reads_as_one_does(polls: PollsApi, ask: Callable[..., int]) -> None:
+def test_get_many_reads_a_poll_as_get_does(polls: PollsApi, ask: Callable[..., int]) -> None:
     messages = [ask("One?"), ask("Two?", anonymous=True)]
     polls.vote(messages[0], answers="Yes")
     assert polls.get_many(messages) == [polls.get(message) for message in messages]
 
 
 @pytest.mark.parametrize("documented", [False, True])
-def test_a_deleted_or_hidden_poll_spoils_no_other(
+def test_a_deleted_or_hidden_poll_is_its_own_error_and_no_others(
     portal: Emulator, polls: PollsApi, ask: Callable[..., int], documented: bool
 ) -> None:
     messages = [ask(f"Number {number}?") for number in range(5)]
@@ -238,7 +238,7 @@ def test_more_than_fifty_polls_are_read_in_lists_of_fifty(
     assert portal.requests.count_commands(GET) == 0
 
 
-def test_only_the_spoilt_list_is_read_one_by_one(
+def test_only_the_polls_of_a_refused_list_are_read_one_by_one(
     portal: Emulator, polls: PollsApi, ask: Callable[..., int]
 ) -> None:
     messages = [ask(f"Number {number}?") for number in range(103)]
@@ -250,7 +250,9 @@ def test_only_the_spoilt_list_is_read_one_by_one(
     assert portal.requests.count_commands(GET) == 3
 
 
-def test_all_ways_to_name_a_poll_mix(portal: Emulator, polls: PollsApi, ask: Callable[..., int]) -> None:
+def test_get_many_takes_all_ways_to_name_a_poll(
+    portal: Emulator, polls: PollsApi, ask: Callable[..., int]
+) -> None:
     one, two, three = ask("One?"), ask("Two?"), ask("Three?")
     posts = [portal.add_feed_post({"Lunch?": ["Soup", "Pie"]}) for _ in range(2)]
     found = polls.get_many(
@@ -347,7 +349,7 @@ def test_the_report_is_the_portal_s_own_file(
 
 
 @pytest.mark.parametrize("kind", ["html", "empty", "status_502", "drop_after"])
-def test_a_page_instead_of_the_report_is_no_report(
+def test_a_html_page_instead_of_the_report_is_no_answer(
     portal: Emulator, polls: PollsApi, ask: Callable[..., int], kind: str
 ) -> None:
     message = ask()
@@ -356,7 +358,7 @@ def test_a_page_instead_of_the_report_is_no_report(
         polls.report(message)
 
 
-def test_a_page_once_instead_of_the_report_is_asked_past(
+def test_a_report_is_requested_again_after_one_html_page(
     portal: Emulator, polls: PollsApi, ask: Callable[..., int]
 ) -> None:
     message = ask()
@@ -368,7 +370,7 @@ def test_a_page_once_instead_of_the_report_is_asked_past(
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "status_504", "html", "empty", "truncated"])
-def test_a_read_is_repeated(portal: Emulator, polls: PollsApi, ask: Callable[..., int], kind: str) -> None:
+def test_a_read_is_retried(portal: Emulator, polls: PollsApi, ask: Callable[..., int], kind: str) -> None:
     message = ask()
     portal.faults.add(kind, method=GET, times=2)
     portal.faults.add(kind, method="batch", times=2)
@@ -376,14 +378,14 @@ def test_a_read_is_repeated(portal: Emulator, polls: PollsApi, ask: Callable[...
     assert kinds(polls.get_many([message])) == [Poll]
 
 
-def test_a_portal_that_is_down_is_no_poll_s_own_error(portal: Emulator, ask: Callable[..., int]) -> None:
+def test_get_many_raises_when_the_portal_is_down(portal: Emulator, ask: Callable[..., int]) -> None:
     message = ask()
     portal.faults.add("status_502", method="batch", times=None)
     with pytest.raises(Bitrix24NoAnswerError):
         PollsApi(client_of(portal)).get_many([message])
 
 
-def test_a_list_that_is_nobodys_fault_is_not_read_again_poll_by_poll(
+def test_polls_of_a_list_with_a_connection_wide_error_are_not_read_one_by_one(
     portal: Emulator, polls: PollsApi, ask: Callable[..., int]
 ) -> None:
     messages = [ask() for _ in range(3)]

@@ -36,7 +36,7 @@ names = st.one_of(
         ({"signed_attach_id": " 91.abc "}, {"signedAttachId": "91.abc"}),
     ],
 )
-def test_the_portal_is_asked_in_its_own_words(name: Any, params: dict[str, Any]) -> None:
+def test_a_reference_becomes_the_parameters_that_the_portal_takes(name: Any, params: dict[str, Any]) -> None:
     assert parse_reference(name).params() == params
 
 
@@ -62,7 +62,7 @@ def test_a_mapping_names_a_poll_by_its_best_key(name: Any, wanted: dict[str, int
 
 @settings(max_examples=60, deadline=None)
 @given(names)
-def test_a_reference_survives_every_way_in_which_airflow_passes_it_on(name: Any) -> None:
+def test_parse_reference_restores_a_reference_from_every_form_that_airflow_passes_on(name: Any) -> None:
     reference = parse_reference(name)
     for form in (reference, reference.to_dict(), str(reference.to_dict()), json.dumps(reference.to_dict())):
         assert parse_reference(form) == reference
@@ -70,7 +70,7 @@ def test_a_reference_survives_every_way_in_which_airflow_passes_it_on(name: Any)
 
 @settings(max_examples=100, deadline=None)
 @given(st.one_of(st.text(), st.text().map("{".__add__), st.none(), st.booleans(), st.floats(), st.binary()))
-def test_anything_else_is_refused_in_one_way(name: Any) -> None:
+def test_anything_that_names_no_poll_is_refused_with_the_same_rule(name: Any) -> None:
     try:
         reference = parse_reference(name)
     except Bitrix24ValidationError as error:
@@ -79,6 +79,6 @@ def test_anything_else_is_refused_in_one_way(name: Any) -> None:
         assert str(reference.value) == str(name).strip().lstrip("0")
 
 
-def test_a_reference_shows_itself_without_its_signature() -> None:
+def test_str_of_a_reference_hides_the_signed_id() -> None:
     assert str(PollReference(ReferenceKind.MESSAGE, 5012)) == "message_id 5012"
     assert "91.abc" not in str(PollReference(ReferenceKind.SIGNED, "91.abc"))

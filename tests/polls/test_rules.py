@@ -1,4 +1,4 @@
-"""When a poll is decided: laws that hold for all polls."""
+"""When a poll is decided: properties that hold for all polls."""
 
 from __future__ import annotations
 
@@ -12,16 +12,8 @@ from hypothesis import strategies as st
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.polls.poll import Poll
 from airflow_provider_b24.polls.reference import parse_reference
-from airflow_provider_b24.polls.rules import (
-    Decided,
-    Impossible,
-    Pending,
-    Quorum,
-    Rule,
-    Stopped,
-    decide,
-    parse_rule,
-)
+from airflow_provider_b24.polls.rules import Quorum, Rule, Stopped, parse_rule
+from airflow_provider_b24.polls.verdict import Decided, Impossible, Pending, decide
 
 QUICK = settings(max_examples=100, deadline=None)
 rules = st.one_of(st.just(Stopped()), st.integers(min_value=1, max_value=12).map(Quorum))
@@ -51,7 +43,7 @@ voters_lists = st.lists(
 
 @QUICK
 @given(voters_lists, st.booleans(), rules)
-def test_the_order_of_votes_counts_for_nothing(
+def test_the_order_of_votes_does_not_change_the_verdict(
     votes: list[tuple[int, int]], is_finished: bool, rule: Rule
 ) -> None:
     verdict = decide(poll_of(votes, is_finished=is_finished), rule)
@@ -61,7 +53,7 @@ def test_the_order_of_votes_counts_for_nothing(
 
 @QUICK
 @given(voters_lists, st.integers(0, 12), st.booleans(), rules)
-def test_votes_never_undo_a_decision(
+def test_more_votes_never_undo_a_decision(
     votes: list[tuple[int, int]], cut: int, is_finished: bool, rule: Rule
 ) -> None:
     if isinstance(decide(poll_of(votes[:cut], is_finished=is_finished), rule), Decided):
@@ -70,7 +62,7 @@ def test_votes_never_undo_a_decision(
 
 @QUICK
 @given(voters_lists, st.booleans(), rules)
-def test_only_a_finished_poll_is_past_deciding(
+def test_a_rule_is_impossible_only_and_pending_never_for_a_finished_poll(
     votes: list[tuple[int, int]], is_finished: bool, rule: Rule
 ) -> None:
     verdict = decide(poll_of(votes, is_finished=is_finished), rule)
@@ -97,7 +89,7 @@ def test_a_smaller_quorum_is_met_whenever_a_larger_one_is(
 
 @QUICK
 @given(rules)
-def test_a_rule_survives_its_written_form(rule: Rule) -> None:
+def test_parse_rule_restores_a_rule_from_its_json(rule: Rule) -> None:
     assert parse_rule(rule.to_json()) == rule == parse_rule(rule)
 
 
@@ -116,12 +108,14 @@ def test_a_rule_survives_its_written_form(rule: Rule) -> None:
         ({"quorum": 3}, 2, True, Impossible),
     ],
 )
-def test_a_rule_decides(rule: Any, voters: int, is_finished: bool, verdict: type) -> None:
+def test_decide_returns_the_verdict_of_the_rule(
+    rule: Any, voters: int, is_finished: bool, verdict: type
+) -> None:
     poll = replace(poll_of([], is_finished=is_finished), voters=voters)
     assert isinstance(decide(poll, parse_rule(rule)), verdict)
 
 
-def test_what_is_impossible_says_why() -> None:
+def test_an_impossible_verdict_gives_its_reason() -> None:
     verdict = decide(poll_of([(1, 1)], is_finished=True), Quorum(3))
     assert verdict == Impossible("the poll was stopped with 1 of 3 votes")
 
@@ -129,7 +123,7 @@ def test_what_is_impossible_says_why() -> None:
 @pytest.mark.parametrize(
     "rule", [{"quorum": 0}, {"quorum": True}, {"quorum": "²"}, {"quorum": 2.0}, {"quorum": None}]
 )
-def test_a_quorum_is_a_number_of_people(rule: Any) -> None:
+def test_a_quorum_that_is_not_a_number_of_people_is_refused(rule: Any) -> None:
     with pytest.raises(Bitrix24ValidationError) as caught:
         parse_rule(rule)
     assert (caught.value.path, caught.value.rule) == ("rule.quorum", "must be a number of people, 1 or more")

@@ -113,7 +113,7 @@ def test_a_token_that_expires_while_a_poll_is_sent_leaves_one_poll(portal: Emula
     one_poll_is_there(portal, chat, send(polls, chat))
 
 
-def test_a_poll_that_went_through_at_once_is_not_read_back(
+def test_a_poll_that_was_sent_by_the_first_request_is_not_read_back(
     portal: Emulator, polls: PollsApi, chat: int
 ) -> None:
     one_poll_is_there(portal, chat, send(polls, chat))
@@ -141,10 +141,10 @@ def test_each_send_without_a_template_id_is_a_poll_of_its_own(
     assert len(portal.polls()) == 2
 
 
-# A twin in flight
+# An in-flight duplicate
 
 
-def test_a_twin_that_is_in_flight_is_waited_for(portal: Emulator, polls: PollsApi, chat: int) -> None:
+def test_an_in_flight_duplicate_is_waited_for(portal: Emulator, polls: PollsApi, chat: int) -> None:
     portal.faults.add("hold", method=SEND)
     first: list[dict[str, int]] = []
     thread = threading.Thread(
@@ -166,7 +166,7 @@ def test_a_twin_that_is_in_flight_is_waited_for(portal: Emulator, polls: PollsAp
     one_poll_is_there(portal, chat, second)
 
 
-def test_a_client_that_meets_its_own_lost_try_waits_for_it_and_knows_the_vote(
+def test_a_client_waits_for_its_own_lost_attempt_and_reads_the_vote_id_back(
     portal: Emulator, chat: int
 ) -> None:
     portal.faults.add("hold", method=SEND)
@@ -179,7 +179,9 @@ def test_a_client_that_meets_its_own_lost_try_waits_for_it_and_knows_the_vote(
     one_poll_is_there(portal, chat, send(polls, chat))
 
 
-def test_a_twin_that_never_ends_is_not_waited_for_without_end(portal: Emulator, chat: int) -> None:
+def test_an_in_flight_duplicate_that_never_ends_is_waited_for_a_limited_time(
+    portal: Emulator, chat: int
+) -> None:
     portal.faults.add("hold", method=SEND, seconds=0.0, abandon=True)
     naps: list[float] = []
     polls = PollsApi(client_of(portal), sleep=naps.append)
@@ -192,7 +194,7 @@ def test_a_twin_that_never_ends_is_not_waited_for_without_end(portal: Emulator, 
     assert not portal.polls()
 
 
-def test_an_abandoned_twin_is_replaced_after_an_hour(portal: Emulator, chat: int) -> None:
+def test_an_abandoned_duplicate_is_replaced_after_an_hour(portal: Emulator, chat: int) -> None:
     portal.faults.add("hold", method=SEND, seconds=0.0, abandon=True)
     polls = PollsApi(client_of(portal), sleep=lambda _: None)
     with pytest.raises(Bitrix24PollRejectedError):
@@ -214,7 +216,7 @@ def test_a_refusal_of_a_poll_that_was_never_sent_before_is_final(portal: Emulato
     assert portal.requests.count(SEND) == 1
 
 
-# Without a template id of the caller's own nobody can repeat the send
+# Without a template id of the caller's own the send can't be repeated
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "status_502", "empty"])
@@ -361,7 +363,7 @@ def test_data_as_the_page_shows_it_goes_out_unchanged(portal: Emulator, polls: P
     one_poll_is_there(portal, chat, sent)
 
 
-def test_data_is_sent_once_too(portal: Emulator, polls: PollsApi, chat: int) -> None:
+def test_send_data_sends_a_poll_once(portal: Emulator, polls: PollsApi, chat: int) -> None:
     data = {"QUESTIONS": [{"QUESTION": "Lunch?", "ANSWERS": [{"MESSAGE": "Yes"}, {"MESSAGE": "No"}]}]}
     portal.faults.add("drop_after", method=SEND)
     one_poll_is_there(portal, chat, polls.send_data(chat_id=chat, data=data))
@@ -370,14 +372,16 @@ def test_data_is_sent_once_too(portal: Emulator, polls: PollsApi, chat: int) -> 
 # What the portal refuses
 
 
-def test_a_chat_that_is_not_there(portal: Emulator, polls: PollsApi) -> None:
+def test_a_poll_for_a_chat_that_does_not_exist_is_refused(portal: Emulator, polls: PollsApi) -> None:
     with pytest.raises(Bitrix24ChatNotFoundError) as caught:
         send(polls, 999_999)
     assert caught.value.code == "CHAT_ID"
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
-def test_a_chat_in_which_the_user_may_not_write(portal: Emulator, polls: PollsApi, language: str) -> None:
+def test_a_poll_for_a_chat_that_the_user_may_not_write_in_is_refused(
+    portal: Emulator, polls: PollsApi, language: str
+) -> None:
     portal.quirks.language = language
     with pytest.raises(Bitrix24ChatAccessError) as caught:
         send(polls, portal.add_chat("Board", members=[2]), template_id=TEMPLATE)

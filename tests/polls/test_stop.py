@@ -49,7 +49,7 @@ def test_a_stop_whose_reply_is_lost_is_repeated(
 
 @pytest.mark.parametrize(("documented", "code"), [(False, "510"), (True, "403")])
 @pytest.mark.parametrize("action", ["stop", "resume"])
-def test_only_the_author_may(
+def test_only_the_author_may_stop_and_resume(
     *,
     portal: Emulator,
     ask: Callable[..., int],
@@ -68,12 +68,12 @@ def test_only_the_author_may(
 
 
 @pytest.mark.parametrize("action", ["stop", "resume"])
-def test_a_poll_that_is_not_there(polls: PollsApi, action: str) -> None:
+def test_stop_and_resume_of_a_missing_poll_are_not_found(polls: PollsApi, action: str) -> None:
     with pytest.raises(Bitrix24PollNotFoundError):
         getattr(polls, action)(999_999)
 
 
-def test_stop_and_the_look_after_it_are_two_requests(
+def test_a_stop_and_the_read_after_it_are_two_requests(
     portal: Emulator, polls: PollsApi, ask: Callable[..., int]
 ) -> None:
     message = ask()

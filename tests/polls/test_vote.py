@@ -150,7 +150,7 @@ def test_a_vote_whose_reply_is_lost_is_cast_once(
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "status_502", "status_503_limit"])
-def test_a_vote_that_did_not_arrive_is_repeated(
+def test_a_vote_that_did_not_arrive_is_sent_again(
     portal: Emulator, polls: PollsApi, ask: Callable[..., int], kind: str
 ) -> None:
     message = ask()
@@ -175,7 +175,7 @@ def test_a_lost_vote_in_a_poll_that_is_stopped_meanwhile_counts_as_cast(
     assert (votes(poll), poll.is_finished) == ({"Yes": 1, "No": 0}, True)
 
 
-def test_a_vote_that_is_there_from_another_time_is_no_excuse(
+def test_a_vote_from_another_time_does_not_count_as_cast_now(
     either_portal: Emulator, ask: Callable[..., int]
 ) -> None:
     message = ask()
@@ -218,7 +218,7 @@ def test_a_retried_task_finds_its_own_vote_in_a_stopped_poll(
     assert polls.vote(message, answers=["Yes"], may_have_voted=True).is_finished
 
 
-# Between the look and the vote
+# Between the read and the vote
 
 
 def meanwhile(portal: Emulator, happens: Callable[[], object]) -> PollsApi:
@@ -241,7 +241,7 @@ def stop_and_wait(portal: Emulator, message: int) -> None:
     portal.portal.clock = lambda: now + 60
 
 
-def test_a_poll_that_is_stopped_between_look_and_vote(
+def test_a_poll_that_is_stopped_between_read_and_vote_takes_no_vote(
     either_portal: Emulator, ask: Callable[..., int]
 ) -> None:
     message = ask()
@@ -251,7 +251,7 @@ def test_a_poll_that_is_stopped_between_look_and_vote(
 
 
 @pytest.mark.parametrize("answer", ["Yes", "No"])
-def test_a_vote_that_somebody_casts_between_look_and_vote(
+def test_a_vote_is_refused_when_another_is_cast_between_read_and_vote(
     either_portal: Emulator, ask: Callable[..., int], answer: str
 ) -> None:
     message = ask()
@@ -260,7 +260,9 @@ def test_a_vote_that_somebody_casts_between_look_and_vote(
         polls.vote(message, answers=["Yes"])
 
 
-def test_a_ballot_that_the_portal_takes_nothing_of(either_portal: Emulator, ask: Callable[..., int]) -> None:
+def test_a_ballot_of_which_the_portal_takes_no_answer_is_rejected(
+    either_portal: Emulator, ask: Callable[..., int]
+) -> None:
     message = ask()
     poll = either_portal.poll(message)
     (question,) = poll.questions.values()
@@ -273,7 +275,7 @@ def test_a_ballot_that_the_portal_takes_nothing_of(either_portal: Emulator, ask:
         meanwhile(either_portal, answers_are_replaced).vote(message, answers=["Yes"])
 
 
-def test_a_user_who_is_removed_between_look_and_vote(
+def test_a_user_who_is_removed_between_read_and_vote_is_denied(
     either_portal: Emulator, chat: int, ask: Callable[..., int]
 ) -> None:
     message = ask()
@@ -295,13 +297,15 @@ def test_a_stopped_poll_takes_no_vote(
     assert either_portal.requests.count(VOTE) == 0
 
 
-def test_a_poll_that_is_not_there(polls: PollsApi) -> None:
+def test_a_vote_in_a_missing_poll_is_not_found(polls: PollsApi) -> None:
     with pytest.raises(Bitrix24PollNotFoundError) as caught:
         polls.vote(999_999, answers=["Yes"])
     assert caught.value.code == "ATTACH_NOT_FOUND"
 
 
-def test_a_poll_in_a_chat_of_others(portal: Emulator, polls: PollsApi, ask: Callable[..., int]) -> None:
+def test_a_vote_in_a_chat_of_others_is_denied(
+    portal: Emulator, polls: PollsApi, ask: Callable[..., int]
+) -> None:
     message = ask()
     portal.chat(portal.poll(message).chat_id or 0).members.remove(1)
     with pytest.raises(Bitrix24AccessDeniedError) as caught:
@@ -339,7 +343,7 @@ def test_a_feed_post_with_one_question_needs_no_mapping(portal: Emulator, polls:
 
 @pytest.mark.parametrize("language", ["en", "ru"])
 @pytest.mark.parametrize("suffix", [False, True])
-def test_the_portal_s_language_changes_nothing(
+def test_the_portal_s_language_does_not_change_the_errors(
     either_portal: Emulator, ask: Callable[..., int], language: str, suffix: bool
 ) -> None:
     message = ask()
@@ -401,6 +405,6 @@ def test_a_lost_recall_in_a_poll_that_is_stopped_meanwhile_is_done(
     assert PollsApi(client).recall(message).voters == 0
 
 
-def test_a_recall_in_a_poll_that_is_not_there(polls: PollsApi) -> None:
+def test_a_recall_in_a_missing_poll_is_not_found(polls: PollsApi) -> None:
     with pytest.raises(Bitrix24PollNotFoundError):
         polls.recall(999_999)

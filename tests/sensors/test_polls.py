@@ -21,6 +21,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24PollUndecidedError,
     Bitrix24ValidationError,
 )
+from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.operators.polls import Bitrix24SendPollOperator
 from airflow_provider_b24.sensors.polls import Bitrix24PollSensor
 from airflow_provider_b24.triggers.polls import Bitrix24PollTrigger
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from airflow_provider_b24.emulator import Emulator
-    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from tests.support.crowd import Crowd
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -61,8 +62,8 @@ def vote(portal: Emulator, message_id: int, *people: int, answer: str = "Yes") -
         portal.vote(message_id, user_id=person, answers=[answer])
 
 
-def looks_at(portal: Emulator) -> int:
-    """Return how often the poll was looked at, from a worker or from a triggerer."""
+def reads_of(portal: Emulator) -> int:
+    """Return how often the poll was read, from a worker or from a triggerer."""
     from_triggerer = portal.requests.count_commands("vote.AttachedVote.getMany")
     return portal.requests.count("vote.AttachedVote.get") + from_triggerer
 
@@ -75,16 +76,16 @@ def wait_dag(name: str, poll: Any, **options: Any) -> DAG:
 
 
 @pytest.fixture
-def after_looks(portal: Emulator) -> Iterator[Callable[..., None]]:
-    """Do something as soon as the poll has been looked at so many times."""
+def after_reads(portal: Emulator) -> Iterator[Callable[..., None]]:
+    """Do something as soon as the poll has been read so many times."""
     threads: list[threading.Thread] = []
     ended = threading.Event()
 
-    def arrange(looks: int, act: Callable[[], Any]) -> None:
-        begin = looks_at(portal)
+    def arrange(reads: int, act: Callable[[], Any]) -> None:
+        begin = reads_of(portal)
 
         def work() -> None:
-            while looks_at(portal) < begin + looks and not ended.is_set():
+            while reads_of(portal) < begin + reads and not ended.is_set():
                 time.sleep(0.002)
             act()
 
@@ -98,7 +99,7 @@ def after_looks(portal: Emulator) -> Iterator[Callable[..., None]]:
 
 
 @every_mode
-def test_a_poll_that_is_decided_already_ends_the_wait_at_the_first_look(
+def test_a_poll_that_is_decided_already_ends_the_wait_at_the_first_read(
     portal: Emulator, message_id: int, run_dag: Callable[..., Any], mode: dict[str, Any]
 ) -> None:
     portal.stop_poll(message_id)
@@ -118,7 +119,7 @@ def test_the_wait_ends_when_the_rule_decides_and_returns_the_poll(
     portal: Emulator,
     message_id: int,
     run_dag: Callable[..., Any],
-    after_looks: Callable[..., None],
+    after_reads: Callable[..., None],
     mode: dict[str, Any],
     rule: Any,
 ) -> None:
@@ -130,7 +131,7 @@ def test_the_wait_ends_when_the_rule_decides_and_returns_the_poll(
         else:
             vote(portal, message_id, *people[: 1 if rule == "first_vote" else 2])
 
-    after_looks(2, decide)
+    after_reads(2, decide)
 
     run = run_dag(wait_dag("rules", message_id, rule=rule, **mode))
 
@@ -144,16 +145,16 @@ def test_the_wait_ends_when_the_rule_decides_and_returns_the_poll(
 def test_a_quorum_that_is_not_met_keeps_waiting(portal: Emulator, message_id: int) -> None:
     vote(portal, message_id, people_of(portal, message_id)[0])
 
-    looked = Bitrix24PollSensor(task_id="wait", poll=message_id, rule={"quorum": 2}).poke({})
+    first_read = Bitrix24PollSensor(task_id="wait", poll=message_id, rule={"quorum": 2}).poke({})
 
-    assert not looked.is_done
-    assert looked.xcom_value is None
+    assert not first_read.is_done
+    assert first_read.xcom_value is None
 
 
-def test_reschedule_mode_frees_the_worker_between_looks_and_ends_all_the_same(
-    portal: Emulator, message_id: int, run_dag: Callable[..., Any], after_looks: Callable[..., None]
+def test_reschedule_mode_waits_until_the_poll_is_decided(
+    portal: Emulator, message_id: int, run_dag: Callable[..., Any], after_reads: Callable[..., None]
 ) -> None:
-    after_looks(2, lambda: portal.stop_poll(message_id))
+    after_reads(2, lambda: portal.stop_poll(message_id))
 
     run = run_dag(wait_dag("reschedule", message_id, **MODES["reschedule"]))
 
@@ -219,12 +220,12 @@ def test_a_poll_that_is_deleted_while_it_is_waited_for_ends_the_wait(
     hook: Bitrix24Hook,
     message_id: int,
     run_dag: Callable[..., Any],
-    after_looks: Callable[..., None],
+    after_reads: Callable[..., None],
     mode: dict[str, Any],
     options: dict[str, Any],
     state: str,
 ) -> None:
-    after_looks(2, lambda: hook.call("im.message.delete", {"MESSAGE_ID": message_id}))
+    after_reads(2, lambda: hook.call("im.message.delete", {"MESSAGE_ID": message_id}))
 
     run = run_dag(wait_dag("deleted_later", message_id, **{**mode, "retries": 0, **options}))
 
@@ -232,7 +233,7 @@ def test_a_poll_that_is_deleted_while_it_is_waited_for_ends_the_wait(
 
 
 @every_mode
-def test_a_poll_that_is_stopped_too_early_fails_with_its_own_type(
+def test_a_poll_that_is_stopped_too_early_fails_the_task_with_its_own_type(
     portal: Emulator, message_id: int, mode: dict[str, Any]
 ) -> None:
     portal.stop_poll(message_id)
@@ -346,14 +347,14 @@ def test_the_interval_is_poke_interval_or_else_poll_interval(
 
 
 @pytest.mark.parametrize("mode", [MODES["poke"], MODES["deferrable"]], ids=["poke", "deferrable"])
-def test_an_interval_of_zero_looks_without_a_pause(
+def test_an_interval_of_zero_is_allowed(
     portal: Emulator,
     message_id: int,
     run_dag: Callable[..., Any],
-    after_looks: Callable[..., None],
+    after_reads: Callable[..., None],
     mode: dict[str, Any],
 ) -> None:
-    after_looks(3, lambda: portal.stop_poll(message_id))
+    after_reads(3, lambda: portal.stop_poll(message_id))
 
     run = run_dag(wait_dag("zero", message_id, **{**mode, "poll_interval": 0}))
 
@@ -403,7 +404,7 @@ class FirstTry:
 
 
 @pytest.mark.parametrize("option", ["soft_fail", "never_fail"])
-def test_the_reason_of_a_skip_is_kept(portal: Emulator, option: str) -> None:
+def test_a_skip_names_the_error_as_its_cause(portal: Emulator, option: str) -> None:
     sensor = Bitrix24PollSensor(task_id="wait", poll=GONE, deferrable=True, **{option: True})
 
     with pytest.raises(AirflowSkipException, match="ATTACH_NOT_FOUND") as skip:
@@ -432,7 +433,7 @@ def test_an_error_of_the_trigger_is_raised_in_its_own_type_with_code_and_advice(
         ({"never_fail": True}, AirflowSkipException),
     ],
 )
-def test_an_error_of_the_trigger_is_subject_to_soft_failing(
+def test_an_error_of_the_trigger_skips_the_task_when_it_fails_softly(
     option: dict[str, Any], expected: type[Exception]
 ) -> None:
     sensor = Bitrix24PollSensor(task_id="wait", poll=1, **option)
@@ -442,7 +443,7 @@ def test_an_error_of_the_trigger_is_subject_to_soft_failing(
         sensor.resume_execution("execute_complete", {"event": event}, {})
 
 
-def test_a_triggers_timeout_by_airflow_itself_is_a_sensors_timeout() -> None:
+def test_a_trigger_timeout_of_airflow_is_a_sensor_timeout() -> None:
     sensor = Bitrix24PollSensor(task_id="wait", poll=1)
 
     with pytest.raises(AirflowSensorTimeout):
@@ -482,7 +483,7 @@ def stop_all_when_sent(portal: Emulator, number: int) -> None:
     threading.Thread(target=work, daemon=True).start()
 
 
-def test_poll_rule_and_connection_are_rendered(
+def test_poll_rule_and_connection_are_templated(
     portal: Emulator, message_id: int, run_dag: Callable[..., Any]
 ) -> None:
     vote(portal, message_id, people_of(portal, message_id)[0])
@@ -497,3 +498,79 @@ def test_poll_rule_and_connection_are_rendered(
         )
 
     assert xcom(run_dag(dag), "wait")["voters"] == 1
+
+
+# Rules that count people, and stopping
+
+
+@every_mode
+@pytest.mark.parametrize("rule", ["everybody", {"first_to": 2}, {"majority": 3}])
+def test_each_rule_decides_in_every_mode(
+    crowd: Crowd, run_dag: Callable[..., Any], mode: dict[str, Any], rule: Any
+) -> None:
+    sent = Bitrix24Hook().polls.send(chat_id=crowd.chat, question="Q?", answers=["Yes", "No"])
+
+    def vote_of_everybody() -> None:
+        for person in range(4):
+            crowd.vote(person, "Yes")
+
+    crowd.when_asked(vote_of_everybody, after=0.3)
+    run = run_dag(wait_dag(f"rules_{time.time_ns()}", sent, rule=rule, **mode))
+
+    assert instance(run, "wait").state == "success"
+    assert xcom(run, "wait")["voters"] >= 2
+
+
+@every_mode
+def test_named_people_decide_and_others_do_not(
+    crowd: Crowd, run_dag: Callable[..., Any], mode: dict[str, Any]
+) -> None:
+    sent = Bitrix24Hook().polls.send(chat_id=crowd.chat, question="Q?", answers=["Yes", "No"])
+    crowd.vote(0, "Yes")
+    crowd.when_asked(lambda: crowd.vote(1, "No"), after=0.5)
+    run = run_dag(wait_dag(f"named_{time.time_ns()}", sent, rule={"everybody": [crowd.ids[1]]}, **mode))
+
+    assert xcom(run, "wait")["voters"] == 2
+
+
+@every_mode
+def test_a_decided_poll_is_stopped_at_the_end(
+    crowd: Crowd, run_dag: Callable[..., Any], mode: dict[str, Any]
+) -> None:
+    sent = Bitrix24Hook().polls.send(chat_id=crowd.chat, question="Q?", answers=["Yes", "No"])
+    crowd.when_asked(lambda: crowd.vote(0, "Yes"), after=0.3)
+    run = run_dag(wait_dag(f"stop_{time.time_ns()}", sent, rule="first_vote", stop_at_end=True, **mode))
+
+    assert xcom(run, "wait")["is_finished"] is True
+    assert crowd.portal.polls()[0].is_finished(crowd.portal.portal.clock() + 1)
+
+
+@every_mode
+def test_a_poll_is_stopped_at_the_timeout(
+    crowd: Crowd, run_dag: Callable[..., Any], mode: dict[str, Any]
+) -> None:
+    sent = Bitrix24Hook().polls.send(chat_id=crowd.chat, question="Q?", answers=["Yes", "No"])
+    run = run_dag(
+        wait_dag(f"late_{time.time_ns()}", sent, rule="first_vote", stop_at_end=True, timeout=0.4, **mode)
+    )
+
+    assert instance(run, "wait").state == "failed"
+    assert crowd.portal.polls()[0].is_finished(crowd.portal.portal.clock() + 1)
+
+
+@pytest.mark.asyncio
+async def test_a_trigger_that_is_ended_by_a_person_stops_its_poll(crowd: Crowd) -> None:
+    import asyncio
+
+    sent = await asyncio.to_thread(
+        lambda: Bitrix24Hook().polls.send(chat_id=crowd.chat, question="Q?", answers=["Yes", "No"])
+    )
+    trigger = Bitrix24PollTrigger(bitrix24_conn_id="bitrix24_default", poll=sent, stop_at_end=True)
+    await trigger.on_kill()
+
+    assert crowd.portal.polls()[0].is_finished(crowd.portal.portal.clock() + 1)
+
+
+def test_everybody_needs_the_chat(crowd: Crowd) -> None:
+    with pytest.raises(Bitrix24ValidationError, match="needs the poll's chat"):
+        Bitrix24PollSensor(task_id="wait", poll=5, rule="everybody").poke({})

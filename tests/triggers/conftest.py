@@ -1,4 +1,4 @@
-"""Feeds whose pauses cost nothing, and polls for them to read."""
+"""Poll watchers whose delays cost nothing, and polls for them to read."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_b24.triggers.poll_watcher import watcher as feed
-from airflow_provider_b24.triggers.poll_watcher.watcher import WatcherOptions
+from airflow_provider_b24.triggers.poll_watcher import watcher
+from airflow_provider_b24.triggers.poll_watcher.options import WatcherOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_b24.emulator import Emulator
 
-#: As always, but a thousand times faster, and with the portal's limit to itself.
-HASTY = WatcherOptions(share=1.0, base=0.002, longest=0.01, patience=0.05)
+#: The default with delays of milliseconds, and with the whole limit of the portal.
+FAST = WatcherOptions(share=1.0, base_delay=0.002, max_delay=0.01, permanent_failure_timeout=0.05)
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the feeds that triggers find by themselves be hasty."""
-    monkeypatch.setattr(feed, "_options", lambda: HASTY)
+def fast_watchers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the watchers that triggers find by themselves be fast."""
+    monkeypatch.setattr(watcher, "read_options", lambda: FAST)
 
 
 @pytest.fixture

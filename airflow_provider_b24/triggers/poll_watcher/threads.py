@@ -1,4 +1,4 @@
-"""Blocking work beside a triggerer's event loop."""
+"""Blocking work outside a triggerer's event loop."""
 
 from __future__ import annotations
 
@@ -11,25 +11,29 @@ from asgiref.sync import sync_to_async
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+THREAD_NAME = "bitrix24-poll-watcher"
 T = TypeVar("T")
 
 
-async def aside(work: Callable[..., T], *args: Any) -> T:
-    """Do blocking work in a thread.
+async def run_in_daemon_thread(work: Callable[..., T], *args: Any) -> T:
+    """Do blocking work in a thread, which does not keep a stopped triggerer from ending.
 
     asgiref starts it, because before Airflow 3.2 a triggerer answers a thread (which asks for the
-    connection or for a stored token) only if asgiref knows the thread's event loop; a question from any
-    other thread brings the whole triggerer down.
+    connection or for a stored token) only if asgiref knows the thread's event loop; a request from any
+    other thread stops the whole triggerer.
+
+    :param work: what to call.
+    :param args: its arguments.
     """
     threads: Any = _DaemonThreads()
     return await sync_to_async(work, thread_sensitive=False, executor=threads)(*args)
 
 
 class _DaemonThreads(Executor):
-    """A thread for each piece of work, which does not keep a triggerer that was told to stop from ending."""
+    """A daemon thread for each call."""
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Start the work."""
+        """Start the call."""
         future: Future[T] = Future()
 
         def run() -> None:
@@ -39,5 +43,5 @@ class _DaemonThreads(Executor):
                 future.set_exception(error)
 
         future.set_running_or_notify_cancel()
-        threading.Thread(target=run, name="bitrix24-feed", daemon=True).start()
+        threading.Thread(target=run, name=THREAD_NAME, daemon=True).start()
         return future

@@ -1,4 +1,4 @@
-"""How often a portal in trouble is asked again, and how often the log hears of it."""
+"""Delays after failures in a row, and how often they are logged."""
 
 from __future__ import annotations
 
@@ -6,73 +6,73 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_b24.triggers.poll_watcher.backoff import Trouble
+from airflow_provider_b24.triggers.poll_watcher.backoff import FailureBackoff
 
 
 @pytest.fixture
-def trouble() -> Trouble:
-    return Trouble(base=0.5, longest=60.0, random_=lambda: 1.0)
+def backoff() -> FailureBackoff:
+    return FailureBackoff(base_delay=0.5, max_delay=60.0, random_=lambda: 1.0)
 
 
-def hours(trouble: Trouble, count: float) -> tuple[int, list[float]]:
-    """Fail for so many hours; return how often was asked, and when the log was told."""
-    now, asked, told = 0.0, 0, []
+def hours(backoff: FailureBackoff, count: float) -> tuple[int, list[float]]:
+    """Fail for so many hours; return the number of failures, and when they were logged."""
+    now, failures, logged = 0.0, 0, []
     while now < 3600 * count:
-        pause = trouble.failed(now, lasting=False)
-        asked += 1
-        if trouble.is_worth_a_word(now):
-            told.append(now)
-        now += pause
-    return asked, told
+        delay = backoff.record_failure(now, permanent=False)
+        failures += 1
+        if backoff.should_log(now):
+            logged.append(now)
+        now += delay
+    return failures, logged
 
 
-def test_pauses_double_up_to_a_minute(trouble: Trouble) -> None:
-    pauses = [trouble.failed(0.0, lasting=False) for _ in range(10)]
+def test_delays_double_up_to_the_maximum(backoff: FailureBackoff) -> None:
+    delays = [backoff.record_failure(0.0, permanent=False) for _ in range(10)]
 
-    assert pauses == [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert delays == [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.floats(0, 1), st.integers(1, 5_000))
-def test_a_pause_is_never_shorter_than_half_of_it_nor_longer_than_a_minute(
-    chance: float, failures: int
-) -> None:
-    trouble = Trouble(base=0.5, longest=60.0, random_=lambda: chance)
-    pause = 0.0
+def test_jitter_takes_at_most_half_of_a_delay(chance: float, failures: int) -> None:
+    backoff = FailureBackoff(base_delay=0.5, max_delay=60.0, random_=lambda: chance)
+    delay = 0.0
     for _ in range(failures):
-        pause = trouble.failed(0.0, lasting=False)
+        delay = backoff.record_failure(0.0, permanent=False)
 
-    assert 0.25 <= pause <= 60.0
-    assert pause >= min(0.25 * 2 ** min(failures - 1, 30), 30.0)
-
-
-def test_an_hour_of_trouble_is_four_lines_and_a_day_few_more(trouble: Trouble) -> None:
-    asked, told = hours(trouble, 1)
-
-    assert asked < 100
-    assert [round(at) // 60 for at in told] == [0, 1, 5, 21]
-    assert len(hours(Trouble(base=0.5, longest=60.0), 24)[1]) <= 30
+    assert 0.25 <= delay <= 60.0
+    assert delay >= min(0.25 * 2 ** min(failures - 1, 30), 30.0)
 
 
-def test_an_answer_ends_it_and_says_how_long_it_was(trouble: Trouble) -> None:
-    assert trouble.over(5.0) is None
-    trouble.failed(10.0, lasting=False)
-    trouble.failed(40.0, lasting=False)
+def test_an_outage_of_an_hour_is_logged_four_times_and_one_of_a_day_less_than_thirty(
+    backoff: FailureBackoff,
+) -> None:
+    failures, logged = hours(backoff, 1)
 
-    assert trouble.over(100.0) == 90.0
-    assert trouble.over(101.0) is None
-    assert trouble.failed(110.0, lasting=False) == 0.5
-    assert trouble.is_worth_a_word(110.0)
+    assert failures < 100
+    assert [round(at) // 60 for at in logged] == [0, 1, 5, 21]
+    assert len(hours(FailureBackoff(base_delay=0.5, max_delay=60.0), 24)[1]) <= 30
 
 
-def test_only_what_does_not_pass_by_itself_counts_against_the_patience(trouble: Trouble) -> None:
-    trouble.failed(0.0, lasting=False)
-    assert trouble.lasted(1_000.0) == 0.0
-    trouble.failed(1_000.0, lasting=True)
-    trouble.failed(1_300.0, lasting=True)
-    assert trouble.lasted(1_300.0) == 300.0
-    trouble.failed(1_400.0, lasting=False)
-    assert trouble.lasted(1_400.0) == 0.0
-    trouble.failed(1_500.0, lasting=True)
-    trouble.over(1_600.0)
-    assert trouble.lasted(1_700.0) == 0.0
+def test_a_success_returns_how_long_the_failures_lasted_and_begins_again(backoff: FailureBackoff) -> None:
+    assert backoff.record_success(5.0) is None
+    backoff.record_failure(10.0, permanent=False)
+    backoff.record_failure(40.0, permanent=False)
+
+    assert backoff.record_success(100.0) == 90.0
+    assert backoff.record_success(101.0) is None
+    assert backoff.record_failure(110.0, permanent=False) == 0.5
+    assert backoff.should_log(110.0)
+
+
+def test_permanent_for_counts_permanent_failures_only(backoff: FailureBackoff) -> None:
+    backoff.record_failure(0.0, permanent=False)
+    assert backoff.permanent_for(1_000.0) == 0.0
+    backoff.record_failure(1_000.0, permanent=True)
+    backoff.record_failure(1_300.0, permanent=True)
+    assert backoff.permanent_for(1_300.0) == 300.0
+    backoff.record_failure(1_400.0, permanent=False)
+    assert backoff.permanent_for(1_400.0) == 0.0
+    backoff.record_failure(1_500.0, permanent=True)
+    backoff.record_success(1_600.0)
+    assert backoff.permanent_for(1_700.0) == 0.0

@@ -1,4 +1,4 @@
-"""What the feed does in threads, against a portal."""
+"""The poll watcher's reads, against a portal."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from airflow_provider_b24.exceptions import (
 )
 from airflow_provider_b24.polls.poll import Poll
 from airflow_provider_b24.polls.reference import PollReference, ReferenceKind, parse_reference
+from airflow_provider_b24.polls.request import PollRequest
 from airflow_provider_b24.rest.rate_limit import PLANS
-from airflow_provider_b24.triggers.poll_watcher.fetcher import Reader
-from airflow_provider_b24.triggers.poll_watcher.scheduler import Request
+from airflow_provider_b24.triggers.poll_watcher.fetcher import PollFetcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
-    from airflow_provider_b24.triggers.poll_watcher.sorting import Reading
+    from airflow_provider_b24.polls.bulk import BatchOutcome
 
 INFINITE = float("inf")
 
@@ -44,46 +44,48 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def reader(portal: Emulator, clock: Clock) -> Reader:
-    return Reader("bitrix24_default", connection_age=60.0, clock=clock)
+def fetcher(portal: Emulator, clock: Clock) -> PollFetcher:
+    return PollFetcher("bitrix24_default", connection_age=60.0, clock=clock)
 
 
-def read(reader: Reader, *polls: Any, least: float = INFINITE, alone: bool = False) -> Reading:
+def fetch(
+    fetcher: PollFetcher, *polls: Any, min_voters: float = INFINITE, alone: bool = False
+) -> BatchOutcome:
     references = [parse_reference(poll) for poll in polls]
-    request = Request([], references) if alone else Request([references], [])
-    return reader.read(request, dict.fromkeys(references, least))
+    request = PollRequest([], references) if alone else PollRequest([references], [])
+    return fetcher.fetch(request, dict.fromkeys(references, min_voters))
 
 
-def test_only_polls_that_may_be_decided_are_read_in_full(
-    portal: Emulator, reader: Reader, send: Callable[..., list[int]]
+def test_only_polls_that_a_rule_may_decide_are_read_in_full(
+    portal: Emulator, fetcher: PollFetcher, send: Callable[..., list[int]]
 ) -> None:
     silent, voted, stopped = send(3)
     portal.vote(voted, user_id=2, answers=["Yes"])
     portal.stop_poll(stopped)
 
-    everything = read(reader, silent, voted, stopped, least=1).answers
-    nothing = read(reader, silent, voted, stopped, least=2).answers
+    with_one_vote = fetch(fetcher, silent, voted, stopped, min_voters=1).answers
+    with_two_votes = fetch(fetcher, silent, voted, stopped, min_voters=2).answers
 
-    assert [type(answer) for answer in everything.values()] == [type(None), Poll, Poll]
-    assert [type(answer) for answer in nothing.values()] == [type(None), type(None), Poll]
+    assert [type(answer) for answer in with_one_vote.values()] == [type(None), Poll, Poll]
+    assert [type(answer) for answer in with_two_votes.values()] == [type(None), type(None), Poll]
     assert portal.requests.count("batch") == 2
 
 
-def test_a_poll_reads_as_it_does_through_the_hook(
-    portal: Emulator, reader: Reader, hook: Bitrix24Hook, send: Callable[..., list[int]]
+def test_a_poll_is_the_same_as_the_hooks(
+    portal: Emulator, fetcher: PollFetcher, hook: Bitrix24Hook, send: Callable[..., list[int]]
 ) -> None:
     (message,) = send()
     portal.vote(message, user_id=2, answers=["Yes"])
 
-    assert read(reader, message, least=0).answers[parse_reference(message)] == hook.polls.get(message)
-    assert read(reader, message, least=0, alone=True).answers[parse_reference(message)] == hook.polls.get(
-        message
-    )
+    assert fetch(fetcher, message, min_voters=0).answers[parse_reference(message)] == hook.polls.get(message)
+    assert fetch(fetcher, message, min_voters=0, alone=True).answers[
+        parse_reference(message)
+    ] == hook.polls.get(message)
 
 
 @pytest.mark.parametrize("kind", ["attach_id", "signed_attach_id", "post_id"])
-def test_every_way_to_name_a_poll_is_read(
-    portal: Emulator, reader: Reader, send: Callable[..., list[int]], kind: str
+def test_a_poll_is_read_by_every_way_to_name_it(
+    portal: Emulator, fetcher: PollFetcher, send: Callable[..., list[int]], kind: str
 ) -> None:
     (message,) = send()
     poll = portal.poll(message)
@@ -94,150 +96,150 @@ def test_every_way_to_name_a_poll_is_read(
     }[kind]
     reference = parse_reference({kind: named})
 
-    (waiting,) = read(reader, reference, least=1, alone=True).answers.values()
-    (whole,) = read(reader, reference, least=0, alone=True).answers.values()
+    (waiting,) = fetch(fetcher, reference, min_voters=1, alone=True).answers.values()
+    (whole,) = fetch(fetcher, reference, min_voters=0, alone=True).answers.values()
 
     assert waiting is None
     assert isinstance(whole, Poll)
 
 
 def test_an_attachment_with_the_number_of_a_message_does_not_hide_it(
-    portal: Emulator, reader: Reader, send: Callable[..., list[int]]
+    portal: Emulator, fetcher: PollFetcher, send: Callable[..., list[int]]
 ) -> None:
     (message,) = send()
     portal.vote(message, user_id=2, answers=["Yes"])
     same_number = PollReference(ReferenceKind.ATTACH, message)
     reference = parse_reference(message)
 
-    reading = reader.read(Request([[reference]], [same_number]), {reference: 1, same_number: INFINITE})
+    outcome = fetcher.fetch(PollRequest([[reference]], [same_number]), {reference: 1, same_number: INFINITE})
 
-    assert isinstance(reading.answers[reference], Poll)
-    assert isinstance(reading.answers[same_number], Bitrix24PollNotFoundError)
+    assert isinstance(outcome.answers[reference], Poll)
+    assert isinstance(outcome.answers[same_number], Bitrix24PollNotFoundError)
 
 
 @pytest.mark.parametrize("post_first", [False, True])
 def test_a_post_with_the_number_of_a_message_does_not_hide_it(
-    portal: Emulator, reader: Reader, post_first: bool
+    portal: Emulator, fetcher: PollFetcher, post_first: bool
 ) -> None:
     number = portal.add_feed_post({"Lunch?": ["Yes", "No"]})
     message, post = PollReference(ReferenceKind.MESSAGE, number), PollReference(ReferenceKind.POST, number)
     (question,) = portal.polls()[-1].questions.values()
     ballot = {str(question.id): [next(iter(question.answers))]}
     ballots.cast(portal.portal, portal.polls()[-1], user_id=2, ballot=ballot)
-    least = {post: 1, message: INFINITE} if post_first else {message: INFINITE, post: 1}
+    min_voters = {post: 1, message: INFINITE} if post_first else {message: INFINITE, post: 1}
 
-    reading = reader.read(Request([[message], [post]], []), least)
+    outcome = fetcher.fetch(PollRequest([[message], [post]], []), min_voters)
 
-    answer = reading.answers[post]
+    answer = outcome.answers[post]
     assert isinstance(answer, Poll)
     assert answer.questions
-    assert reading.suspects == [message]
+    assert outcome.suspects == [message]
 
 
-def test_one_request_is_sent_whatever_comes_back(
-    portal: Emulator, reader: Reader, send: Callable[..., list[int]]
+def test_a_fetch_sends_one_request_and_does_not_retry(
+    portal: Emulator, fetcher: PollFetcher, send: Callable[..., list[int]]
 ) -> None:
     (message,) = send()
     portal.faults.add("status_502", times=None)
 
     with pytest.raises(Bitrix24NoAnswerError):
-        read(reader, message)
+        fetch(fetcher, message)
     assert portal.requests.count() == 1
 
 
 def test_a_refused_request_slows_the_whole_host_down(
-    portal: Emulator, reader: Reader, send: Callable[..., list[int]]
+    portal: Emulator, fetcher: PollFetcher, send: Callable[..., list[int]]
 ) -> None:
     (message,) = send()
-    before = reader.prepare()
+    before = fetcher.reserve()
     portal.faults.add("status_503_limit")
 
     with pytest.raises(Bitrix24RateLimitError):
-        read(reader, message)
+        fetch(fetcher, message)
 
     assert before == 0.0
-    assert Reader("bitrix24_default", connection_age=60.0).prepare() > 0.0
+    assert PollFetcher("bitrix24_default", connection_age=60.0).reserve() > 0.0
 
 
-def test_places_in_the_bucket_are_reserved_and_not_waited_for(portal: Emulator, reader: Reader) -> None:
-    pauses = [reader.prepare() for _ in range(52)]
+def test_reserve_returns_the_delay_and_does_not_wait(portal: Emulator, fetcher: PollFetcher) -> None:
+    delays = [fetcher.reserve() for _ in range(52)]
 
-    assert pauses[:48] == [0.0] * 48
-    assert 0.0 < pauses[-1] <= 2.5
+    assert delays[:48] == [0.0] * 48
+    assert 0.0 < delays[-1] <= 2.5
 
 
 def test_the_plan_is_the_connections(portal: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, plan in PLANS.items():
         fields = portal.connection() | {"extra": {"plan": name}}
         monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps(fields))
-        reader = Reader("bitrix24_default", connection_age=60.0)
-        reader.prepare()
+        fetcher = PollFetcher("bitrix24_default", connection_age=60.0)
+        fetcher.reserve()
 
-        assert reader.plan == plan
+        assert fetcher.plan == plan
 
 
 def test_a_changed_connection_is_noticed_within_a_minute(
     portal: Emulator,
-    reader: Reader,
+    fetcher: PollFetcher,
     clock: Clock,
     send: Callable[..., list[int]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (message,) = send()
-    reader.prepare()
+    fetcher.reserve()
     with Emulator(plan="none") as other:
         monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps(other.connection()))
         clock.now += 59.0
-        reader.prepare()
-        read(reader, message)
+        fetcher.reserve()
+        fetch(fetcher, message)
         assert (portal.requests.count(), other.requests.count()) == (1, 0)
 
         clock.now += 1.0
-        reader.prepare()
-        read(reader, message)
+        fetcher.reserve()
+        fetch(fetcher, message)
         assert (portal.requests.count(), other.requests.count()) == (1, 1)
 
 
-def test_a_connection_that_is_doubted_is_read_again_at_once(
-    portal: Emulator, reader: Reader, monkeypatch: pytest.MonkeyPatch
+def test_reread_connection_reads_a_changed_connection_at_once(
+    portal: Emulator, fetcher: PollFetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader.prepare()
+    fetcher.reserve()
     fields = portal.connection() | {"extra": {"plan": "enterprise"}}
     monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps(fields))
-    reader.doubt()
-    reader.prepare()
+    fetcher.reread_connection()
+    fetcher.reserve()
 
-    assert reader.plan == PLANS["enterprise"]
+    assert fetcher.plan == PLANS["enterprise"]
 
 
 def test_an_unchanged_connection_keeps_its_session(
-    portal: Emulator, reader: Reader, clock: Clock, send: Callable[..., list[int]]
+    portal: Emulator, fetcher: PollFetcher, clock: Clock, send: Callable[..., list[int]]
 ) -> None:
     (message,) = send()
     for _ in range(3):
-        reader.prepare()
-        read(reader, message)
+        fetcher.reserve()
+        fetch(fetcher, message)
         clock.now += 61.0
 
     assert len({request.connection for request in portal.requests}) == 1
 
 
-def test_a_connection_that_is_gone_is_an_error_of_its_own(
-    reader: Reader, monkeypatch: pytest.MonkeyPatch
+def test_a_missing_connection_is_a_configuration_error(
+    fetcher: PollFetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_BITRIX24_DEFAULT")
 
     with pytest.raises(Bitrix24ConfigurationError, match="no Airflow connection"):
-        reader.prepare()
+        fetcher.reserve()
 
 
-def test_an_application_renews_its_token_on_the_way(
+def test_an_application_refreshes_its_token(
     portal: Emulator, application: str, send: Callable[..., list[int]], airflow_database: None
 ) -> None:
     (message,) = send()
-    reader = Reader(application, connection_age=60.0)
-    reader.prepare()
+    fetcher = PollFetcher(application, connection_age=60.0)
+    fetcher.reserve()
     portal.expire_access_token()
 
-    assert read(reader, message).answers == {parse_reference(message): None}
+    assert fetch(fetcher, message).answers == {parse_reference(message): None}
     assert portal.requests.count("batch") == 2

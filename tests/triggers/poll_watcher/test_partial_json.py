@@ -1,4 +1,4 @@
-"""Replies that are made small while they are decoded."""
+"""Replies that are pruned while they are decoded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from airflow_provider_b24.exceptions import Outcome
 from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.transport import HttpReply, HttpRequest, NoReply
-from airflow_provider_b24.triggers.poll_watcher.partial_json import PartialJsonTransport, slim
+from airflow_provider_b24.triggers.poll_watcher.partial_json import PartialJsonTransport, prune_results
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -22,33 +22,33 @@ JSON = st.recursive(
 NAMES = st.sampled_from(["result", "result_error", "time", "error", ""]) | st.text(max_size=4)
 
 
-def same(value: Any) -> Any:
+def keep_all(value: Any) -> Any:
     return value
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(NAMES, st.dictionaries(NAMES, JSON, max_size=4) | JSON, max_size=4), st.booleans())
-def test_what_is_kept_is_kept_as_it_was(value: Any, ascii_only: bool) -> None:
+def test_prune_results_keeps_any_json_that_is_not_pruned_equal(value: Any, ascii_only: bool) -> None:
     body = json.dumps(value, ensure_ascii=ascii_only, indent=1 if ascii_only else None)
 
-    assert json.loads(slim(body.encode(), same)) == value
+    assert json.loads(prune_results(body.encode(), keep_all)) == value
 
 
-def test_each_commands_result_is_made_small_and_nothing_else() -> None:
+def test_prune_results_prunes_each_commands_result_and_nothing_else() -> None:
     body = {
         "result": {"result": {"c0": {"items": [1]}, "c1": []}, "result_error": {"c2": {"error": "x"}}},
         "time": {"operating": 1},
     }
     seen: list[Any] = []
 
-    def shrink(value: Any) -> Any:
+    def prune(value: Any) -> Any:
         seen.append(value)
-        return "small"
+        return "pruned"
 
-    small = json.loads(slim(json.dumps(body).encode(), shrink))
+    pruned = json.loads(prune_results(json.dumps(body).encode(), prune))
 
     assert seen == [{"items": [1]}, []]
-    assert small == body | {"result": body["result"] | {"result": {"c0": "small", "c1": "small"}}}
+    assert pruned == body | {"result": body["result"] | {"result": {"c0": "pruned", "c1": "pruned"}}}
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ def test_each_commands_result_is_made_small_and_nothing_else() -> None:
         b"[" * 100_000,
     ],
 )
-def test_a_body_that_is_no_json_is_left_to_those_who_know_what_it_means(body: bytes) -> None:
-    assert slim(body, same) == body
+def test_prune_results_returns_a_body_that_is_not_json_unchanged(body: bytes) -> None:
+    assert prune_results(body, keep_all) == body
 
 
 @pytest.mark.parametrize("body", [b"[]", b"1", b'"x"', b'{"result":[]}', b'{"result":{"result":[]}}', b"{}"])
-def test_php_s_empty_lists_and_other_shapes_pass(body: bytes) -> None:
-    assert json.loads(slim(body, same)) == json.loads(body)
+def test_prune_results_keeps_php_s_empty_lists_and_other_shapes(body: bytes) -> None:
+    assert json.loads(prune_results(body, keep_all)) == json.loads(body)
 
 
 class Canned:
@@ -94,18 +94,18 @@ class Canned:
         HttpReply(502, b"<html>"),
     ],
 )
-def test_only_successes_are_touched(reply: HttpReply | NoReply) -> None:
-    transport = PartialJsonTransport(Canned(reply), lambda value: "small")
+def test_the_transport_changes_no_reply_but_a_success(reply: HttpReply | NoReply) -> None:
+    transport = PartialJsonTransport(Canned(reply), lambda value: "pruned")
 
     assert transport.send(HttpRequest(Secret("http://127.0.0.1/"), b"")) == reply
 
 
-def test_a_success_keeps_its_headers() -> None:
+def test_the_transport_keeps_the_headers_of_a_success() -> None:
     reply = HttpReply(200, b'{"result": {"result": {"c": 1}}}', "application/json", None, "x")
-    transport = PartialJsonTransport(Canned(reply), lambda value: "small")
+    transport = PartialJsonTransport(Canned(reply), lambda value: "pruned")
 
-    small = transport.send(HttpRequest(Secret("http://127.0.0.1/"), b""))
+    pruned = transport.send(HttpRequest(Secret("http://127.0.0.1/"), b""))
 
-    assert isinstance(small, HttpReply)
-    assert json.loads(small.body) == {"result": {"result": {"c": "small"}}}
-    assert (small.status, small.content_type, small.disposition) == (200, "application/json", "x")
+    assert isinstance(pruned, HttpReply)
+    assert json.loads(pruned.body) == {"result": {"result": {"c": "pruned"}}}
+    assert (pruned.status, pruned.content_type, pruned.disposition) == (200, "application/json", "x")
