@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -16,12 +18,16 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_b24.exceptions import Bitrix24Error, error_from_dict
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.ids import positive_number
+from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
+from airflow_provider_b24.rendered import literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_b24.polls.poll import Poll
     from airflow_provider_b24.triggers.poll_watcher.payloads import PollEvent
 
 
@@ -51,6 +57,7 @@ class Bitrix24PollSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "rule")
+    operator_extra_links = POLL_LINKS
 
     def __init__(
         self,
@@ -68,16 +75,20 @@ class Bitrix24PollSensor(BaseSensorOperator):
         self.rule = rule
         self.deferrable = deferrable
         self.bitrix24_conn_id = bitrix24_conn_id
+        self._has_links = False
 
-    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
+    def poke(self, context: Context) -> PokeReturnValue:
         """Read the poll once.
 
-        :param context: Airflow's context, not used.
+        :param context: Airflow's context, for the links to the poll.
         """
         from airflow_provider_b24.polls.decision import get_if_decided
 
+        hook = Bitrix24Hook(self.bitrix24_conn_id)
         try:
-            poll = get_if_decided(Bitrix24Hook(self.bitrix24_conn_id).polls, self.poll, self.rule)
+            poll = get_if_decided(
+                hook.polls, self.poll, self.rule, on_read=partial(self._push_links, context, hook)
+            )
         except Bitrix24Error as error:
             if not error.transient:
                 raise
@@ -98,19 +109,31 @@ class Bitrix24PollSensor(BaseSensorOperator):
                 raise AirflowSkipException(f"Skipped instead of failed: {error}") from error
             raise
 
-    def execute_complete(self, context: Context, event: PollEvent) -> dict[str, Any]:  # noqa: ARG002
+    def execute_complete(self, context: Context, event: PollEvent) -> dict[str, Any]:
         """Return the poll of the trigger's event, or raise its error.
 
-        :param context: Airflow's context, not used.
+        :param context: Airflow's context, for the link to the results.
         :param event: how the wait ended.
         """
         if event["status"] == "success":
+            # The first read may have failed.
+            push_links(context, poll_url=event["poll"].get("result_url", ""))
             return event["poll"]
         if event["status"] == "error":
             raise error_from_dict(event["error"])
         raise AirflowSensorTimeout(
             f"The poll was not decided within {self.timeout:.0f} s (rule: {self.rule})"
         )
+
+    def _push_links(self, context: Context, hook: Bitrix24Hook, poll: Poll) -> None:
+        """Store the links once: in poke mode one process reads the poll many times."""
+        if self._has_links:
+            return
+        chat_id, message_id, chat = _chat_id(self.poll), poll.message_id, ""
+        if chat_id and message_id:
+            chat = chat_url(hook.client.portal, chat_id=chat_id, message_id=message_id)
+        push_links(context, poll_url=poll.result_url, chat_url=chat)
+        self._has_links = True
 
     def _read_and_defer(self, context: Context) -> Any:
         deadline = time.time() + float(self.timeout)
@@ -135,3 +158,9 @@ class Bitrix24PollSensor(BaseSensorOperator):
             method_name="execute_complete",
             timeout=timedelta(seconds=max(deadline - time.time(), 0.0)),
         )
+
+
+def _chat_id(poll: Any) -> int | None:
+    """Return the chat that the send operator's output names; other ways to name a poll don't."""
+    named = literal(poll) if isinstance(poll, str) else poll
+    return positive_number(named.get("chat_id")) if isinstance(named, Mapping) else None
