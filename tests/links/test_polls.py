@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_b24.emulator import Emulator
+    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 
 GET = "vote.AttachedVote.get"
 MODES = {
@@ -110,6 +111,23 @@ def test_a_poll_named_by_its_message_alone_has_no_link_to_the_chat(
     assert run.state == "success"
     assert links(run, "wait")["Poll results"].startswith(f"{portal.url}/vote-result/")
     assert links(run, "wait")["Bitrix24 chat"] == ""
+
+
+@pytest.mark.parametrize("chat_id", [None, "chat{chat}", "{chat}"])
+def test_a_sensor_that_is_told_the_chat_links_to_it(
+    portal: Emulator, hook: Bitrix24Hook, run_dag: Callable[..., Any], chat_id: str | None
+) -> None:
+    chat = portal.add_chat("Ops")
+    sent = hook.polls.send(chat_id=chat, question="Deploy?", answers=["Yes", "No"])
+    portal.stop_poll(sent["message_id"])
+    told = chat_id and chat_id.format(chat=chat)
+    with DAG("told", schedule=None) as dag:
+        Bitrix24PollSensor(
+            task_id="wait", poll=sent["message_id"] if told else str(sent), rule="stopped", chat_id=told
+        )
+
+    url = chat_url(portal.url, chat_id=chat, message_id=sent["message_id"])
+    assert links(run_dag(dag), "wait")["Bitrix24 chat"] == url
 
 
 def test_the_scheduler_keeps_the_names_of_the_links() -> None:
