@@ -37,7 +37,13 @@ KEYWORDS: list[tuple[Any, dict[str, Any]]] = [
         OpenLinesApi.send_to_crm_chat,
         {"entity_type": NEEDED, "entity_id": NEEDED, "user_id": NEEDED, "chat_id": None, "message": NEEDED},
     ),
-    (ChatsApi.send, {"message": NEEDED, "chat_id": None, "user_id": None}),
+    (ChatsApi.send, {"message": NEEDED, "chat_id": None, "user_id": None, "reply_to": None}),
+    (
+        ChatsApi.post_once,
+        {"message": NEEDED, "chat_id": None, "user_id": None, "since_message_id": None, "reply_to": None},
+    ),
+    (ChatsApi.messages, {"chat_id": NEEDED, "since_message_id": NEEDED}),
+    (ChatsApi.replies, {"chat_id": NEEDED, "message_id": NEEDED}),
 ]
 
 #: What is passed by position.

@@ -108,6 +108,17 @@ class Bitrix24Hook(BaseHook):
         return ChatsApi(self.client)
 
     @cached_property
+    def account_id(self) -> int:
+        """The user id of the account behind the connection (``profile``).
+
+        :raises Bitrix24Error: when the portal does not say it.
+        """
+        from airflow_provider_b24.rest import php
+
+        with php.promised("a profile with an id", method="profile", conn_id=self.bitrix24_conn_id):
+            return php.as_id(php.as_dict(self.client.call("profile")).get("ID"))
+
+    @cached_property
     def settings(self) -> ConnectionSettings:
         """What the connection says.
 

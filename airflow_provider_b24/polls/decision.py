@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24PollUndecidedError, Outcome
 from airflow_provider_b24.polls.reference import parse_reference
-from airflow_provider_b24.polls.rules import Decided, Impossible, decide, parse_rule
+from airflow_provider_b24.polls.rules import parse_rule
+from airflow_provider_b24.polls.verdict import Decided, Impossible, decide
 
 if TYPE_CHECKING:
     from airflow_provider_b24.polls.api import PollsApi
     from airflow_provider_b24.polls.poll import Poll
     from airflow_provider_b24.polls.reference import PollReference
-    from airflow_provider_b24.polls.rules import Rule
+    from airflow_provider_b24.polls.rules import WatchRule
 
 
 def get_if_decided(polls: PollsApi, poll: Any, rule: Any) -> Poll | None:
@@ -28,7 +29,7 @@ def get_if_decided(polls: PollsApi, poll: Any, rule: Any) -> Poll | None:
     return poll_if_decided(polls.get(reference), reference, parsed)
 
 
-def poll_if_decided(poll: Poll, reference: PollReference, rule: Rule) -> Poll | None:
+def poll_if_decided(poll: Poll, reference: PollReference, rule: WatchRule) -> Poll | None:
     """Return the poll if the rule is met, None if it is still open.
 
     :param poll: the poll as it was just read.
