@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BranchMixIn, SkipMixin
+from airflow.providers.common.compat.sdk import AirflowSkipException
 
+from airflow_provider_b24.compat import BranchMixIn, SkipMixin
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollTimeoutError, error_from_dict
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
 from airflow_provider_b24.operators.idempotency import is_retry, task_template_id

@@ -6,6 +6,8 @@ It needs nothing but the installed package, and runs no snippet that calls a por
 from __future__ import annotations
 
 import ast
+import importlib
+import pkgutil
 import re
 import runpy
 import sys
@@ -15,7 +17,8 @@ from typing import Any
 from airflow import __version__ as airflow_version
 from airflow.providers.common.compat.sdk import redact
 
-from airflow_provider_b24.rest.masker import mask_secret
+import airflow_provider_b24
+from airflow_provider_b24.compat import mask_secret
 
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _IS_DAG = re.compile(r"^@dag|^with DAG\(", re.MULTILINE)
@@ -57,8 +60,17 @@ def is_harmless(node: ast.stmt) -> bool:
     return isinstance(node, ast.Import | ast.ImportFrom)
 
 
+def import_package() -> None:
+    """Import every module of the package that this Airflow is new enough for."""
+    name = "airflow_provider_b24"
+    for module in pkgutil.walk_packages(airflow_provider_b24.__path__, f"{name}."):
+        if not module.name.startswith((f"{name}.emulator", *_NEEDS)):
+            importlib.import_module(module.name)
+
+
 def main(root: Path) -> None:
     """Import all, and see that Airflow's masker is found."""
+    import_package()
     pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
     dags = {page.name: run_page(page) for page in pages}
     assert min(dags["README.md"], dags["polls.md"], dags["open_lines.md"]) >= 1, dags
