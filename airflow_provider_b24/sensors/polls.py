@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
@@ -16,12 +16,17 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_b24.exceptions import Bitrix24Error, error_from_dict
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.polls.reference import parse_reference
+from airflow_provider_b24.polls.rules import parse_rule
+from airflow_provider_b24.rendered import check_literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.common.compat.sdk import Context
+    from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
+    from airflow_provider_b24.rendered import Templated
     from airflow_provider_b24.triggers.poll_watcher.payloads import PollEvent
 
 
@@ -51,6 +56,13 @@ class Bitrix24PollSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "rule")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"poll": "json", "rule": "json"}
+
+    if TYPE_CHECKING:
+
+        @property
+        def output(self) -> PlainXComArg:
+            """What the task returns; Airflow's own annotation does not know ``output["key"]``."""
 
     def __init__(
         self,
@@ -60,14 +72,16 @@ class Bitrix24PollSensor(BaseSensorOperator):
         poll_interval: float = 10,
         poke_interval: timedelta | float | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        bitrix24_conn_id: str = Bitrix24Hook.default_conn_name,
+        bitrix24_conn_id: Templated[str] = Bitrix24Hook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(poke_interval=poll_interval if poke_interval is None else poke_interval, **kwargs)
         self.poll = poll
         self.rule = rule
         self.deferrable = deferrable
-        self.bitrix24_conn_id = bitrix24_conn_id
+        self.bitrix24_conn_id: Any = bitrix24_conn_id
+        check_literal(poll, parse_reference)
+        check_literal(rule, parse_rule)
 
     def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
         """Read the poll once.
@@ -120,8 +134,6 @@ class Bitrix24PollSensor(BaseSensorOperator):
         return first.xcom_value
 
     def _defer(self, deadline: float) -> None:
-        from airflow_provider_b24.polls.reference import parse_reference
-        from airflow_provider_b24.polls.rules import parse_rule
         from airflow_provider_b24.triggers.polls import Bitrix24PollTrigger
 
         self.defer(
