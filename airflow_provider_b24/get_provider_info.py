@@ -45,6 +45,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "sensors": [{"integration-name": "Bitrix24", "python-modules": [f"{package}.sensors.polls"]}],
+        "notifications": [f"{package}.notifications.bitrix24.Bitrix24Notifier"],
         "config": {"bitrix24": _options()},
         "triggers": [
             {

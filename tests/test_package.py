@@ -210,7 +210,7 @@ def test_imports_run_down_only() -> None:
 
 
 PARSED = ("operators.polls", "operators.open_lines", "operators.chats", "operators.rest", "sensors.polls")
-MODULES = (*PARSED, "triggers.polls", "hooks.bitrix24")
+MODULES = (*PARSED, "triggers.polls", "hooks.bitrix24", "notifications.bitrix24")
 #: What checks literals while a DAG is parsed is small: it needs no schema and no client.
 HEAVY = re.compile(
     r"^(requests|urllib3|jsonschema|airflow_provider_b24\.(rest|open_lines|chats|schemas|emulator|"

@@ -31,6 +31,7 @@ class Ask:
     :param escalate_to: chats (``chat12``) and people (``7``) that hear of it.
     :param poll_url: the portal's page with the results.
     :param required_action_id: the task instance whose Required Action asks the same; None is none.
+    :param early: decide as soon as further votes can't change the outcome.
     """
 
     message_id: int
@@ -46,6 +47,7 @@ class Ask:
     escalate_to: tuple[str, ...] = ()
     poll_url: str = ""
     required_action_id: str | None = None
+    early: bool = True
 
     @property
     def reference(self) -> PollReference:
@@ -70,6 +72,7 @@ class Ask:
             electorate=Electorate(allowed, frozenset(self.excluded)),
             chat_id=self.chat_id,
             account_id=lambda: hook.account_id,
+            early=self.early,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -58,6 +58,18 @@ def close_after_kill(conn_id: str, ask: Ask) -> None:
         log.warning("The poll could not be closed: %s", error)
 
 
+def stop_quietly(conn_id: str, poll: Any) -> None:
+    """Stop a poll that nobody waits for any more; a poll that can't be stopped stays open, with a warning.
+
+    :param conn_id: the Airflow connection.
+    :param poll: any way to name the poll.
+    """
+    try:
+        Bitrix24Hook(conn_id).polls.stop(poll)
+    except Bitrix24Error as error:
+        log.warning("The poll could not be stopped: %s", error)
+
+
 def announce(hook: Bitrix24Hook, ask: Ask, text: str) -> None:
     """Post the end of an ask below its poll, once; a chat that can't be written to does not fail the task.
 
@@ -80,7 +92,9 @@ def read_comments(hook: Bitrix24Hook, ask: Ask) -> list[dict[str, Any]]:
     :param ask: what was asked.
     """
     try:
-        return hook.chats.replies(chat_id=ask.chat_id, message_id=ask.message_id)
+        replies = hook.chats.replies(chat_id=ask.chat_id, message_id=ask.message_id)
+        # The decision itself is a reply of the asking account.
+        return [reply for reply in replies if reply["user_id"] != hook.account_id]
     except Bitrix24Error as error:
         log.warning("The replies to the poll could not be read: %s", error)
         return []

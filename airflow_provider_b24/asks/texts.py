@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_b24.chats.people import mention
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -78,7 +80,7 @@ def reminder_text(ask: Ask, missing: Iterable[dict[str, Any]]) -> str:
     :param ask: what was asked.
     :param missing: the people, with ``id`` and ``name``; empty when they are not known.
     """
-    mentions = " ".join(f"[USER={person['id']}]{person['name']}[/USER]" for person in missing)
+    mentions = " ".join(mention(person["id"], person["name"]) for person in missing)
     until = f" Deadline: {moment_text(ask.deadline)}." if ask.deadline is not None else ""
     return f"{f'{mentions} ' if mentions else ''}Please vote: {ask.question}{until}"
 

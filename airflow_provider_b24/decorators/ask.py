@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, TaskDecorator
 
 
-class _AskDecoratedOperator(DecoratedOperator, Bitrix24AskOperator):  # type: ignore[misc]
+class _AskDecoratedOperator(DecoratedOperator, Bitrix24AskOperator):
     """Ask what a function returns.
 
     :param python_callable: returns ``{"question": …, "answers": […]}``, or the pair of both.

@@ -113,10 +113,9 @@ class Bitrix24Hook(BaseHook):
 
         :raises Bitrix24Error: when the portal does not say it.
         """
-        from airflow_provider_b24.rest import php
+        from airflow_provider_b24.chats.people import read_own_id
 
-        with php.promised("a profile with an id", method="profile", conn_id=self.bitrix24_conn_id):
-            return php.as_id(php.as_dict(self.client.call("profile")).get("ID"))
+        return read_own_id(self.client)
 
     @cached_property
     def settings(self) -> ConnectionSettings:

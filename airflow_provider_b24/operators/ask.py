@@ -156,18 +156,16 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         self._wait(context, ask, settings)
         return None
 
-    def execute_complete(self, context: Context, event: dict[str, Any], ask: dict[str, Any]) -> Any:
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Close the poll, count, and return the answer.
 
         :param context: the task's context.
         :param event: how the wait ended.
-        :param ask: what was asked.
         """
-        from airflow_provider_b24.asks.ask import Ask
         from airflow_provider_b24.operators.required_action import is_answer_of_airflow
 
         settings = self._settings()
-        self._ask = asked = Ask.from_dict(ask)
+        self._ask = asked = self._recall(context)
         if is_answer_of_airflow(event):
             return self._finish_by_airflow(context, asked, event)
         if event["status"] == "error":
@@ -199,7 +197,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
             template_id=task_template_id(context["ti"], portal=self.hook.settings.portal),
             may_have_sent=is_retry(context),
         )
-        asked_at = self._asked_at(context, sent["message_id"])
+        asked_at = self._asked_at(context, sent)
         ask = settings.ask(
             sent,
             asked_at=asked_at,
@@ -210,14 +208,17 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         self.log.info("Asked in chat %d (message %d): %s", ask.chat_id, ask.message_id, ask.question)
         return ask
 
-    def _asked_at(self, context: Context, message_id: int) -> float:
+    def _asked_at(self, context: Context, sent: dict[str, int]) -> float:
         """Return when the poll was sent: a retry must not move the deadline."""
+        from airflow_provider_b24.asks.asked_at import read_asked_at
+
         stored = self._stored(context)
-        if stored and stored.get("message_id") == message_id:
+        if stored and stored.get("message_id") == sent["message_id"]:
             return float(stored["asked_at"])
+        asked_at = None
         if is_retry(context):
-            return self.hook.chats.sent_at(chat_id=self.chat_id, message_id=message_id) or time.time()
-        return time.time()
+            asked_at = read_asked_at(self.hook, chat_id=sent["chat_id"], message_id=sent["message_id"])
+        return time.time() if asked_at is None else asked_at
 
     @staticmethod
     def _stored(context: Context) -> dict[str, Any] | None:
@@ -227,10 +228,19 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
 
     @staticmethod
     def _remember(context: Context, ask: Ask) -> None:
-        """Write the ask into the task's state store, which Airflow's UI shows from 3.3 on."""
+        """Write the ask into XCom for the resumed task, and into the state store, which outlives a try."""
+        context["ti"].xcom_push(key=_STATE_KEY, value=ask.to_dict())
         store: Any = context.get("task_state_store")
         if store is not None:
             store.set(_STATE_KEY, ask.to_dict())
+
+    def _recall(self, context: Context) -> Ask:
+        """Return the ask that this task wrote before it was deferred: Airflow's own event lacks it."""
+        from airflow_provider_b24.asks.ask import Ask
+
+        ti = context["ti"]
+        map_index = getattr(ti, "map_index", -1)
+        return Ask.from_dict(ti.xcom_pull(task_ids=self.task_id, key=_STATE_KEY, map_indexes=map_index))
 
     def _push_links(self, context: Context, ask: Ask) -> None:
         portal = self.hook.settings.portal
@@ -260,7 +270,6 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
                 bitrix24_conn_id=self.bitrix24_conn_id, ask=ask.to_dict(), poll_interval=self.poll_interval
             ),
             method_name="execute_complete",
-            kwargs={"ask": ask.to_dict()},
         )
 
     def _finish(
@@ -399,10 +408,10 @@ class Bitrix24ApprovalOperator(Bitrix24AskOperator, SkipMixin):
         self.answers = [self.approve, self.reject]
         return super().execute(context)
 
-    def execute_complete(self, context: Context, event: dict[str, Any], ask: dict[str, Any]) -> Any:
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Close the poll, count, and skip what follows a rejection."""
         self.answers = [self.approve, self.reject]
-        return super().execute_complete(context, event, ask)
+        return super().execute_complete(context, event)
 
     def _follow(self, context: Context, audit: dict[str, Any]) -> Any:
         if self.reject not in audit["chosen_options"]:

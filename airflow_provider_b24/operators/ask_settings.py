@@ -186,7 +186,7 @@ class AskSettings:
             raise Bitrix24ValidationError("rule", "can't name people: the poll is anonymous")
         voters = self.operator.voters
         needed = rule.people if isinstance(rule, Quorum) else rule.of if isinstance(rule, Majority) else 0
-        if voters is not None and not _is_template(voters) and needed > len(self.voters or ()):
+        if voters and not _is_template(voters) and needed > len(self.voters or ()):
             raise Bitrix24ValidationError(
                 "rule", f"needs {needed} people, and {len(self.voters or ())} count"
             )

@@ -45,6 +45,7 @@ class VoteCounter:
     :param electorate: who counts.
     :param chat_id: the poll's chat, whose members ``everybody`` means.
     :param account_id: returns the asking account, which never counts; it is called only when needed.
+    :param early: decide as soon as further votes can't change the outcome.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class VoteCounter:
         electorate: Electorate | None = None,
         chat_id: int | None = None,
         account_id: Callable[[], int] | None = None,
+        early: bool = True,
     ) -> None:
         if rule == Everybody() and chat_id is None:
             raise Bitrix24ValidationError("chat_id", "the rule 'everybody' needs the poll's chat")
@@ -65,6 +67,7 @@ class VoteCounter:
         self._electorate = electorate or Electorate()
         self._chat_id = chat_id
         self._account_id = account_id
+        self._early = early
 
     def count(self, reference: PollReference, poll: Poll, *, with_voters: bool = False) -> Count:
         """Return the count of a poll that was just read.
@@ -113,9 +116,8 @@ class VoteCounter:
         """Say whether votes may be among the poll's that do not count, so that it can't be decided yet."""
         return electorate.needs_voters and not poll.anonymous
 
-    @staticmethod
-    def _decide(poll: Poll, rule: Rule, electorate: Electorate) -> Verdict:
-        return decide(poll, rule, early=True, electorate=electorate.size)
+    def _decide(self, poll: Poll, rule: Rule, electorate: Electorate) -> Verdict:
+        return decide(poll, rule, early=self._early, electorate=electorate.size)
 
 
 def _earliest(rule: Rule) -> float:

@@ -63,6 +63,11 @@ class AskWait:
             await run_in_daemon_thread(self._progress.act, self._timetable.due(self._clock()))
 
     @property
+    def poll(self) -> Poll | None:
+        """The poll as it was read last."""
+        return self._poll
+
+    @property
     def _recounts(self) -> bool:
         return self._ask.parsed_rule == Everybody()
 

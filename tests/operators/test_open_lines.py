@@ -224,7 +224,7 @@ def test_bad_input_is_refused_and_nothing_is_sent(
 @pytest.mark.parametrize("operator", OPERATORS)
 @pytest.mark.parametrize("word", ["ignore", "", None])
 def test_an_unknown_if_undelivered_is_refused_when_the_dag_is_parsed(operator: Any, word: Any) -> None:
-    with pytest.raises(Bitrix24ValidationError, match="^if_undelivered: must be one of fail, report"):
+    with pytest.raises(Bitrix24ValidationError, match=r"^if_undelivered: must be one of fail, report"):
         operator(task_id="push", connector=CONNECTOR, line=1, messages=[], if_undelivered=word)
 
 
