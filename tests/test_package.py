@@ -229,7 +229,7 @@ MAKE = """
 import sys, importlib
 LITERALS = {
     "answers": ["a", "b"], "rule": {"quorum": 1}, "if_errors": "fail", "if_undelivered": "fail",
-    **dict.fromkeys(["multiple_choice", "anonymous", "allow_revote"], False),
+    **dict.fromkeys(["multiple_choice", "anonymous", "allow_revote", "stop_at_end"], False),
     **dict.fromkeys(["with_voters", "all_pages", "repeatable"], True),
 }
 for name in sys.argv[1:]:

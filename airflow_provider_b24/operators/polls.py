@@ -201,7 +201,7 @@ class Bitrix24GetPollResultsOperator(_PollOperator):
 
     :param poll: any way to name a poll (templated).
     :param with_voters: add ``voted_by`` to each answer: ``[{"id", "name", "image",
-        "work_position"}]``, always empty in an anonymous poll.
+        "work_position"}]``, always empty in an anonymous poll (templated).
     :param bitrix24_conn_id: the Airflow connection (templated).
     :returns: the poll as ``Poll.to_dict()`` gives it.
     """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG, task
 
+from airflow_provider_b24.operators.ask import Bitrix24ApprovalOperator
 from airflow_provider_b24.operators.chats import Bitrix24SendMessageOperator
 from airflow_provider_b24.operators.open_lines import (
     Bitrix24SendConnectorMessagesOperator,
@@ -127,6 +128,39 @@ def test_numbers_become_the_texts_of_messages(
     assert run.state == "success"
     assert portal.messages(chat)[-1].text == portal.messages(deal)[-1].text == "7"
     assert [message.text for message in portal.lines.messages(line)] == ["7"]
+
+
+@RENDERING
+def test_the_switches_of_an_ask_are_rendered(
+    portal: Emulator, run_dag: Callable[..., Any], native: bool
+) -> None:
+    chat = portal.add_chat("Team", members=[1, portal.add_user("Ann")])
+    params = {"yes": True, "no": False}
+    with DAG(
+        f"rendered_ask_{native}", schedule=None, params=params, render_template_as_native_obj=native
+    ) as dag:
+        Bitrix24ApprovalOperator(
+            task_id="ask",
+            chat_id=chat,
+            question="Deploy?",
+            response_timeout=0.1,
+            poll_interval=0.1,
+            defaults="Reject",
+            anonymous="{{ params.yes }}",
+            allow_revote="{{ params.no }}",
+            announce="{{ params.no }}",
+            airflow_required_action="{{ params.no }}",
+            skip_on_timeout="{{ params.no }}",
+            fail_on_reject="{{ params.no }}",
+            ignore_downstream_trigger_rules="{{ params.no }}",
+        )
+
+    run = run_dag(dag)
+
+    (poll,) = portal.polls()
+    assert run.state == "success"
+    assert (poll.is_anonymous, poll.allows_revote) == (True, False)
+    assert [message.text for message in portal.messages(chat) if message.author_id == 1] == ["Deploy?"]
 
 
 def test_messages_parameters_and_commands_may_be_the_text_of_a_list_or_mapping(
