@@ -124,6 +124,7 @@ class _Run:
         self._caller = caller
         self._commands = commands
         self._sent: set[_Command] = set()
+        self._not_executed: set[_Command] = set()
         self._done: dict[Call, Result] = {}
         self._ended = False
 
@@ -180,18 +181,26 @@ class _Run:
 
     def _send(self, chunk: list[_Command]) -> None:
         self._sent.update(chunk)
-        self._caller.run(_BatchRequest(self._caller.conn_id), chunk, self._done)
+        try:
+            self._caller.run(_BatchRequest(self._caller.conn_id), chunk, self._done)
+        except Bitrix24Error as error:
+            if error.outcome is Outcome.NOT_EXECUTED:
+                self._not_executed.update(chunk)
+            raise
 
     def _report(self, number: int, requests: int) -> None:
         if number % _PROGRESS_EVERY == 0 and number < requests:
             log.info("Batch: %d of %d commands have an answer", len(self._done), len(self._commands))
 
     def _state(self) -> str:
-        sent, done, given = len(self._sent), len(self._done), len(self._commands)
-        return (
-            f"Batch: {done} of {given} commands have an answer, {sent - done} were sent and have none "
-            f"(they may have been executed), {given - sent} were not sent."
-        )
+        done, given = len(self._done), len(self._commands)
+        sent = len(self._sent - self._not_executed)
+        parts = {
+            "commands have an answer": f"{done} of {given}",
+            "were sent and have none (they may have been executed)": sent - done,
+            "were not executed": given - sent,
+        }
+        return f"Batch: {', '.join(f'{number} {what}' for what, number in parts.items() if number)}."
 
     def _give_up(self, error: Bitrix24Error) -> None:
         not_sent = {"message": "Not sent, because an earlier request failed", "outcome": Outcome.NOT_EXECUTED}
