@@ -156,8 +156,7 @@ def test_every_operator_parameter_is_documented(module: str, name: str) -> None:
 )
 def test_every_text_and_id_is_templated(module: str, name: str) -> None:
     operator = getattr(import_module(f"airflow_provider_b24.{module}"), name)
-    switches = {"multiple_choice", "anonymous", "allow_revote", "with_voters", "all_pages", "repeatable"}
-    switches |= {"if_undelivered", "if_errors", "deferrable", "poll_interval", "poke_interval"}
+    switches = {"deferrable", "poll_interval", "poke_interval"}
     own = {
         parameter.name
         for base in operator.__mro__

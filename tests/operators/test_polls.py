@@ -20,7 +20,7 @@ from airflow_provider_b24.operators.polls import (
     Bitrix24SendPollOperator,
     Bitrix24StopPollOperator,
 )
-from tests.support.dag_runs import clear_and_run, instance, xcom
+from tests.support.dag_runs import clear_and_run, instance, set_rendered, xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,8 @@ def test_a_poll_is_sent_and_its_ids_are_in_xcom(
 def test_bad_input_fails_the_task_and_nothing_is_sent(
     portal: Emulator, chat_id: int, options: dict[str, Any], path: str
 ) -> None:
-    task = Bitrix24SendPollOperator(task_id="send", **{"chat_id": chat_id, **POLL, **options})
+    task = Bitrix24SendPollOperator(task_id="send", chat_id=chat_id, **POLL)
+    set_rendered(task, options)
 
     with pytest.raises(Bitrix24ValidationError) as refusal:
         task.execute(fake_context())
