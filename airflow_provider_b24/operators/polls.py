@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
-from airflow_provider_b24.operators.idempotency import is_retry, task_template_id
+from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,9 @@ class Bitrix24SendPollOperator(Bitrix24BaseOperator):
     """Send a poll to a chat, once however often the task is retried.
 
     All tries of a task instance share one template id, by which the portal recognises the poll.
-    Clearing the task sends another poll.
+    Clearing the task sends another poll, unless no try has returned the poll that may be in the chat: then
+    it returns that one. For this Airflow 3.3 keeps the id in the task state store; on older versions
+    clearing always sends another poll.
 
     Method: ``vote.Integration.Im.send``
     (https://apidocs.bitrix24.com/api-reference/vote/vote.integration.im.send.html).
@@ -59,19 +61,27 @@ class Bitrix24SendPollOperator(Bitrix24BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Send the poll and return where it is."""
-        own = task_template_id(context["ti"], portal=self.hook.settings.portal)
-        sent = self.hook.polls.send(
+        sent = send_poll_once(
+            context,
+            self._send,
+            portal=self.hook.settings.portal,
+            chat_id=self.chat_id,
+            template_id=self.template_id,
+        )
+        self.log.info("Poll is message %d in chat %d", sent["message_id"], sent["chat_id"])
+        return sent
+
+    def _send(self, template_id: str, may_have_sent: bool) -> dict[str, int]:
+        return self.hook.polls.send(
             chat_id=self.chat_id,
             question=self.question,
             answers=self.answers,
             multiple_choice=self.multiple_choice,
             anonymous=self.anonymous,
             allow_revote=self.allow_revote,
-            template_id=self.template_id or own,
-            may_have_sent=bool(self.template_id) or is_retry(context),
+            template_id=template_id,
+            may_have_sent=may_have_sent,
         )
-        self.log.info("Poll is message %d in chat %d", sent["message_id"], sent["chat_id"])
-        return sent
 
 
 class _PollOperator(Bitrix24BaseOperator):
