@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.exceptions import Bitrix24ChatAccessError, Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.rest import php
 
@@ -59,11 +59,16 @@ class ChatsApi:
         """Return the user ids of a chat's members (``im.chat.user.list``).
 
         :param chat_id: the chat's number, or ``chatN``.
+        :raises Bitrix24ChatAccessError: when the connection's user does not see the chat.
         :raises Bitrix24ServerError: when the reply is not a list of user ids.
         """
         result = self._client.call(_MEMBERS, {"CHAT_ID": parse_chat_id(chat_id)})
         with php.promised("a list of user ids", method=_MEMBERS, conn_id=self._client.conn_id):
-            return [php.as_id(value) for value in php.as_list(result)]
+            members = [php.as_id(value) for value in php.as_list(result)]
+        if not members:
+            # What the portal says of a chat that the user does not see, or that does not exist.
+            raise self._client.refusal(Bitrix24ChatAccessError, _MEMBERS, "the portal shows no members")
+        return members
 
     def find(self, title: str) -> list[Chat]:
         """Return the chats with exactly this title (``im.search.chat.list``); there may be several.

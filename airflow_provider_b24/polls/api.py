@@ -253,6 +253,7 @@ class PollsApi:
         try:
             self._client.call(method, reference.params())
         except Bitrix24AccessDeniedError as error:
-            error.advice = _AUTHOR_ONLY
+            if type(error) is Bitrix24AccessDeniedError:
+                error.advice = _AUTHOR_ONLY
             raise
         return self.get(reference)
