@@ -36,7 +36,10 @@ Bitrix24Error
     │   ├── Bitrix24AlreadyVotedError   this user has voted, and the poll takes no second vote
     │   ├── Bitrix24RecallNotAllowedError
     │   ├── Bitrix24BallotRejectedError the portal took none of the answers
-    │   └── Bitrix24PollUndecidedError  the rule can no longer be met
+    │   ├── Bitrix24PollUndecidedError  the rule can no longer be met
+    │   │   └── Bitrix24PollTiedError   several answers have the most votes
+    │   ├── Bitrix24PollTimeoutError    the deadline passed, and there is no default answer
+    │   └── Bitrix24PollDisapprovedError people rejected what was to be approved
     ├── Bitrix24MessageError            a chat message is refused
     └── Bitrix24OpenLineError
         ├── Bitrix24LineNotActiveError
@@ -45,7 +48,8 @@ Bitrix24Error
         └── Bitrix24DeliveryError       some messages were not delivered; the report says which
 
 All derive from AirflowException, so ``soft_fail`` and callbacks treat them as Airflow's own.
-Those that a retry would make worse (outcome unknown, delivery, incomplete batch) also derive from
+Those that a retry would make worse (outcome unknown, delivery, incomplete batch) or
+can't change (a tie, a deadline, a rejection) also derive from
 AirflowFailException: Airflow fails the task at once instead of posting a second time.
 """
 
@@ -438,6 +442,22 @@ class Bitrix24BallotRejectedError(Bitrix24PollError):
 
 class Bitrix24PollUndecidedError(Bitrix24PollError):
     """The poll ended in a way that the rule can no longer be met."""
+
+
+class Bitrix24PollTiedError(Bitrix24PollUndecidedError, AirflowFailException):
+    """Several answers have the most votes, and the task does not say which one wins."""
+
+    advice = "Say what a tie means: tie='first', or tie= one of the answers."
+
+
+class Bitrix24PollTimeoutError(Bitrix24PollError, AirflowFailException):
+    """The deadline passed before the poll was decided, and there is no default answer."""
+
+    advice = "Give defaults=, set skip_on_timeout=True, or ask with a later deadline."
+
+
+class Bitrix24PollDisapprovedError(Bitrix24PollError, AirflowFailException):
+    """People rejected what was to be approved, and the task fails on that (``fail_on_reject``)."""
 
 
 class Bitrix24MessageError(Bitrix24ApiError):

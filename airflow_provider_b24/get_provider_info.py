@@ -37,6 +37,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Bitrix24",
                 "python-modules": [
                     f"{package}.operators.polls",
+                    f"{package}.operators.ask",
                     f"{package}.operators.open_lines",
                     f"{package}.operators.chats",
                     f"{package}.operators.rest",
@@ -44,8 +45,15 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "sensors": [{"integration-name": "Bitrix24", "python-modules": [f"{package}.sensors.polls"]}],
+        "notifications": [f"{package}.notifications.bitrix24.Bitrix24Notifier"],
         "config": {"bitrix24": _options()},
-        "triggers": [{"integration-name": "Bitrix24", "python-modules": [f"{package}.triggers.polls"]}],
+        "triggers": [
+            {
+                "integration-name": "Bitrix24",
+                "python-modules": [f"{package}.triggers.polls", f"{package}.triggers.ask"],
+            }
+        ],
+        "task-decorators": [{"name": "bitrix24_ask", "class-name": f"{package}.decorators.ask.ask_task"}],
     }
 
 

@@ -25,10 +25,11 @@ os.environ.update(
 import pytest  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_b24.emulator import Emulator
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from tests.support.crowd import Crowd
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +85,16 @@ def run_dag(airflow_database: None) -> Callable[..., Any]:
         return dag.test(**kwargs)
 
     return run
+
+
+@pytest.fixture
+def crowd(portal: Emulator) -> Iterator[Crowd]:
+    """A chat with four people who act while a task waits."""
+    from tests.support.crowd import Crowd
+
+    crowd = Crowd(portal)
+    yield crowd
+    crowd.close()
 
 
 @pytest.fixture

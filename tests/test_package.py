@@ -141,7 +141,7 @@ def test_imports_run_down_only() -> None:
 
 
 PARSED = ("operators.polls", "operators.open_lines", "operators.chats", "operators.rest", "sensors.polls")
-MODULES = (*PARSED, "triggers.polls", "hooks.bitrix24")
+MODULES = (*PARSED, "triggers.polls", "hooks.bitrix24", "notifications.bitrix24")
 HEAVY = re.compile(
     r"^(requests|urllib3|jsonschema|airflow_provider_b24\.(rest|polls|open_lines|chats|schemas|emulator))\b"
 )

@@ -40,6 +40,7 @@ PUBLIC = {
     "operators.rest": ["Bitrix24CallOperator", "Bitrix24BatchOperator"],
     "sensors.polls": ["Bitrix24PollSensor"],
     "triggers.polls": ["Bitrix24PollTrigger"],
+    "notifications.bitrix24": ["Bitrix24Notifier"],
     "emulator": ["Emulator"],
     "exceptions": ["Bitrix24Error", "Bitrix24ValidationError", "Bitrix24OutcomeUnknownError"],
 }
@@ -115,6 +116,14 @@ def test_the_listed_modules_are_exactly_the_public_modules() -> None:
         import_module(module)
     public = {f"airflow_provider_b24.{module}" for module in PUBLIC if module.partition(".")[0] in kinds}
     assert public == named
+
+
+@pytest.mark.parametrize(("key", "package"), [("notifications", "notifications")])
+def test_the_listed_classes_are_exactly_the_public_classes(key: str, package: str) -> None:
+    public = {
+        f"airflow_provider_b24.{module}.{name}" for module, name in CLASSES if module.startswith(package)
+    }
+    assert set(get_provider_info()[key]) == public
 
 
 @pytest.mark.parametrize(("module", "name"), CLASSES)

@@ -108,6 +108,16 @@ class Bitrix24Hook(BaseHook):
         return ChatsApi(self.client)
 
     @cached_property
+    def account_id(self) -> int:
+        """The user id of the account behind the connection (``profile``).
+
+        :raises Bitrix24Error: when the portal does not say it.
+        """
+        from airflow_provider_b24.chats.people import read_own_id
+
+        return read_own_id(self.client)
+
+    @cached_property
     def settings(self) -> ConnectionSettings:
         """What the connection says.
 

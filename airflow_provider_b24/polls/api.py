@@ -14,10 +14,12 @@ from airflow_provider_b24.exceptions import (
     Bitrix24PollFinishedError,
     Bitrix24RecallNotAllowedError,
 )
+from airflow_provider_b24.ids import parse_chat_id
 from airflow_provider_b24.polls.attach import find_attach, parse_attach, poll_in_reply
 from airflow_provider_b24.polls.ballot import make_ballot, same_choice
 from airflow_provider_b24.polls.bulk import read_many
 from airflow_provider_b24.polls.draft import PollDraft, check_payload
+from airflow_provider_b24.polls.missing_voters import read_missing_voters
 from airflow_provider_b24.polls.reference import parse_reference
 from airflow_provider_b24.polls.sending import PollSending
 from airflow_provider_b24.polls.voters import read_voters
@@ -192,6 +194,21 @@ class PollsApi:
         :raises Bitrix24PollNotFoundError: when there is no such poll.
         """
         return read_voters(self._client, parse_reference(poll))
+
+    def missing_voters(self, poll: Any, *, chat_id: int | str) -> list[dict[str, Any]]:
+        """Return which members of the poll's chat have not voted, without the connection's user.
+
+        Bots and people who have left the portal can't vote, so they are left out.
+
+        Methods: ``vote.AttachedVote.getWithVoted``, ``im.chat.user.list`` and ``im.user.list.get``
+        (https://apidocs.bitrix24.com/api-reference/vote/vote.attachedvote.getwithvoted.html).
+
+        :param poll: any way to name the poll.
+        :param chat_id: the chat's number, or ``chatN``.
+        :returns: ``[{"id", "name"}]``.
+        :raises Bitrix24PollError: when the poll is anonymous.
+        """
+        return read_missing_voters(self._client, parse_reference(poll), parse_chat_id(chat_id))
 
     def report(self, poll: Any) -> bytes:
         """Return the portal's own spreadsheet of the results (``vote.AttachedVote.download``).

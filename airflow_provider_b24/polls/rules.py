@@ -36,9 +36,9 @@ class Quorum:
     def __str__(self) -> str:
         return "first vote" if self.people == 1 else f"quorum of {self.people}"
 
-    def to_json(self) -> dict[str, int] | str:
+    def to_json(self) -> dict[str, int]:
         """Return the rule as a user writes it."""
-        return "first_vote" if self.people == 1 else {"quorum": self.people}
+        return {"quorum": self.people}
 
 
 @dataclass(frozen=True)

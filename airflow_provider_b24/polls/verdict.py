@@ -72,10 +72,10 @@ def leaders(poll: Poll) -> tuple[Answer, ...]:
 def _by_turnout(poll: Poll, people: int, *, early: bool) -> Verdict:
     if poll.voters >= people:
         return Decided()
-    if poll.is_finished:
-        return Impossible(f"the poll was stopped with {poll.voters} of {people} votes")
     if early and not poll.allow_revote and _is_unbeatable(poll, people - poll.voters):
         return Decided()
+    if poll.is_finished:
+        return Impossible(f"the poll was stopped with {poll.voters} of {people} votes")
     return Pending()
 
 

@@ -37,10 +37,16 @@ class Bitrix24PollSensor(BaseSensorOperator):
 
     :param poll: any way to name a poll: a message id, a mapping with ``message_id``, ``attach_id``,
         ``signed_attach_id`` or ``post_id``, or the send operator's output (templated).
-    :param rule: when the poll is decided: ``"stopped"``, ``"first_vote"`` or ``{"quorum": k}``
-        (templated). A poll that is stopped before the rule is met fails the task.
+    :param rule: when the poll is decided: ``"stopped"``, ``"first_vote"``, ``{"quorum": k}``,
+        ``"everybody"`` (the chat's members), ``{"everybody": [user ids]}``, ``{"first_to": k}`` votes for an
+        answer, or ``{"majority": n}`` (templated). A poll that is stopped before the rule is met fails the
+        task.
     :param poll_interval: seconds between two reads of the poll.
     :param poke_interval: Airflow's name for the same; it wins when it is given.
+    :param chat_id: the poll's chat, which the rule ``"everybody"`` needs; None takes it from the send
+        operator's output (templated).
+    :param stop_at_end: stop the poll when it is decided, at the timeout, and when a person ends the task in
+        Airflow (3.3 and later while it is deferred). Only the poll's author may.
     :param deferrable: wait in the triggerer instead of on a worker; default: Airflow's
         ``[operators] default_deferrable``.
     :param bitrix24_conn_id: the Airflow connection (templated).
@@ -50,7 +56,7 @@ class Bitrix24PollSensor(BaseSensorOperator):
     :raises Bitrix24PollUndecidedError: when the poll is stopped before the rule is met.
     """
 
-    template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "rule")
+    template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "rule", "chat_id")
 
     def __init__(
         self,
@@ -59,6 +65,8 @@ class Bitrix24PollSensor(BaseSensorOperator):
         rule: Any = "stopped",
         poll_interval: float = 10,
         poke_interval: timedelta | float | None = None,
+        chat_id: Any = None,
+        stop_at_end: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         bitrix24_conn_id: str = Bitrix24Hook.default_conn_name,
         **kwargs: Any,
@@ -66,6 +74,8 @@ class Bitrix24PollSensor(BaseSensorOperator):
         super().__init__(poke_interval=poll_interval if poke_interval is None else poke_interval, **kwargs)
         self.poll = poll
         self.rule = rule
+        self.chat_id = chat_id
+        self.stop_at_end = stop_at_end
         self.deferrable = deferrable
         self.bitrix24_conn_id = bitrix24_conn_id
 
@@ -74,10 +84,13 @@ class Bitrix24PollSensor(BaseSensorOperator):
 
         :param context: Airflow's context, not used.
         """
-        from airflow_provider_b24.polls.decision import get_if_decided
+        from airflow_provider_b24.asks.watched import read_if_decided
 
+        hook = Bitrix24Hook(self.bitrix24_conn_id)
         try:
-            poll = get_if_decided(Bitrix24Hook(self.bitrix24_conn_id).polls, self.poll, self.rule)
+            poll = read_if_decided(hook, self.poll, self.rule, chat_id=self.chat_id)
+            if poll is not None and self.stop_at_end:
+                poll = hook.polls.stop(self.poll)
         except Bitrix24Error as error:
             if not error.transient:
                 raise
@@ -93,6 +106,8 @@ class Bitrix24PollSensor(BaseSensorOperator):
         try:
             return self._read_and_defer(context) if self.deferrable else super().execute(context)
         except (Bitrix24Error, AirflowSensorTimeout) as error:
+            if isinstance(error, AirflowSensorTimeout):
+                self._stop()
             # After a deferral Airflow does the same for every error, in its own loop for some only.
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(f"Skipped instead of failed: {error}") from error
@@ -105,12 +120,24 @@ class Bitrix24PollSensor(BaseSensorOperator):
         :param event: how the wait ended.
         """
         if event["status"] == "success":
-            return event["poll"]
+            stopped = Bitrix24Hook(self.bitrix24_conn_id).polls.stop(self.poll) if self.stop_at_end else None
+            return event["poll"] if stopped is None else stopped.to_dict()
         if event["status"] == "error":
             raise error_from_dict(event["error"])
+        self._stop()
         raise AirflowSensorTimeout(
             f"The poll was not decided within {self.timeout:.0f} s (rule: {self.rule})"
         )
+
+    def on_kill(self) -> None:
+        """Stop the poll when the worker's process is told to end, on request."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self.stop_at_end:
+            from airflow_provider_b24.asks.closing import stop_quietly
+
+            stop_quietly(self.bitrix24_conn_id, self.poll)
 
     def _read_and_defer(self, context: Context) -> Any:
         deadline = time.time() + float(self.timeout)
@@ -131,7 +158,16 @@ class Bitrix24PollSensor(BaseSensorOperator):
                 rule=parse_rule(self.rule).to_json(),
                 poll_interval=float(self.poke_interval),
                 deadline=deadline,
+                chat_id=self._chat(),
+                stop_at_end=self.stop_at_end,
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=max(deadline - time.time(), 0.0)),
         )
+
+    def _chat(self) -> int | None:
+        """Return the chat that the trigger needs: the poll's reference alone does not have it."""
+        from airflow_provider_b24.asks.watched import watched_ask
+
+        ask = watched_ask(self.poll, self.rule, chat_id=self.chat_id)
+        return ask.chat_id or None if ask is not None else None

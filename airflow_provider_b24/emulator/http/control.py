@@ -49,6 +49,9 @@ class ControlApi:
             ("POST", "users", self._add_user),
             ("GET", "chats", self._list_chats),
             ("POST", "chats", self._add_chat),
+            ("POST", "messages", self._say),
+            ("POST", "members", self._add_member),
+            ("DELETE", "members", self._remove_member),
         ]
         return [
             Route(f"/emulator/{path}", self._endpoint(action), methods=[verb]) for verb, path, action in table
@@ -130,6 +133,21 @@ class ControlApi:
     def _add_chat(self, params: Params) -> object:
         members = [int(number) for number in params.get("members", [1])]
         return {"id": self._world.add_chat(str(params["title"]), members)}
+
+    def _say(self, params: Params) -> object:
+        reply_to = int(params["reply_to"]) if params.get("reply_to") else None
+        text = str(params["text"])
+        return {
+            "id": self._world.say(int(params["chat_id"]), int(params["user_id"]), text, reply_to=reply_to)
+        }
+
+    def _add_member(self, params: Params) -> object:
+        self._world.add_member(int(params["chat_id"]), int(params["user_id"]))
+        return True
+
+    def _remove_member(self, params: Params) -> object:
+        self._world.remove_member(int(params["chat_id"]), int(params["user_id"]))
+        return True
 
     def _poll(self, poll: Poll) -> dict[str, Any]:
         return _poll(poll, now=self._world.portal.clock())

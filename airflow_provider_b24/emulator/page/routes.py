@@ -53,6 +53,7 @@ def routes(portal: Portal) -> list[Route]:
         "stop": _stop,
         "resume": _resume,
         "reply": _reply,
+        "say": _say,
     }
     return [
         Route("/", _file),
@@ -186,3 +187,15 @@ def _reply(portal: Portal, user: User, asked: Action) -> None:
         portal.lines.reply(int(asked["chat"]), text, user_id=user.id)
     except LookupError as error:
         raise ActionError(str(error)) from None
+
+
+def _say(portal: Portal, user: User, asked: Action) -> None:
+    text, chat = str(asked["text"]).strip(), portal.chats.get(int(asked["chat"]))
+    reply_to = int(asked["replyTo"]) if asked.get("replyTo") else None
+    if chat is None or chat.kind == "lines" or not chat.can_write(user.id):
+        raise ActionError(portal.say("chat.no_write"))
+    if not text:
+        raise ActionError("There is nothing to send.")
+    if reply_to is not None and not portal.chats.holds(chat, reply_to):
+        raise ActionError("The message that you reply to is deleted.")
+    portal.chats.post(chat, author_id=user.id, text=text, reply_to=reply_to)

@@ -89,6 +89,7 @@ def _open_chat(portal: Portal, chat: Chat, user: User) -> Row:
         "title": _title(portal, chat, user),
         "about": _about(portal, chat, conversation),
         "answerable": conversation is not None,
+        "writable": conversation is None and chat.can_write(user.id),
         "messages": [_message(portal, message, user) for message in chat.messages[-SHOWN_MESSAGES:]],
     }
 
@@ -115,10 +116,16 @@ def _message(portal: Portal, message: Message, user: User) -> Row:
         "from": _origin(message, author, user),
         "at": message.date,
         "text": message.text,
+        "quote": _quote(portal, message),
         "files": [file["name"] for file in message.params.get("FILES", ())],
         "edited": message.params.get("IS_EDITED") == "Y",
         "poll": None if poll is None else _poll(portal, poll, user),
     }
+
+
+def _quote(portal: Portal, message: Message) -> Row | None:
+    replied = portal.chats.replied_to(message)
+    return None if replied is None else {"author": _name(portal, replied.author_id), "text": replied.text}
 
 
 def _origin(message: Message, author: User | None, user: User) -> str:

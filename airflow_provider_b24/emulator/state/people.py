@@ -24,6 +24,7 @@ class User:
     active: bool = True
     # A guest of an open line: no employee, so no list of users shows it.
     external: bool = False
+    bot: bool = False
     avatar: str = ""
 
     @property

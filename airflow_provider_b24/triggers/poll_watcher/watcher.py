@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from airflow_provider_b24.polls.bulk import BatchOutcome, PollAnswer
+    from airflow_provider_b24.polls.poll import Poll
     from airflow_provider_b24.polls.reference import PollReference
     from airflow_provider_b24.polls.request import PollRequest
     from airflow_provider_b24.polls.rules import WatchRule
@@ -92,10 +93,22 @@ class PollWatcher:
         :param interval: seconds between two reads.
         :param deadline: Unix seconds after which it gives up; None waits for ever.
         """
+        return (await self.wait_for_poll(reference, rule, interval=interval, deadline=deadline))[0]
+
+    async def wait_for_poll(
+        self, reference: PollReference, rule: WatchRule, *, interval: float, deadline: float | None
+    ) -> tuple[PollEvent, Poll | None]:
+        """Return the event that ends a wait, and the poll as it was read last, if it was.
+
+        :param reference: the poll.
+        :param rule: when it is decided.
+        :param interval: seconds between two reads.
+        :param deadline: Unix seconds after which it gives up; None waits for ever.
+        """
         waiter = Waiter(reference, rule, interval=interval, deadline=deadline)
         self._add(waiter)
         try:
-            return await waiter.event
+            return await waiter.event, waiter.poll
         finally:
             self._remove(waiter)
 

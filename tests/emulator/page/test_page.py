@@ -218,6 +218,24 @@ def test_an_operator_answers_in_an_open_line(page: Page, portal: Emulator) -> No
     assert "deal 288" in page.find("#about").text
 
 
+def test_a_person_replies_to_a_poll_and_the_reply_shows_its_question(
+    page: Page, portal: Emulator, caller: Caller
+) -> None:
+    poll = caller.send("Deploy?")["messageId"]
+    page.be("Anna")
+    page.click(".answer-to", "Reply")
+    page.until(lambda: page.find("#quoted").text.startswith("Reply to Airflow Service: Deploy?"))
+    page.find("#text").send_keys("not on Friday", Keys.ENTER)
+    page.until(lambda: page.find(".message.mine .quote").text == "Airflow Service: Deploy?")
+    message = portal.messages(caller.general)[-1]
+    assert (message.author_id, message.text, message.params) == (
+        2,
+        "not on Friday",
+        {"REPLY_ID": str(poll)},
+    )
+    assert not page.find("#quoted").is_displayed()
+
+
 def test_a_fault_is_injected_and_cleared(page: Page, portal: Emulator, caller: Caller) -> None:
     page.click(".faults summary")
     kinds = page.until(lambda: page.all("#kinds option") and Select(page.find("#kinds")))

@@ -103,3 +103,25 @@ def test_a_vote_in_the_poll_of_a_closed_chat_is_refused(caller: Caller, portal: 
     answers = list(next(iter(portal.poll(message).questions.values())).answers)
     assert problem(caller, "vote", user=4, message=message, answers=answers)[0] == 409
     assert portal.poll(message).events == {}
+
+
+def test_a_person_writes_in_a_chat_and_replies_to_a_message(caller: Caller, portal: Emulator) -> None:
+    poll = caller.send("Deploy?")["messageId"]
+    said = {"user": 2, "chat": caller.general, "text": " not on Friday ", "replyTo": poll}
+    assert act(caller, "say", **said).status_code == 200
+    assert act(caller, "say", **said | {"replyTo": None}).status_code == 200
+    *_, reply, plain = _state(caller, 3, caller.general)["open"]["messages"]
+    assert (reply["author"], reply["text"]) == ("Anna Petrova", "not on Friday")
+    assert reply["quote"] == {"author": "Airflow Service", "text": "Deploy?"}
+    assert plain["quote"] is None
+
+
+def test_a_message_that_cannot_be_written_says_why(caller: Caller, portal: Emulator) -> None:
+    board, line = portal.add_chat("Board", members=[2, 3]), portal.lines.add_crm_chat("deal", 288)
+    elsewhere = portal.say(board, 2, "hello")
+    said = {"user": 4, "chat": caller.general, "text": "x"}
+    for change in ({"chat": board}, {"chat": line}, {"chat": 9999}):
+        assert problem(caller, "say", **said | change)[1].startswith("You cannot send messages")
+    assert problem(caller, "say", **said | {"text": " "})[1] == "There is nothing to send."
+    assert problem(caller, "say", **said | {"replyTo": elsewhere})[1].endswith("is deleted.")
+    assert portal.messages(caller.general) == []
