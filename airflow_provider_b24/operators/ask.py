@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, BranchMixI
 
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollTimeoutError, error_from_dict
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
-from airflow_provider_b24.operators.idempotency import is_retry, task_template_id
+from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -186,15 +186,20 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         return AskSettings.of(self)
 
     def _send(self, context: Context, settings: AskSettings) -> Ask:
-        sent = self.hook.polls.send(
+        sent = send_poll_once(
+            context,
+            lambda template_id, may_have_sent: self.hook.polls.send(
+                chat_id=self.chat_id,
+                question=settings.question,
+                answers=settings.answers,
+                multiple_choice=self.multiple_choice,
+                anonymous=self.anonymous,
+                allow_revote=self.allow_revote,
+                template_id=template_id,
+                may_have_sent=may_have_sent,
+            ),
+            portal=self.hook.settings.portal,
             chat_id=self.chat_id,
-            question=settings.question,
-            answers=settings.answers,
-            multiple_choice=self.multiple_choice,
-            anonymous=self.anonymous,
-            allow_revote=self.allow_revote,
-            template_id=task_template_id(context["ti"], portal=self.hook.settings.portal),
-            may_have_sent=is_retry(context),
         )
         asked_at = self._asked_at(context, sent)
         ask = settings.ask(
