@@ -120,6 +120,7 @@ class ChatsApi:
         """Return the user ids of a chat's members (``im.chat.user.list``).
 
         :param chat_id: the chat's number, or ``chatN``.
+        :raises Bitrix24ChatAccessError: when the connection's user does not see the chat.
         :raises Bitrix24ServerError: when the reply is not a list of user ids.
         """
         return read_member_ids(self._client, parse_chat_id(chat_id))

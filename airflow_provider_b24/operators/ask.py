@@ -11,7 +11,7 @@ from airflow_provider_b24.compat import BranchMixIn, SkipMixin
 from airflow_provider_b24.exceptions import Bitrix24PollTimeoutError, error_from_dict
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
-from airflow_provider_b24.operators.idempotency import is_retry, task_template_id
+from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
 from airflow_provider_b24.rendered import as_switch, check_literal
 
 if TYPE_CHECKING:
@@ -209,15 +209,20 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         return AskSettings.of(self)
 
     def _send(self, context: Context, settings: AskSettings) -> Ask:
-        sent = self.hook.polls.send(
+        sent = send_poll_once(
+            context,
+            lambda template_id, may_have_sent: self.hook.polls.send(
+                chat_id=self.chat_id,
+                question=settings.question,
+                answers=settings.answers,
+                multiple_choice=self.multiple_choice,
+                anonymous=self.anonymous,
+                allow_revote=self.allow_revote,
+                template_id=template_id,
+                may_have_sent=may_have_sent,
+            ),
+            portal=self.hook.settings.portal,
             chat_id=self.chat_id,
-            question=settings.question,
-            answers=settings.answers,
-            multiple_choice=self.multiple_choice,
-            anonymous=self.anonymous,
-            allow_revote=self.allow_revote,
-            template_id=task_template_id(context["ti"], portal=self.hook.settings.portal),
-            may_have_sent=is_retry(context),
         )
         asked_at = self._asked_at(context, sent)
         ask = settings.ask(

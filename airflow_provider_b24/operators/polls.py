@@ -8,7 +8,7 @@ from airflow_provider_b24.exceptions import Bitrix24Error
 from airflow_provider_b24.ids import parse_chat_id
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
-from airflow_provider_b24.operators.idempotency import is_retry, task_template_id
+from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
 from airflow_provider_b24.polls.reference import parse_reference
 from airflow_provider_b24.polls.wording import check_answers, check_question
 from airflow_provider_b24.rendered import as_switch, as_text, as_texts, check_literal, literal
@@ -26,7 +26,9 @@ class Bitrix24SendPollOperator(Bitrix24BaseOperator):
     """Send a poll to a chat, once however often the task is retried.
 
     All tries of a task instance share one template id, by which the portal recognises the poll.
-    Clearing the task sends another poll.
+    Clearing the task sends another poll, unless no try has returned the poll that may be in the chat: then
+    it returns that one. For this Airflow 3.3 keeps the id in the task state store; on older versions
+    clearing always sends another poll.
 
     Method: ``vote.Integration.Im.send``
     (https://apidocs.bitrix24.com/api-reference/vote/vote.integration.im.send.html).
@@ -88,20 +90,28 @@ class Bitrix24SendPollOperator(Bitrix24BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Send the poll and return where it is."""
-        own = task_template_id(context["ti"], portal=self.hook.settings.portal)
-        sent = self.hook.polls.send(
+        sent = send_poll_once(
+            context,
+            self._send,
+            portal=self.hook.settings.portal,
+            chat_id=self.chat_id,
+            template_id=self.template_id,
+        )
+        self.log.info("Poll is message %d in chat %d", sent["message_id"], sent["chat_id"])
+        self._push_links(context, sent)
+        return sent
+
+    def _send(self, template_id: str, may_have_sent: bool) -> dict[str, int]:
+        return self.hook.polls.send(
             chat_id=self.chat_id,
             question=as_text(self.question),
             answers=as_texts(self.answers),
             multiple_choice=as_switch(self.multiple_choice, "multiple_choice"),
             anonymous=as_switch(self.anonymous, "anonymous"),
             allow_revote=as_switch(self.allow_revote, "allow_revote"),
-            template_id=self.template_id or own,
-            may_have_sent=bool(self.template_id) or is_retry(context),
+            template_id=template_id,
+            may_have_sent=may_have_sent,
         )
-        self.log.info("Poll is message %d in chat %d", sent["message_id"], sent["chat_id"])
-        self._push_links(context, sent)
-        return sent
 
     def _push_links(self, context: Context, sent: dict[str, int]) -> None:
         portal = self.hook.settings.portal
