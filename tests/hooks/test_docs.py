@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import Connection
 from airflow_provider_b24 import exceptions
 from airflow_provider_b24.hooks import connection as code
 from airflow_provider_b24.hooks.connection import read_connection
-from airflow_provider_b24.rest.auth import _SECOND_ZONES
+from airflow_provider_b24.rest.oauth_server import _SECOND_ZONES
 from airflow_provider_b24.rest.rate_limit import PLANS
 from tests.support.snippets import run_snippets
 
