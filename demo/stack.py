@@ -118,10 +118,22 @@ class Airflow:
             if len(rows) >= page["total_entries"]:
                 return rows
 
-    def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
+    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Clear a task, as a person does in the web UI."""
+        body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "only_failed": False}
+        self._session.post(
+            f"{self.url}/api/v2/dags/{dag_id}/clearTaskInstances", json=body, timeout=10
+        ).raise_for_status()
+
+    def mark(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
+        """Mark a task, as a person does in the web UI."""
+        path = f"{self.url}/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        self._session.patch(path, json={"new_state": state}, timeout=10).raise_for_status()
+
+    def result(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> Any:
         """Return the return value of a task, or None."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
-        reply = self._get(path)
+        reply = self._get(f"{path}?map_index={map_index}")
         return reply.json()["value"] if reply.ok else None
 
     def _wait_until_healthy(self) -> None:
