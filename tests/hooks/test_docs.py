@@ -100,4 +100,4 @@ def test_plans_zones_and_timeouts_on_the_page_equal_the_code() -> None:
     assert zones is not None
     assert set(re.findall(r"\b[a-z]{2}\b", zones[1].replace(" and ", " "))) == set(_SECOND_ZONES)
     assert f"| {code._READ_SECONDS:.0f} |" in PAGE
-    assert f"connecting may take {code._CONNECT_SECONDS:.0f} of them" in PAGE
+    assert f"connecting ({code._CONNECT_SECONDS:.0f} of them for one address)" in PAGE
