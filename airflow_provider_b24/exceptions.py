@@ -481,5 +481,7 @@ class Bitrix24DeliveryError(Bitrix24OpenLineError, AirflowFailException):
     advice = "Correct what the report names and send those messages alone; the others are delivered."
 
     def __init__(self, message: str, *, report: dict[str, Any], **fields: Any) -> None:
+        if not report.get("accepted"):
+            fields.setdefault("advice", "Correct what the report names and send those messages alone.")
         super().__init__(message, **fields)
         self.report = report

@@ -82,7 +82,8 @@ def _options() -> dict[str, Any]:
 
 def _field_behaviour() -> dict[str, Any]:
     return {
-        "hidden-fields": ["schema", "port"],
+        # Airflow 3.3.1 and 3.3.2 refuse to test a stored connection without a port: it can be filled in here.
+        "hidden-fields": ["schema"],
         "relabeling": {
             "host": "Portal",
             "login": "User id (webhook) or client_id (application)",
@@ -91,6 +92,7 @@ def _field_behaviour() -> dict[str, Any]:
         "placeholders": {
             "host": "acme.bitrix24.com; may be empty with a whole webhook URL",
             "login": "1; may be empty with a whole webhook URL",
+            "port": "443, which the Test button of Airflow 3.3 asks for; may be empty",
             "password": "https://acme.bitrix24.com/rest/1/…/",
         },
     }

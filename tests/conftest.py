@@ -64,27 +64,14 @@ def application(portal: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(scope="session")
-def airflow_database() -> None:
+def airflow_database(bitrix24_airflow_database: None) -> None:
     """Airflow's tables, made once."""
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.utils import db
-
-    db.initdb()
-    DagBundlesManager().sync_bundles_to_db()
 
 
 @pytest.fixture
-def run_dag(airflow_database: None) -> Callable[..., Any]:
+def run_dag(bitrix24_run_dag: Callable[..., Any]) -> Callable[..., Any]:
     """Run a whole DAG in this process, deferrals included, and return its DagRun."""
-    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-
-    def run(dag: Any, **kwargs: Any) -> Any:
-        bag = DagBag(dag_folder=os.devnull)
-        bag.bag_dag(dag)
-        sync_bag_to_db(bag, "dags-folder", None)
-        return dag.test(**kwargs)
-
-    return run
+    return bitrix24_run_dag
 
 
 @pytest.fixture

@@ -183,3 +183,12 @@ def test_to_dict_has_the_extra_fields_of_each_type() -> None:
 
 def test_outcome_accepts_its_text_value() -> None:
     assert Bitrix24Error(outcome="not executed").outcome is Outcome.NOT_EXECUTED
+
+
+@pytest.mark.parametrize("accepted", [0, 1])
+def test_a_delivery_error_says_that_others_are_delivered_only_if_some_are(accepted: int) -> None:
+    error = Bitrix24DeliveryError("Not all messages are delivered", report={"accepted": accepted})
+
+    assert "send those messages alone" in str(error)
+    assert ("the others are delivered" in str(error)) is bool(accepted)
+    assert str(error_from_dict(error.to_dict())) == str(error)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,3 +81,24 @@ def test_every_make_command_is_a_target() -> None:
     named = set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert {"demo", "test"} <= named
     assert [target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
+
+
+def test_installing_comes_first_and_from_no_index() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = text + (ROOT / "docs" / "emulator.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.*)", text, re.MULTILINE)[0] == "Install"
+    assert re.findall(r"pip install [^\n`]*airflow-provider-b24", pages) == []
+    assert "pip install .\n" in text
+
+
+def test_the_wheels_name_is_the_one_that_the_commands_make(tmp_path: Path) -> None:
+    commands = re.findall(r"^\$ (pip .*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    make, install = (command for command in commands if "dist" in command)
+    options = [*make.removeprefix("pip ").removesuffix("dist .").split(), str(tmp_path), str(ROOT)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", *options, "--no-build-isolation", "--quiet"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob(install.rpartition("/")[2]))) == 1

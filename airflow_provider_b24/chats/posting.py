@@ -12,6 +12,7 @@ from airflow_provider_b24.chats.messages import read_history
 from airflow_provider_b24.exceptions import Bitrix24ArgumentError, Bitrix24OutcomeUnknownError
 
 if TYPE_CHECKING:
+    from airflow_provider_b24.chats.messages import ChatMessage
     from airflow_provider_b24.rest.client import Bitrix24Client
 
 ADD = "im.message.add"
@@ -56,14 +57,21 @@ def _find(
 ) -> int | None:
     for message in read_history(client, params["DIALOG_ID"], since=since).messages:
         is_ours = bool(template_id) and message.template_id == template_id
-        if is_ours or (message.author_id == own_id and is_same_text(params["MESSAGE"], message.text)):
+        if is_ours or _is_same_message(message, params, own_id):
             return message.id
     return None
 
 
+def _is_same_message(message: ChatMessage, params: dict[str, Any], own_id: int) -> bool:
+    """Say whether a message is the one to be posted; the same text below another message is another one."""
+    if message.author_id != own_id or message.reply_to != params.get("REPLY_ID"):
+        return False
+    return is_same_text(params["MESSAGE"], message.text)
+
+
 def _template_id(params: dict[str, Any], own_id: int, since: int) -> str:
     """Return the id by which the portal knows a repeated message, for 31 days, as it does for a poll."""
-    parts = (params["DIALOG_ID"], params["MESSAGE"], own_id, since)
+    parts = (params["DIALOG_ID"], params["MESSAGE"], params.get("REPLY_ID"), own_id, since)
     digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))
 

@@ -248,7 +248,8 @@ def _print(message: str) -> None:
 
 
 def _application_credentials(settings: ConnectionSettings, transport: Transport, conn_id: str) -> Credentials:
-    from airflow_provider_b24.rest.auth import Application, OAuthCredentials, default_oauth_server
+    from airflow_provider_b24.rest.auth import OAuthCredentials
+    from airflow_provider_b24.rest.oauth_server import Application, default_oauth_server
     from airflow_provider_b24.rest.token_store import TokenPair, VariableTokenStore
 
     server = settings.oauth_server or default_oauth_server(settings.portal)
@@ -258,7 +259,7 @@ def _application_credentials(settings: ConnectionSettings, transport: Transport,
         start=TokenPair.from_connection(
             access_token=settings.access_token.reveal(), refresh_token=settings.refresh_token.reveal()
         ),
-        store=VariableTokenStore(conn_id),
+        store=VariableTokenStore(conn_id, client_secret=settings.secret),
         transport=transport,
         conn_id=conn_id,
     )

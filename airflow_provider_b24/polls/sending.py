@@ -67,7 +67,7 @@ class PollSending:
         try:
             return self._send_once(params, repeated=repeated)
         except Bitrix24Error as error:
-            if known is None and (error.outcome is Outcome.UNKNOWN or error.method != _METHOD):
+            if known is None and (error.outcome is Outcome.UNKNOWN or error.may_have_executed):
                 raise self._outcome_unknown(error, template) from error
             raise
 
@@ -75,8 +75,13 @@ class PollSending:
         response, repeated = self._send_after_duplicate(params, repeated=repeated)
         sent = self._sent(response, params["chatId"])
         if repeated:
-            # A repeated send names the first message but a vote that is attached to nothing.
-            sent["vote_id"] = self._read_vote_id(sent)
+            try:
+                # A repeated send names the first message but a vote that is attached to nothing.
+                sent["vote_id"] = self._read_vote_id(sent)
+            except Bitrix24Error as error:
+                # The poll is sent; only its vote id is not known.
+                error.may_have_executed = True
+                raise
         return sent
 
     def _send_after_duplicate(self, params: dict[str, Any], *, repeated: bool) -> tuple[Response, bool]:
@@ -96,6 +101,10 @@ class PollSending:
                     error.outcome, error.advice = Outcome.UNKNOWN, _STILL_IN_FLIGHT
                     raise
                 self._sleep(pauses.pop(0))
+            except Bitrix24Error as error:
+                # The earlier copy may be in flight, whatever became of this one.
+                error.may_have_executed |= len(pauses) < len(_IN_FLIGHT_BACKOFF)
+                raise
             else:
                 return response, repeated or response.attempts > 1
 

@@ -178,3 +178,15 @@ def test_a_text_is_the_same_as_itself_and_not_as_another(text: str, more: str) -
 )
 def test_a_mention_is_bb_code_that_a_name_cannot_end(name: str, code: str) -> None:
     assert mention(12, name) == code
+
+
+def test_the_same_text_below_another_message_is_another_message(
+    portal: Emulator, chats: ChatsApi, chat: int, poll: int
+) -> None:
+    """The decisions of two polls may read the same."""
+    other = portal.say(chat, 1, "Deploy tomorrow?")
+    for below in (poll, other, poll, other):
+        chats.post_once(message=TEXT, chat_id=chat, since_message_id=below, reply_to=below)
+
+    replies = [message.text for message in portal.messages(chat) if message.text == TEXT]
+    assert len(replies) == 2

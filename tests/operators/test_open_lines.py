@@ -19,7 +19,9 @@ from airflow_provider_b24.operators.open_lines import (
     Bitrix24SendCrmChatMessageOperator,
     Bitrix24UpdateConnectorMessagesOperator,
 )
+from airflow_provider_b24.rest.retry import RetryPolicy
 from tests.support.dag_runs import instance, xcom
+from tests.support.oauth_failures import break_oauth_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,6 +121,20 @@ def test_a_lost_reply_fails_the_task_without_a_retry_or_duplicates(
     assert run.state == "failed"
     assert instance(run, "push").try_number == 1
     assert xcom(run, "push")["unknown"] == 2
+    assert sorted(texts(portal, line)) == ["Order 1", "Order 2"]
+
+
+def test_a_push_while_the_oauth_server_fails_is_retried_by_airflow_without_duplicates(
+    portal: Emulator, application: str, line: int, run_dag: Callable[..., Any]
+) -> None:
+    portal.expire_access_token()
+    break_oauth_server(portal, "no tokens", times=RetryPolicy().max_attempts)
+
+    run = run_dag(push_dag("push_oauth", application, line, [message(1), message(2)]))
+
+    assert run.state == "success"
+    assert instance(run, "push").try_number == 2
+    assert xcom(run, "push")["accepted"] == 2
     assert sorted(texts(portal, line)) == ["Order 1", "Order 2"]
 
 

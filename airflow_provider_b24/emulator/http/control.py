@@ -47,6 +47,7 @@ class ControlApi:
             ("POST", "reject", self._reject),
             ("GET", "users", self._list_users),
             ("POST", "users", self._add_user),
+            ("POST", "webhooks", self._add_webhook),
             ("GET", "chats", self._list_chats),
             ("POST", "chats", self._add_chat),
             ("POST", "messages", self._say),
@@ -126,6 +127,9 @@ class ControlApi:
 
     def _add_user(self, params: Params) -> object:
         return {"id": self._world.add_user(str(params["name"]))}
+
+    def _add_webhook(self, params: Params) -> object:
+        return {"url": self._world.add_webhook(int(params["user_id"]))}
 
     def _list_chats(self, _: Params) -> object:
         return [_chat(chat) for chat in self._world.portal.chats]

@@ -35,6 +35,16 @@ class World:
         """
         return self.portal.people.add(name).id
 
+    def add_webhook(self, user_id: int) -> str:
+        """Make a further incoming webhook, by which DAGs act as this user.
+
+        :param user_id: an employee.
+        :returns: the webhook's URL, which may be a connection's password.
+        :raises LookupError: there is no such employee.
+        """
+        with self.portal.lock:
+            return self.portal.webhook_url(self.portal.credentials.add_webhook(user_id))
+
     def add_chat(self, title: str, members: Iterable[int] = (1,)) -> int:
         """Open a chat.
 

@@ -1,6 +1,6 @@
 // The page shows what GET /page/state says and asks for the rest with POST.
 
-import { ask, byId, complain, fill, make, say } from './dom.js'
+import { ask, byId, complain, fill, make, rich, say } from './dom.js'
 import { offerFaults, showFaults } from './faults.js'
 import { dropDrafts, poll } from './poll.js'
 
@@ -69,7 +69,7 @@ function clock(seconds) {
 
 function message(item) {
   if (item.from === 'system') {
-    return make('li', { class: 'message system' }, make('div', { class: 'bubble' }, item.text))
+    return make('li', { class: 'message system' }, make('div', { class: 'bubble' }, ...rich(item.parts)))
   }
   const answer = byId('reply').dataset.action === 'say' ? answerTo(item) : null
   const edited = item.edited ? 'edited' : null
@@ -81,7 +81,7 @@ function message(item) {
 function bubble(item) {
   const quote = item.quote ? make('div', { class: 'quote' }, `${item.quote.author}: ${item.quote.text}`) : null
   const files = item.files.map((name) => make('div', { class: 'file' }, `File: ${name}`))
-  return make('div', { class: 'bubble' }, quote, item.text, ...files)
+  return make('div', { class: 'bubble' }, quote, ...rich(item.parts), ...files)
 }
 
 function answerTo(item) {
