@@ -63,7 +63,7 @@ class Scenario:
 
     def run(self, count: int) -> bool:
         """Run both parts and return whether all is right."""
-        return self._decide(count) & self._end()
+        return self._decide(count) & self._end() & self._two_channels()
 
     def _decide(self, count: int) -> bool:
         expected = {f"Question {number:02}?": "Yes" if number % 2 else "No" for number in range(count)}
@@ -159,6 +159,35 @@ class Scenario:
         )
         print(f"\nOpen polls in the chat: {len(self._open())}\n")
         return not self._open()
+
+    def _two_channels(self) -> bool:
+        """Answer one ask in the chat and one in Airflow; the other channel must be closed each time."""
+        dag, before = "two_channel_ask", len(self._portal.polls())
+        in_chat, in_airflow = (self._airflow.run_dag(dag, {"chat_id": self._chat}) for _ in range(2))
+        self._until(lambda: len(self._portal.polls()) == before + 2, "two are asked in both channels")
+        self._until(
+            lambda: all(
+                self._airflow.task_states(dag, run)["ask"] == "deferred" for run in (in_chat, in_airflow)
+            ),
+            "they wait",
+        )
+        time.sleep(5)
+        poll = next(poll for poll in self._open() if in_chat in poll["questions"][0]["text"])
+        vote = {"message_id": poll["message_id"], "user_id": self._people[0], "answers": ["Yes"]}
+        self._portal.control("POST", "vote", vote)
+        self._airflow.answer(dag, in_airflow, "ask", ["No"])
+        self._until(
+            lambda: all(self._airflow.run_state(dag, run) == "success" for run in (in_chat, in_airflow)),
+            "both are decided",
+        )
+        audits = [self._airflow.result(dag, run, "ask") for run in (in_chat, in_airflow)]
+        decided = [(audit["decided_by"], audit["chosen_options"]) for audit in audits]
+        answered = self._airflow.required_action(dag, in_chat, "ask")
+        told = [text for text in self._portal.messages() if "Answered in Airflow" in text]
+        print(f"\nDecided by: {decided}; the Required Action of the first: {answered}")
+        print(f"The chat of the second: {told}; open polls: {len(self._open())}\n")
+        right = decided == [("votes", ["Yes"]), ("airflow", ["No"])] and answered == ["Yes"]
+        return right and len(told) == 1 and not self._open()
 
     def _open(self) -> list[dict[str, Any]]:
         return [poll for poll in self._portal.polls() if not poll["is_finished"]]

@@ -25,6 +25,16 @@ with DAG("asks_under_kills", schedule=None, tags=["bitrix24"]):
         retry_delay=timedelta(seconds=2),
     ).expand_kwargs(questions())
 
+with DAG("two_channel_ask", schedule=None, tags=["bitrix24"]):
+    Bitrix24AskOperator(
+        task_id="ask",
+        chat_id="{{ dag_run.conf['chat_id'] }}",
+        question="two channels {{ run_id }}?",
+        answers=["Yes", "No"],
+        airflow_required_action=True,
+        poll_interval=3,
+    )
+
 for name, timeout in (("ended_ask", None), ("timed_out_ask", timedelta(seconds=25))):
     with DAG(name, schedule=None, dagrun_timeout=timeout, tags=["bitrix24"]):
         Bitrix24AskOperator(
