@@ -19,23 +19,22 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_b24.asks.ask import Ask
-    from airflow_provider_b24.operators.ask import Bitrix24AskOperator
 
 
 @dataclass(frozen=True)
 class AskSettings:
     """What an ask operator was given.
 
-    :param operator: the operator, whose templated fields may not be rendered yet.
+    :param operator: the ask operator, whose templated fields may not be rendered yet.
     """
 
-    operator: Bitrix24AskOperator
+    operator: Any
 
     @classmethod
-    def of(cls, operator: Bitrix24AskOperator) -> AskSettings:
+    def of(cls, operator: Any) -> AskSettings:
         """Return the settings of an operator.
 
-        :param operator: the operator.
+        :param operator: the ask operator.
         """
         return cls(operator)
 
