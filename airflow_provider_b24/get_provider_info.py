@@ -45,6 +45,10 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "sensors": [{"integration-name": "Bitrix24", "python-modules": [f"{package}.sensors.polls"]}],
+        "extra-links": [
+            f"{package}.links.polls.Bitrix24PollResultsLink",
+            f"{package}.links.polls.Bitrix24ChatLink",
+        ],
         "notifications": [f"{package}.notifications.bitrix24.Bitrix24Notifier"],
         "config": {"bitrix24": _options()},
         "triggers": [

@@ -40,6 +40,7 @@ PUBLIC = {
     "operators.rest": ["Bitrix24CallOperator", "Bitrix24BatchOperator"],
     "sensors.polls": ["Bitrix24PollSensor"],
     "triggers.polls": ["Bitrix24PollTrigger"],
+    "links.polls": ["Bitrix24PollResultsLink", "Bitrix24ChatLink"],
     "notifications.bitrix24": ["Bitrix24Notifier"],
     "emulator": ["Emulator"],
     "exceptions": ["Bitrix24Error", "Bitrix24ValidationError", "Bitrix24OutcomeUnknownError"],
@@ -118,7 +119,7 @@ def test_the_listed_modules_are_exactly_the_public_modules() -> None:
     assert public == named
 
 
-@pytest.mark.parametrize(("key", "package"), [("notifications", "notifications")])
+@pytest.mark.parametrize(("key", "package"), [("notifications", "notifications"), ("extra-links", "links")])
 def test_the_listed_classes_are_exactly_the_public_classes(key: str, package: str) -> None:
     public = {
         f"airflow_provider_b24.{module}.{name}" for module, name in CLASSES if module.startswith(package)

@@ -16,6 +16,8 @@ from airflow_provider_b24.polls.verdict import Decided, Impossible
 from airflow_provider_b24.rendered import literal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
     from airflow_provider_b24.polls.poll import Poll
 
@@ -48,19 +50,29 @@ def watched_ask(poll: Any, rule: Any, *, chat_id: Any = None, deadline: float | 
     )
 
 
-def read_if_decided(hook: Bitrix24Hook, poll: Any, rule: Any, *, chat_id: Any = None) -> Poll | None:
+def read_if_decided(
+    hook: Bitrix24Hook,
+    poll: Any,
+    rule: Any,
+    *,
+    chat_id: Any = None,
+    on_read: Callable[[Poll], None] | None = None,
+) -> Poll | None:
     """Read a poll; return it if the rule is met, None if it is still open.
 
     :param hook: reaches the portal.
     :param poll: any way to name the poll.
     :param rule: the rule, as a user writes it.
     :param chat_id: the poll's chat, which the rule ``everybody`` needs.
+    :param on_read: called with the poll, decided or not.
     :raises Bitrix24PollUndecidedError: when the rule can no longer be met.
     """
     ask = watched_ask(poll, rule, chat_id=chat_id)
     if ask is None:
-        return get_if_decided(hook.polls, poll, rule)
+        return get_if_decided(hook.polls, poll, rule, on_read=on_read)
     found = hook.polls.get(ask.message_id)
+    if on_read is not None:
+        on_read(found)
     verdict = ask.counter(hook).count(ask.reference, found).verdict
     if isinstance(verdict, Impossible):
         raise Bitrix24PollUndecidedError(

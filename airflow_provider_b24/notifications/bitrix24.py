@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseNotifier
 
@@ -57,6 +57,13 @@ class Bitrix24Notifier(BaseNotifier):
         self.chat_id = chat_id
         self.user_id = user_id
         self.bitrix24_conn_id = bitrix24_conn_id
+
+    def get_template_env(self, dag: Any = None) -> Any:
+        """Return the environment of the templates.
+
+        :param dag: the DAG; ``dags test`` passes a stored one to a DAG's callback, which has no environment.
+        """
+        return super().get_template_env(dag if hasattr(dag, "get_template_env") else None)
 
     def notify(self, context: Context) -> None:  # noqa: ARG002
         """Post the message; log a warning when that fails.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from airflow_provider_b24.compat import BranchMixIn, SkipMixin
-from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollTimeoutError, error_from_dict
+from airflow_provider_b24.exceptions import Bitrix24PollTimeoutError, error_from_dict
+from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
 from airflow_provider_b24.operators.idempotency import is_retry, task_template_id
 from airflow_provider_b24.rendered import as_switch, check_literal
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseNotifier, Context
 
     from airflow_provider_b24.asks.ask import Ask
+    from airflow_provider_b24.asks.ending import Ending
     from airflow_provider_b24.operators.ask_settings import AskSettings
-    from airflow_provider_b24.polls.counting import Count
-    from airflow_provider_b24.polls.poll import Poll
-    from airflow_provider_b24.polls.result import Result
     from airflow_provider_b24.rendered import Templated
 
 _STATE_KEY = "bitrix24_ask"
@@ -101,6 +100,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         "escalate_to",
         *_SWITCHES,
     )
+    operator_extra_links = POLL_LINKS
     template_fields_renderers: ClassVar[dict[str, str]] = {"answers": "json", "rule": "json"}
     _switches: ClassVar[tuple[str, ...]] = _SWITCHES
 
@@ -157,6 +157,8 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Ask, and wait in the triggerer."""
+        from airflow_provider_b24.asks.ending import end_ask
+
         self._read_switches()
         settings = self._settings()
         settings.check()
@@ -167,7 +169,8 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         if poll.is_finished:
             # An earlier try has closed the poll, or somebody was faster than this task.
             timed_out = ask.deadline is not None and time.time() >= ask.deadline
-            return self._finish(context, ask, settings, timed_out=timed_out)
+            ending = end_ask(self.hook, ask, settings.policy, seen=None, timed_out=timed_out)
+            return self._finish(context, ask, ending)
         if not is_retry(context):
             self._notify(context)
         self._wait(context, ask, settings)
@@ -179,18 +182,19 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         :param context: the task's context.
         :param event: how the wait ended.
         """
+        from airflow_provider_b24.asks.ending import end_ask, end_by_airflow
         from airflow_provider_b24.operators.required_action import is_answer_of_airflow
 
         self._read_switches()
-        settings = self._settings()
-        self._ask = asked = self._recall(context)
+        self._ask = ask = self._recall(context)
         if is_answer_of_airflow(event):
-            return self._finish_by_airflow(context, asked, event)
+            return self._finish(context, ask, end_by_airflow(self.hook, ask, event))
         if event["status"] == "error":
             raise error_from_dict(event["error"])
-        return self._finish(
-            context, asked, settings, seen=event.get("seen"), timed_out=event["status"] == "timeout"
-        )
+        timed_out = event["status"] == "timeout"
+        policy = self._settings().policy
+        ending = end_ask(self.hook, ask, policy, seen=event.get("seen"), timed_out=timed_out)
+        return self._finish(context, ask, ending)
 
     def on_kill(self) -> None:
         """Close the poll when the worker's process is told to end."""
@@ -261,10 +265,8 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         return Ask.from_dict(ti.xcom_pull(task_ids=self.task_id, key=_STATE_KEY, map_indexes=map_index))
 
     def _push_links(self, context: Context, ask: Ask) -> None:
-        portal = self.hook.settings.portal
-        chat_url = f"{portal}/online/?IM_DIALOG=chat{ask.chat_id}&IM_MESSAGE={ask.message_id}"
-        context["ti"].xcom_push(key="bitrix24_poll_url", value=ask.poll_url)
-        context["ti"].xcom_push(key="bitrix24_chat_url", value=chat_url)
+        chat = chat_url(self.hook.settings.portal, chat_id=ask.chat_id, message_id=ask.message_id)
+        push_links(context, poll_url=ask.poll_url, chat_url=chat)
 
     def _notify(self, context: Context) -> None:
         given: Any = self.notifiers
@@ -290,89 +292,20 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
             method_name="execute_complete",
         )
 
-    def _finish(
-        self,
-        context: Context,
-        ask: Ask,
-        settings: AskSettings,
-        *,
-        seen: Sequence[int] | None = None,
-        timed_out: bool = False,
-    ) -> Any:
-        from airflow_provider_b24.asks.closing import count_after_stop, stop_poll
-        from airflow_provider_b24.polls.result import result_of
+    def _finish(self, context: Context, ask: Ask, ending: Ending) -> Any:
+        """Push the audit before anything branches, tell the chat, and return, skip or raise."""
+        from airflow_provider_b24.asks.closing import announce
 
-        poll = stop_poll(self.hook, ask)
-        count = count_after_stop(self.hook, ask, poll)
-        try:
-            result = result_of(count, ask.parsed_rule, settings.policy, seen=seen, timed_out=timed_out)
-        except Bitrix24Error as error:
-            self._fail(context, ask, count, poll, error, timed_out=timed_out)
-        return self._report(context, ask, result, count, poll)
-
-    def _finish_by_airflow(self, context: Context, ask: Ask, event: dict[str, Any]) -> Any:
-        from airflow_provider_b24.asks.closing import count_after_stop, stop_poll
-        from airflow_provider_b24.polls.result import Result
-
-        poll = stop_poll(self.hook, ask)
-        count = count_after_stop(self.hook, ask, poll)
-        result = Result(tuple(event["chosen_options"]), "airflow", timed_out=bool(event.get("timedout")))
-        return self._report(context, ask, result, count, poll, user=event.get("responded_by_user"))
-
-    def _report(
-        self,
-        context: Context,
-        ask: Ask,
-        result: Result,
-        count: Count,
-        poll: Poll,
-        *,
-        user: dict[str, Any] | None = None,
-    ) -> Any:
-        """Push the audit before anything branches, tell the chat, and return the answer."""
-        from airflow_provider_b24.asks.audit import audit_of, names_for
-        from airflow_provider_b24.asks.closing import announce, read_comments
-        from airflow_provider_b24.asks.texts import decision_text, votes_text
-
-        audit = audit_of(
-            ask, result, count, poll, at=time.time(), comments=read_comments(self.hook, ask), user=user
-        )
-        keep_result(context, audit)
-        names = [user["name"]] if user else names_for(result, count)
-        self.log.info(
-            "Decided: %s (by %s; rule: %s; %s; %s)",
-            ", ".join(result.chosen),
-            result.decided_by,
-            ask.parsed_rule,
-            votes_text(count.poll),
-            ask.poll_url,
-        )
+        keep_result(context, ending.audit)
+        self.log.info("%s", ending.summary)
         if self.announce:
-            announce(self.hook, ask, decision_text(ask, result, count.poll, names))
+            announce(self.hook, ask, ending.message)
         self._ask = None
-        return self._follow(context, audit)
-
-    def _fail(
-        self, context: Context, ask: Ask, count: Count, poll: Poll, error: Bitrix24Error, *, timed_out: bool
-    ) -> None:
-        """Push the audit, tell the chat, and raise or skip."""
-        from airflow_provider_b24.asks.audit import audit_of
-        from airflow_provider_b24.asks.closing import announce, read_comments
-        from airflow_provider_b24.asks.texts import no_decision_text
-
-        error.conn_id = self.bitrix24_conn_id
-        reason = error.message or error.description or ""
-        audit = audit_of(
-            ask, None, count, poll, at=time.time(), comments=read_comments(self.hook, ask), reason=reason
-        )
-        audit["timedout"] = timed_out
-        keep_result(context, audit)
-        if self.announce:
-            announce(self.hook, ask, no_decision_text(reason))
-        self._ask = None
-        if self.skip_on_timeout and isinstance(error, Bitrix24PollTimeoutError):
-            raise AirflowSkipException(reason) from error
-        raise error
+        if ending.error is None:
+            return self._follow(context, ending.audit)
+        if self.skip_on_timeout and isinstance(ending.error, Bitrix24PollTimeoutError):
+            raise AirflowSkipException(ending.audit["reason"]) from ending.error
+        raise ending.error
 
     def _read_switches(self) -> None:
         """Turn what templates have rendered into booleans."""

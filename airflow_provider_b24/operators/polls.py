@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_b24.exceptions import Bitrix24Error
 from airflow_provider_b24.ids import parse_chat_id
+from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 from airflow_provider_b24.operators.idempotency import is_retry, task_template_id
 from airflow_provider_b24.polls.reference import parse_reference
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
     from airflow_provider_b24.rendered import Templated
 
 
@@ -51,6 +54,7 @@ class Bitrix24SendPollOperator(Bitrix24BaseOperator):
         "template_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"answers": "json"}
+    operator_extra_links = POLL_LINKS
 
     def __init__(
         self,
@@ -96,7 +100,27 @@ class Bitrix24SendPollOperator(Bitrix24BaseOperator):
             may_have_sent=bool(self.template_id) or is_retry(context),
         )
         self.log.info("Poll is message %d in chat %d", sent["message_id"], sent["chat_id"])
+        self._push_links(context, sent)
         return sent
+
+    def _push_links(self, context: Context, sent: dict[str, int]) -> None:
+        portal = self.hook.settings.portal
+        chat = chat_url(portal, chat_id=sent["chat_id"], message_id=sent["message_id"])
+        push_links(context, chat_url=chat)
+        try:
+            push_links(context, poll_url=_result_url(self.hook, sent))
+        except Bitrix24Error as error:
+            self.log.info("The link to the results is missing: %s", error)
+
+
+def _result_url(hook: Bitrix24Hook, sent: dict[str, int]) -> str:
+    """Return the page with the results, without a retry: the poll is sent, and only a link is missing."""
+    from airflow_provider_b24.polls.api import PollsApi
+    from airflow_provider_b24.rest.retry import RetryPolicy
+
+    once = RetryPolicy(max_attempts=1, max_rate_limit_attempts=1, max_reset_wait=0)
+    client = hook.client_with(transport=hook.transport, limiter=hook.limiter, policy=once)
+    return PollsApi(client).get(sent).result_url
 
 
 class _PollOperator(Bitrix24BaseOperator):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
@@ -16,10 +18,11 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_b24.exceptions import Bitrix24Error, error_from_dict
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
-from airflow_provider_b24.ids import parse_chat_id
+from airflow_provider_b24.ids import parse_chat_id, positive_number
+from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.polls.reference import parse_reference
 from airflow_provider_b24.polls.rules import parse_rule
-from airflow_provider_b24.rendered import as_switch, check_literal
+from airflow_provider_b24.rendered import as_switch, check_literal, literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
+    from airflow_provider_b24.polls.poll import Poll
     from airflow_provider_b24.rendered import Templated
     from airflow_provider_b24.triggers.poll_watcher.payloads import PollEvent
 
@@ -64,6 +68,7 @@ class Bitrix24PollSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "rule", "chat_id", "stop_at_end")
     template_fields_renderers: ClassVar[dict[str, str]] = {"poll": "json", "rule": "json"}
+    operator_extra_links = POLL_LINKS
 
     if TYPE_CHECKING:
 
@@ -96,17 +101,19 @@ class Bitrix24PollSensor(BaseSensorOperator):
         check_literal(stop_at_end, as_switch, "stop_at_end")
         if chat_id is not None:
             check_literal(chat_id, parse_chat_id)
+        self._has_links = False
 
-    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
+    def poke(self, context: Context) -> PokeReturnValue:
         """Read the poll once.
 
-        :param context: Airflow's context, not used.
+        :param context: Airflow's context, for the links to the poll.
         """
         from airflow_provider_b24.asks.watched import read_if_decided
 
         hook = Bitrix24Hook(self.bitrix24_conn_id)
         try:
-            poll = read_if_decided(hook, self.poll, self.rule, chat_id=self.chat_id)
+            links = partial(self._push_links, context, hook)
+            poll = read_if_decided(hook, self.poll, self.rule, chat_id=self.chat_id, on_read=links)
             if poll is not None and self._stops:
                 poll = hook.polls.stop(self.poll)
         except Bitrix24Error as error:
@@ -132,13 +139,15 @@ class Bitrix24PollSensor(BaseSensorOperator):
                 raise AirflowSkipException(f"Skipped instead of failed: {error}") from error
             raise
 
-    def execute_complete(self, context: Context, event: PollEvent) -> dict[str, Any]:  # noqa: ARG002
+    def execute_complete(self, context: Context, event: PollEvent) -> dict[str, Any]:
         """Return the poll of the trigger's event, or raise its error.
 
-        :param context: Airflow's context, not used.
+        :param context: Airflow's context, for the link to the results.
         :param event: how the wait ended.
         """
         if event["status"] == "success":
+            # The first read may have failed.
+            push_links(context, poll_url=event["poll"].get("result_url", ""))
             stopped = Bitrix24Hook(self.bitrix24_conn_id).polls.stop(self.poll) if self._stops else None
             return event["poll"] if stopped is None else stopped.to_dict()
         if event["status"] == "error":
@@ -161,6 +170,16 @@ class Bitrix24PollSensor(BaseSensorOperator):
             from airflow_provider_b24.asks.closing import stop_quietly
 
             stop_quietly(self.bitrix24_conn_id, self.poll)
+
+    def _push_links(self, context: Context, hook: Bitrix24Hook, poll: Poll) -> None:
+        """Store the links once: in poke mode one process reads the poll many times."""
+        if self._has_links:
+            return
+        chat_id, message_id, chat = _linked_chat(self.poll, self.chat_id), poll.message_id, ""
+        if chat_id and message_id:
+            chat = chat_url(hook.client.portal, chat_id=chat_id, message_id=message_id)
+        push_links(context, poll_url=poll.result_url, chat_url=chat)
+        self._has_links = True
 
     def _read_and_defer(self, context: Context) -> Any:
         deadline = time.time() + float(self.timeout)
@@ -192,3 +211,10 @@ class Bitrix24PollSensor(BaseSensorOperator):
 
         ask = watched_ask(self.poll, self.rule, chat_id=self.chat_id)
         return ask.chat_id or None if ask is not None else None
+
+
+def _linked_chat(poll: Any, chat_id: Any) -> int | None:
+    """Return the chat that the sensor is told, or that the send operator's output names."""
+    named = literal(poll) if isinstance(poll, str) else poll
+    given = named.get("chat_id") if chat_id is None and isinstance(named, Mapping) else chat_id
+    return positive_number(given.strip().removeprefix("chat") if isinstance(given, str) else given)

@@ -67,6 +67,16 @@ def test_a_failed_task_is_told_with_what_the_templates_know(
     assert texts(portal, chat) == ["told.load failed: no space left"]
 
 
+def test_a_failed_run_is_told_by_the_callback_of_its_dag(
+    portal: Emulator, chat: int, run_dag: Callable[..., Any]
+) -> None:
+    notifier = Bitrix24Notifier(chat_id=chat, message="{{ dag_run.dag_id }} failed in {{ run_id }}")
+
+    run = run_dag(failing_dag("run_told", dag={"on_failure_callback": notifier}))
+
+    assert texts(portal, chat) == [f"run_told failed in {run.run_id}"]
+
+
 def test_a_person_is_told_of_a_success(portal: Emulator, run_dag: Callable[..., Any]) -> None:
     with DAG("person", schedule=None) as dag:
         EmptyOperator(

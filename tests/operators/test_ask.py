@@ -399,3 +399,81 @@ def test_the_links_are_in_xcom_while_it_waits(crowd: Crowd, run_dag: Callable[..
     assert xcom(run, "ask", key="bitrix24_poll_url").startswith(crowd.portal.url + "/vote-result/")
     assert f"IM_DIALOG=chat{crowd.chat}" in xcom(run, "ask", key="bitrix24_chat_url")
     assert crowd.portal.webhook_code not in xcom(run, "ask", key="bitrix24_chat_url")
+
+
+def hitl_of(run: Any) -> Any:
+    """Return the Required Action of the ask."""
+    from airflow.models.hitl import HITLDetail
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        found = session.get(HITLDetail, instance(run, "ask").id)
+        return None if found is None else (found.subject, found.options, found.chosen_options)
+
+
+def test_the_same_question_is_a_required_action_which_the_chat_closes(
+    crowd: Crowd, run_dag: Callable[..., Any]
+) -> None:
+    crowd.when_asked(lambda: crowd.vote(0, "Yes"))
+    run = run_dag(ask_dag(crowd, airflow_required_action=True))
+
+    assert xcom(run, "ask")["decided_by"] == "votes"
+    assert hitl_of(run) == ("Deploy?", ["Yes", "No"], ["Yes"])
+
+
+def test_an_answer_in_airflow_closes_the_poll_and_tells_the_chat(
+    crowd: Crowd, run_dag: Callable[..., Any]
+) -> None:
+    dag = ask_dag(crowd, airflow_required_action=True)
+    task = dag.get_task("ask")
+    answer = {
+        "chosen_options": ["No"],
+        "params_input": {},
+        "responded_by_user": {"id": "admin", "name": "admin"},
+        "timedout": False,
+    }
+    resume = task.execute_complete
+    # Airflow resumes the task with this event; the trigger's own event is not delivered then.
+    object.__setattr__(task, "execute_complete", lambda context, event: resume(context, answer))
+    crowd.when_asked(lambda: crowd.vote(0, "Yes"))
+    run = run_dag(dag)
+    audit = xcom(run, "ask")
+
+    assert (audit["chosen_options"], audit["decided_by"]) == (["No"], "airflow")
+    assert audit["responded_by_user"] == {"id": "admin", "name": "admin"}
+    assert is_closed(crowd)
+    assert "Answered in Airflow by admin; this poll is closed." in crowd.texts()[-1]
+
+
+@pytest.mark.asyncio
+async def test_a_task_that_a_person_ends_closes_its_poll_and_tells_the_chat(crowd: Crowd) -> None:
+    import asyncio
+
+    from airflow_provider_b24.asks.ask import Ask
+    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from airflow_provider_b24.triggers.ask import Bitrix24AskTrigger
+
+    sent = await asyncio.to_thread(
+        lambda: Bitrix24Hook().polls.send(chat_id=crowd.chat, question="Q?", answers=["Yes", "No"])
+    )
+    ask = Ask(sent["message_id"], crowd.chat, "Q?", "first_vote", None, [], time.time())
+    trigger = Bitrix24AskTrigger(bitrix24_conn_id="bitrix24_default", ask=ask.to_dict())
+    await trigger.on_kill()
+    await trigger.on_kill()
+
+    assert is_closed(crowd)
+    assert sum("This poll is closed" in text for text in crowd.texts()) == 1
+
+
+def test_a_poll_that_its_account_may_not_stop_still_gives_its_decision(
+    crowd: Crowd, run_dag: Callable[..., Any]
+) -> None:
+    def hand_over_and_vote() -> None:
+        crowd.portal.polls()[0].author_id = crowd.ids[0]
+        crowd.vote(0, "Yes")
+
+    crowd.when_asked(hand_over_and_vote)
+    run = run_dag(ask_dag(crowd))
+
+    assert xcom(run, "ask")["chosen_options"] == ["Yes"]
+    assert not is_closed(crowd)
