@@ -168,7 +168,7 @@ def test_every_text_and_id_is_templated(module: str, name: str) -> None:
     switches = {"deferrable", "poll_interval", "poke_interval", "notifiers", "options_mapping"}
     switches |= {"response_timeout", "remind_every", "escalate_after"}
     # Approve and reject are its answers.
-    switches |= {"answers"} if name == "Bitrix24ApprovalOperator" else set()
+    switches |= {"answers", "multiple_choice"} if name == "Bitrix24ApprovalOperator" else set()
     own = {
         parameter.name
         for base in operator.__mro__

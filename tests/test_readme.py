@@ -113,7 +113,7 @@ def test_installing_comes_first_and_from_no_index() -> None:
 
 def test_the_wheels_name_is_the_one_that_the_commands_make(tmp_path: Path) -> None:
     commands = re.findall(r"^\$ (pip .*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    make, install = (command for command in commands if "dist" in command)
+    make, install, *_ = (command for command in commands if "dist" in command)
     options = [*make.removeprefix("pip ").removesuffix("dist .").split(), str(tmp_path), str(ROOT)]
     done = subprocess.run(
         [sys.executable, "-m", "pip", *options, "--no-build-isolation", "--quiet"],

@@ -67,8 +67,8 @@ class Bitrix24PollSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "rule", "chat_id", "stop_at_end")
-    operator_extra_links = POLL_LINKS
     template_fields_renderers: ClassVar[dict[str, str]] = {"poll": "json", "rule": "json"}
+    operator_extra_links = POLL_LINKS
 
     if TYPE_CHECKING:
 
