@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_b24.exceptions import Bitrix24Error, error_from_dict
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.utils.mapped_texts import MappedTextsMixin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.triggers.poll_watcher.payloads import PollEvent
 
 
-class Bitrix24PollSensor(BaseSensorOperator):
+class Bitrix24PollSensor(MappedTextsMixin, BaseSensorOperator):
     """Wait until a rule decides a poll, and return the poll.
 
     Deferrable, poke and reschedule mode all read it once at the start. A portal that is down, slow or
