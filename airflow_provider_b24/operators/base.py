@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.utils.mapped_texts import MappedTextsMixin
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from airflow_provider_b24.rendered import Templated
 
 
-class Bitrix24BaseOperator(BaseOperator):
+class Bitrix24BaseOperator(MappedTextsMixin, BaseOperator):
     """An operator with a connection to a portal.
+
+    Texts from XCom are never rendered as templates, also when ``expand_kwargs`` maps the task over them.
 
     :param bitrix24_conn_id: the Airflow connection (templated).
     """

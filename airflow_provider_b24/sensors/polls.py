@@ -23,6 +23,7 @@ from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.polls.reference import parse_reference
 from airflow_provider_b24.polls.rules import parse_rule
 from airflow_provider_b24.rendered import as_switch, check_literal, literal
+from airflow_provider_b24.utils.mapped_texts import MappedTextsMixin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.triggers.poll_watcher.payloads import PollEvent
 
 
-class Bitrix24PollSensor(BaseSensorOperator):
+class Bitrix24PollSensor(MappedTextsMixin, BaseSensorOperator):
     """Wait until a rule decides a poll, and return the poll.
 
     Deferrable, poke and reschedule mode all read it once at the start. A portal that is down, slow or
