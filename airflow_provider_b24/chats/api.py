@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.rest import php
+from airflow_provider_b24.utils.frames import hide_frames
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Bitrix24Client
@@ -31,6 +32,7 @@ class Chat:
         return {"id": self.id, "title": self.title}
 
 
+@hide_frames
 class ChatsApi:
     """The ``im.*`` methods that a pipeline needs."""
 

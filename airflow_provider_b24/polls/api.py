@@ -21,6 +21,7 @@ from airflow_provider_b24.polls.draft import PollDraft, check_payload
 from airflow_provider_b24.polls.reference import parse_reference
 from airflow_provider_b24.polls.sending import PollSending
 from airflow_provider_b24.polls.voters import read_voters
+from airflow_provider_b24.utils.frames import hide_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,6 +37,7 @@ _RECALL = "vote.AttachedVote.recall"
 _REPORT = "vote.AttachedVote.download"
 
 
+@hide_frames
 class PollsApi:
     """The ``vote.*`` methods of one portal.
 

@@ -13,6 +13,7 @@ from airflow_provider_b24.rest.encoding import check_params, encode_json
 from airflow_provider_b24.rest.idempotency import is_idempotent
 from airflow_provider_b24.rest.pagination import paginate
 from airflow_provider_b24.rest.response import BINARY_METHODS, Failure, Response, classify
+from airflow_provider_b24.utils.frames import hide_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.rest.transport import HttpReply, NoReply, Transport
 
 
+@hide_frames
 class Bitrix24Client:
     """Calls a portal's REST methods within its limits.
 
