@@ -13,7 +13,8 @@ Bitrix24Error
     │   └── Bitrix24AuthTypeError       the method needs an OAuth application
     ├── Bitrix24AccessDeniedError       the user behind the connection may not do this
     │   ├── Bitrix24ScopeError          the webhook or application lacks a scope
-    │   └── Bitrix24ChatAccessError     the user may not write in this chat
+    │   ├── Bitrix24ChatAccessError     the user may not see this chat, or not write in it
+    │   └── Bitrix24PollAccessError     the user may not see this poll
     ├── Bitrix24NotFoundError
     │   ├── Bitrix24MethodNotFoundError
     │   ├── Bitrix24PollNotFoundError
@@ -25,7 +26,8 @@ Bitrix24Error
     │   └── Bitrix24OverloadError       blocked by hand; only Bitrix24's support lifts it
     ├── Bitrix24ServerError             the portal broke while it answered
     ├── Bitrix24PortalError             the portal is gone
-    │   └── Bitrix24PortalMovedError    the portal has another address now
+    │   ├── Bitrix24PortalMovedError    the portal has another address now
+    │   └── Bitrix24HttpsRequiredError  the portal takes no calls over plain http
     ├── Bitrix24BatchError              the batch, or a command's place in it, is refused
     │   └── Bitrix24BatchIncompleteError some commands failed; the others are done
     ├── Bitrix24PollError
@@ -34,7 +36,10 @@ Bitrix24Error
     │   ├── Bitrix24AlreadyVotedError   this user has voted, and the poll takes no second vote
     │   ├── Bitrix24RecallNotAllowedError
     │   ├── Bitrix24BallotRejectedError the portal took none of the answers
-    │   └── Bitrix24PollUndecidedError  the rule can no longer be met
+    │   ├── Bitrix24PollUndecidedError  the rule can no longer be met
+    │   │   └── Bitrix24PollTiedError   several answers have the most votes
+    │   ├── Bitrix24PollTimeoutError    the deadline passed, and there is no default answer
+    │   └── Bitrix24PollDisapprovedError people rejected what was to be approved
     ├── Bitrix24MessageError            a chat message is refused
     └── Bitrix24OpenLineError
         ├── Bitrix24LineNotActiveError
@@ -43,7 +48,8 @@ Bitrix24Error
         └── Bitrix24DeliveryError       some messages were not delivered; the report says which
 
 All derive from AirflowException, so ``soft_fail`` and callbacks treat them as Airflow's own.
-Those that a retry would make worse (outcome unknown, delivery, incomplete batch) also derive from
+Those that a retry would make worse (outcome unknown, delivery, incomplete batch) or
+can't change (a tie, a deadline, a rejection) also derive from
 AirflowFailException: Airflow fails the task at once instead of posting a second time.
 """
 
@@ -282,9 +288,15 @@ class Bitrix24ScopeError(Bitrix24AccessDeniedError):
 
 
 class Bitrix24ChatAccessError(Bitrix24AccessDeniedError):
-    """The user behind the connection may not write in this chat."""
+    """The user behind the connection may not see this chat, or may not write in it."""
 
     advice = "Add the connection's user to the chat."
+
+
+class Bitrix24PollAccessError(Bitrix24AccessDeniedError):
+    """The user behind the connection may not see this poll."""
+
+    advice = "Add the connection's user to the chat that the poll is in, or use the connection of a member."
 
 
 class Bitrix24NotFoundError(Bitrix24ApiError):
@@ -380,6 +392,12 @@ class Bitrix24PortalMovedError(Bitrix24PortalError):
         self.location = location
 
 
+class Bitrix24HttpsRequiredError(Bitrix24PortalError):
+    """The portal takes no calls over plain http."""
+
+    advice = "Correct the connection's address: write the host, or the webhook's address, with https://."
+
+
 class Bitrix24BatchError(Bitrix24ApiError):
     """The batch, or a command's place in it, is refused."""
 
@@ -426,6 +444,22 @@ class Bitrix24PollUndecidedError(Bitrix24PollError):
     """The poll ended in a way that the rule can no longer be met."""
 
 
+class Bitrix24PollTiedError(Bitrix24PollUndecidedError, AirflowFailException):
+    """Several answers have the most votes, and the task does not say which one wins."""
+
+    advice = "Say what a tie means: tie='first', or tie= one of the answers."
+
+
+class Bitrix24PollTimeoutError(Bitrix24PollError, AirflowFailException):
+    """The deadline passed before the poll was decided, and there is no default answer."""
+
+    advice = "Give defaults=, set skip_on_timeout=True, or ask with a later deadline."
+
+
+class Bitrix24PollDisapprovedError(Bitrix24PollError, AirflowFailException):
+    """People rejected what was to be approved, and the task fails on that (``fail_on_reject``)."""
+
+
 class Bitrix24MessageError(Bitrix24ApiError):
     """A chat message is refused."""
 
@@ -461,5 +495,7 @@ class Bitrix24DeliveryError(Bitrix24OpenLineError, AirflowFailException):
     advice = "Correct what the report names and send those messages alone; the others are delivered."
 
     def __init__(self, message: str, *, report: dict[str, Any], **fields: Any) -> None:
+        if not report.get("accepted"):
+            fields.setdefault("advice", "Correct what the report names and send those messages alone.")
         super().__init__(message, **fields)
         self.report = report

@@ -37,6 +37,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Bitrix24",
                 "python-modules": [
                     f"{package}.operators.polls",
+                    f"{package}.operators.ask",
                     f"{package}.operators.open_lines",
                     f"{package}.operators.chats",
                     f"{package}.operators.rest",
@@ -44,8 +45,19 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "sensors": [{"integration-name": "Bitrix24", "python-modules": [f"{package}.sensors.polls"]}],
+        "extra-links": [
+            f"{package}.links.polls.Bitrix24PollResultsLink",
+            f"{package}.links.polls.Bitrix24ChatLink",
+        ],
+        "notifications": [f"{package}.notifications.bitrix24.Bitrix24Notifier"],
         "config": {"bitrix24": _options()},
-        "triggers": [{"integration-name": "Bitrix24", "python-modules": [f"{package}.triggers.polls"]}],
+        "triggers": [
+            {
+                "integration-name": "Bitrix24",
+                "python-modules": [f"{package}.triggers.polls", f"{package}.triggers.ask"],
+            }
+        ],
+        "task-decorators": [{"name": "bitrix24_ask", "class-name": f"{package}.decorators.ask.ask_task"}],
     }
 
 
@@ -70,7 +82,8 @@ def _options() -> dict[str, Any]:
 
 def _field_behaviour() -> dict[str, Any]:
     return {
-        "hidden-fields": ["schema", "port"],
+        # Airflow 3.3.1 and 3.3.2 refuse to test a stored connection without a port: it can be filled in here.
+        "hidden-fields": ["schema"],
         "relabeling": {
             "host": "Portal",
             "login": "User id (webhook) or client_id (application)",
@@ -79,6 +92,7 @@ def _field_behaviour() -> dict[str, Any]:
         "placeholders": {
             "host": "acme.bitrix24.com; may be empty with a whole webhook URL",
             "login": "1; may be empty with a whole webhook URL",
+            "port": "443, which the Test button of Airflow 3.3 asks for; may be empty",
             "password": "https://acme.bitrix24.com/rest/1/…/",
         },
     }

@@ -103,8 +103,9 @@ def _our_worker(portal: Portal, until_expired: Callable[[], None]) -> int:
 
 def our_application(portal: Portal) -> Bitrix24Client:
     """Return our client as the application; unlike the hook's client, it stores the pair in a file."""
-    from airflow_provider_b24.rest.auth import Application, OAuthCredentials
+    from airflow_provider_b24.rest.auth import OAuthCredentials
     from airflow_provider_b24.rest.client import Bitrix24Client
+    from airflow_provider_b24.rest.oauth_server import Application
     from airflow_provider_b24.rest.redaction import Secret
     from airflow_provider_b24.rest.token_store import TokenPair
     from airflow_provider_b24.rest.transport import RequestsTransport, TransportOptions

@@ -7,7 +7,6 @@ portal's page open until Ctrl-C. All processes listen on loopback only and are s
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import signal
 import sys
@@ -20,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from demo.processes import Processes  # noqa: E402
 from demo.stack import Airflow, airflow_environment, free_port  # noqa: E402
+from demo.terminal import own_terminal  # noqa: E402
 from demo.transcript import chat_lines, poll_lines, report_lines  # noqa: E402
 from demo.world import Portal  # noqa: E402
 
@@ -34,6 +34,19 @@ def main() -> int:
     parser.add_argument("--ui", action="store_true", help="keep the web UI and the portal's page open")
     ui = parser.parse_args().ui
     signal.signal(signal.SIGTERM, _interrupt)
+    with own_terminal():
+        try:
+            return 0 if run(ui=ui) else 1
+        except KeyboardInterrupt:
+            # With the UI it is how the demo ends.
+            return 0 if ui else 130
+        except RuntimeError as error:
+            print(f"The demo failed: {error}", file=sys.stderr)
+            return 1
+
+
+def run(*, ui: bool) -> bool:
+    """Start everything, show the examples, stop everything, and say whether they succeeded."""
     folder = ROOT / ".demo"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
@@ -45,22 +58,18 @@ def main() -> int:
         portal = Portal(folder=folder, processes=portal_processes)
         portal.start(port=free_port(), vote_every=5.0 if ui else 1.0)
         say(f"The emulated portal: {portal.url}")
-        # The connections are known only now, and processes read their environment when they start.
-        env |= _connections(portal.connections)
-        airflow_processes = Processes(logs=folder, env=env)
+        # The processes read their environment when they start: only now the connections are known.
+        airflow_processes = Processes(logs=folder, env=env | portal.prepare())
         airflow = Airflow(url=f"http://127.0.0.1:{port}", processes=airflow_processes)
         say("Starting Airflow: api-server, scheduler, triggerer, dag-processor")
         airflow.start()
         succeeded = show(airflow, portal)
         if ui:
             stay(airflow, portal)
-        return 0 if succeeded else 1
-    except KeyboardInterrupt:
-        return 130
-    except RuntimeError as error:
-        print(f"The demo failed: {error}", file=sys.stderr)
-        return 1
+        return succeeded
     finally:
+        # A second Ctrl-C must not leave processes behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         say("Stopping everything")
         airflow_processes.stop()
         portal_processes.stop()
@@ -69,9 +78,9 @@ def main() -> int:
 def show(airflow: Airflow, portal: Portal) -> bool:
     """Run the two examples, print their results, and return whether they are as expected."""
     runs = {}
-    for dag_id, conf in portal.prepare().items():
+    for dag_id in (POLL, PUSH):
         airflow.wait_for_dag(dag_id)
-        runs[dag_id] = airflow.run_dag(dag_id, conf)
+        runs[dag_id] = airflow.run_dag(dag_id, {})
         say(f"Running {dag_id}")
     states = follow(airflow, runs)
     poll = airflow.result(POLL, runs[POLL], "close")
@@ -117,6 +126,7 @@ def stay(airflow: Airflow, portal: Portal) -> None:
     """Keep everything running until Ctrl-C."""
     print(f"\nAirflow's web UI   {airflow.url}  (no login)")
     print(f"The portal's page  {portal.url}  (vote, stop polls, read the open line)")
+    print("All five DAGs can be triggered as they are.")
     print("Ctrl-C stops all.", flush=True)
     while True:
         signal.pause()
@@ -125,15 +135,6 @@ def stay(airflow: Airflow, portal: Portal) -> None:
 def say(text: str) -> None:
     """Print a step with the seconds since the start."""
     print(f"[{time.monotonic() - _STARTED:5.1f} s] {text}", flush=True)
-
-
-def _connections(connections: dict[str, Any]) -> dict[str, str]:
-    webhook, application = (json.dumps(connections[name]) for name in ("webhook", "oauth"))
-    return {
-        "AIRFLOW_CONN_BITRIX24_DEFAULT": webhook,
-        "AIRFLOW_CONN_BITRIX24_SERVICE_ACCOUNT": webhook,
-        "AIRFLOW_CONN_BITRIX24_APP": application,
-    }
 
 
 def _as_expected(poll: Any, report: Any) -> bool:

@@ -52,6 +52,18 @@ class Processes:
         process.wait()
         return process.pid
 
+    def terminate(self, name: str) -> None:
+        """Stop one process with SIGTERM and wait for its end."""
+        process = self._running.pop(name)
+        _signal(process, signal.SIGTERM)
+        process.wait(_TERMINATE_SECONDS * 2)
+
+    def children(self, name: str) -> list[int]:
+        """Return the pids of a process's children."""
+        pid = str(self._running[name].pid)
+        found = subprocess.run(["pgrep", "-P", pid], capture_output=True, text=True, check=False)
+        return [int(number) for number in found.stdout.split()]
+
     def check(self) -> None:
         """Raise an error when a process has ended unexpectedly.
 

@@ -118,10 +118,39 @@ class Airflow:
             if len(rows) >= page["total_entries"]:
                 return rows
 
-    def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
+    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Clear a task, as a person does in the web UI."""
+        body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "only_failed": False}
+        self._session.post(
+            f"{self.url}/api/v2/dags/{dag_id}/clearTaskInstances", json=body, timeout=10
+        ).raise_for_status()
+
+    def mark(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
+        """Mark a task, as a person does in the web UI."""
+        path = f"{self.url}/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        self._session.patch(path, json={"new_state": state}, timeout=10).raise_for_status()
+
+    def answer(self, dag_id: str, run_id: str, task_id: str, chosen: list[str]) -> None:
+        """Answer a Required Action, as a person does in the web UI."""
+        body = {"chosen_options": chosen, "params_input": {}}
+        self._session.patch(
+            self._required_action_url(dag_id, run_id, task_id), json=body, timeout=10
+        ).raise_for_status()
+
+    def required_action(self, dag_id: str, run_id: str, task_id: str) -> list[str] | None:
+        """Return the answer of a Required Action."""
+        reply = self._session.get(self._required_action_url(dag_id, run_id, task_id), timeout=10)
+        found: list[str] | None = reply.json()["chosen_options"]
+        return found
+
+    def _required_action_url(self, dag_id: str, run_id: str, task_id: str) -> str:
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        return f"{self.url}{path}"
+
+    def result(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> Any:
         """Return the return value of a task, or None."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
-        reply = self._get(path)
+        reply = self._get(f"{path}?map_index={map_index}")
         return reply.json()["value"] if reply.ok else None
 
     def _wait_until_healthy(self) -> None:

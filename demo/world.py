@@ -1,4 +1,4 @@
-"""The portal's data for the examples: a team, a connector on a line, the messages of a night."""
+"""What the five examples need to run with their defaults: people, a deal's chat, a connector, messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from demo.processes import Processes
 
 CONNECTOR = "shop"
-VOTERS = 5
+DEAL = 288
+SERVICE_ACCOUNT = "Release Check"
+TEAM = ("Anna Petrova", "Boris Klein", "Clara Moreau", "David Okafor", "Elena Rossi")
+VOTERS = len(TEAM)
 _NIGHT = (
     ("anna", "Anna", "Where is my parcel?"),
     ("boris", "Борис", "Спасибо, всё пришло!"),
@@ -41,6 +44,7 @@ class Portal:
         self._processes.start(
             "emulator",
             *(sys.executable, "-m", "airflow_provider_b24.emulator", "--port", str(port)),
+            *("--people", ",".join([*TEAM, SERVICE_ACCOUNT]), "--deal", str(DEAL)),
             *("--voters", str(VOTERS), "--vote-every", str(vote_every), "--seed", "24"),
             *("--connection-file", str(file)),
         )
@@ -54,23 +58,17 @@ class Portal:
         """The address of the portal and of its page."""
         return str(self.connections["url"])
 
-    def prepare(self) -> dict[str, dict[str, Any]]:
-        """Prepare the portal and return the configuration of each example's run."""
-        state = self.state()
-        chat = state["chats"][0]["id"]
-        line = state["lines"][0]["id"]
-        self._install_connector(line)
+    def prepare(self) -> dict[str, str]:
+        """Set the scene and return the environment that the examples need."""
+        self._install_connector(self.state()["lines"][0]["id"])
         self._control("reject", {"user": _BLOCKED, "reason": "The user is blocked by the portal"})
         outbox = self._folder / "messages.json"
         outbox.write_text(json.dumps(_messages(), ensure_ascii=False), encoding="utf-8")
         return {
-            "bitrix24_weekly_team_poll": {"chat_id": chat, "quorum": VOTERS},
-            "bitrix24_nightly_connector_push": {
-                "outbox": str(outbox),
-                "connector": CONNECTOR,
-                "line": line,
-                "report_chat_id": chat,
-            },
+            "SHOP_OUTBOX": str(outbox),
+            "AIRFLOW_CONN_BITRIX24_DEFAULT": json.dumps(self.connections["webhook"]),
+            "AIRFLOW_CONN_BITRIX24_SERVICE_ACCOUNT": json.dumps(self._service_account()),
+            "AIRFLOW_CONN_BITRIX24_APP": json.dumps(self.connections["oauth"]),
         }
 
     def state(self) -> dict[str, Any]:
@@ -78,6 +76,12 @@ class Portal:
         reply = self._session.get(f"{self.url}/emulator/state", timeout=10)
         reply.raise_for_status()
         return dict(reply.json())
+
+    def _service_account(self) -> dict[str, str]:
+        """Return a connection whose webhook is a person's of its own, not the one who asks."""
+        (user,) = [user for user in self.state()["users"] if user["name"] == SERVICE_ACCOUNT]
+        webhook = self._control("webhooks", {"user_id": user["id"]})
+        return {"conn_type": "bitrix24", "password": webhook["url"]}
 
     def _install_connector(self, line: int) -> None:
         icon = {"DATA_IMAGE": "data:image/svg+xml;charset=US-ASCII,%3Csvg/%3E"}
@@ -96,8 +100,10 @@ class Portal:
         reply = self._session.post(f"{self.url}/rest/{method}", json=params, headers=headers, timeout=10)
         reply.raise_for_status()
 
-    def _control(self, action: str, params: dict[str, Any]) -> None:
-        self._session.post(f"{self.url}/emulator/{action}", json=params, timeout=10).raise_for_status()
+    def _control(self, action: str, params: dict[str, Any]) -> Any:
+        reply = self._session.post(f"{self.url}/emulator/{action}", json=params, timeout=10)
+        reply.raise_for_status()
+        return reply.json()
 
 
 def _messages() -> list[dict[str, Any]]:

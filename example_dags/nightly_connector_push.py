@@ -1,17 +1,18 @@
 """Every night, push the shop's customer messages into an open line and report failures to a chat.
 
-The shop writes one JSON file a night. The connection is an OAuth application that has registered the
-connector; webhooks can't push connector messages.
+The shop leaves a JSON file a night, whose path is in SHOP_OUTBOX. The connection is an OAuth application
+that has registered the connector; webhooks can't push connector messages.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Param, task
+from airflow.providers.common.compat.sdk import DAG, Param, task
 
 from airflow_provider_b24.operators.chats import Bitrix24SendMessageOperator
 from airflow_provider_b24.operators.open_lines import Bitrix24SendConnectorMessagesOperator
@@ -48,10 +49,10 @@ with DAG(
     catchup=False,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "bitrix24_conn_id": "bitrix24_app"},
     params={
-        "outbox": Param("/var/spool/shop/messages.json", type="string"),
+        "outbox": Param(os.environ.get("SHOP_OUTBOX", "/var/spool/shop/messages.json"), type="string"),
         "connector": Param("shop", type="string", description="The connector's id"),
-        "line": Param(107, type="integer", description="The open line's number"),
-        "report_chat_id": Param(1489, type="integer", description="The chat that gets the failures"),
+        "line": Param(12, type="integer", description="The open line's number"),
+        "report_chat_id": Param(1489, type="integer", description="Who hears of failures"),
     },
     tags=["bitrix24", "open lines"],
     doc_md=__doc__,

@@ -23,12 +23,18 @@ os.environ.update(
 )
 
 import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+# A busy machine is no reason to fail.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_b24.emulator import Emulator
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from tests.support.crowd import Crowd
 
 
 @pytest.fixture(autouse=True)
@@ -63,27 +69,24 @@ def application(portal: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(scope="session")
-def airflow_database() -> None:
+def airflow_database(bitrix24_airflow_database: None) -> None:
     """Airflow's tables, made once."""
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.utils import db
-
-    db.initdb()
-    DagBundlesManager().sync_bundles_to_db()
 
 
 @pytest.fixture
-def run_dag(airflow_database: None) -> Callable[..., Any]:
+def run_dag(bitrix24_run_dag: Callable[..., Any]) -> Callable[..., Any]:
     """Run a whole DAG in this process, deferrals included, and return its DagRun."""
-    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    return bitrix24_run_dag
 
-    def run(dag: Any, **kwargs: Any) -> Any:
-        bag = DagBag(dag_folder=os.devnull)
-        bag.bag_dag(dag)
-        sync_bag_to_db(bag, "dags-folder", None)
-        return dag.test(**kwargs)
 
-    return run
+@pytest.fixture
+def crowd(portal: Emulator) -> Iterator[Crowd]:
+    """A chat with four people who act while a task waits."""
+    from tests.support.crowd import Crowd
+
+    crowd = Crowd(portal)
+    yield crowd
+    crowd.close()
 
 
 @pytest.fixture

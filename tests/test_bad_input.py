@@ -270,6 +270,7 @@ CASES: list[tuple[Use, str, str]] = [
     (say(message=None, chat_id=1), "message", "must be text, and not blank"),
     (say(message="Hi", chat_id="sg5"), "chat_id", "must be a chat's number or 'chatN', not 'sg5'"),
     (say(message="Hi", user_id="ann"), "user_id", "must be a positive number, not 'ann'"),
+    (say(message="Hi", chat_id=1, reply_to=0), "reply_to", "must be a positive number, not 0"),
     (lambda hook: hook.chats.members(None), "chat_id", "must be a chat's number or 'chatN', not None"),  # type: ignore[arg-type]
     (lambda hook: hook.chats.find("a"), "title", "needs 2 characters or more"),
     # Calls and batches

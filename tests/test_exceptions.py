@@ -19,6 +19,9 @@ from airflow_provider_b24.exceptions import (
     Bitrix24Error,
     Bitrix24OperatingLimitError,
     Bitrix24OutcomeUnknownError,
+    Bitrix24PollDisapprovedError,
+    Bitrix24PollTiedError,
+    Bitrix24PollTimeoutError,
     Bitrix24PortalMovedError,
     Bitrix24ValidationError,
     Outcome,
@@ -92,7 +95,14 @@ def test_every_type_is_an_airflow_exception(kind: type[Bitrix24Error]) -> None:
 def test_exactly_the_non_retryable_types_are_fail_exceptions() -> None:
     at_once = {kind for kind in TYPES if issubclass(kind, AirflowFailException)}
 
-    assert at_once == {Bitrix24OutcomeUnknownError, Bitrix24DeliveryError, Bitrix24BatchIncompleteError}
+    assert at_once == {
+        Bitrix24OutcomeUnknownError,
+        Bitrix24DeliveryError,
+        Bitrix24BatchIncompleteError,
+        Bitrix24PollTiedError,
+        Bitrix24PollTimeoutError,
+        Bitrix24PollDisapprovedError,
+    }
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.__name__)
@@ -183,3 +193,12 @@ def test_to_dict_has_the_extra_fields_of_each_type() -> None:
 
 def test_outcome_accepts_its_text_value() -> None:
     assert Bitrix24Error(outcome="not executed").outcome is Outcome.NOT_EXECUTED
+
+
+@pytest.mark.parametrize("accepted", [0, 1])
+def test_a_delivery_error_says_that_others_are_delivered_only_if_some_are(accepted: int) -> None:
+    error = Bitrix24DeliveryError("Not all messages are delivered", report={"accepted": accepted})
+
+    assert "send those messages alone" in str(error)
+    assert ("the others are delivered" in str(error)) is bool(accepted)
+    assert str(error_from_dict(error.to_dict())) == str(error)

@@ -30,6 +30,7 @@ KEYWORDS: list[tuple[Any, dict[str, Any]]] = [
     ),
     (PollsApi.send_data, {"chat_id": NEEDED, "data": NEEDED, "template_id": None}),
     (PollsApi.vote, {"answers": NEEDED}),
+    (PollsApi.missing_voters, {"chat_id": NEEDED}),
     (OpenLinesApi.send, {"connector": NEEDED, "line": NEEDED, "messages": NEEDED}),
     (OpenLinesApi.update, {"connector": NEEDED, "line": NEEDED, "messages": NEEDED}),
     (OpenLinesApi.delete, {"connector": NEEDED, "line": NEEDED, "messages": NEEDED}),
@@ -37,7 +38,13 @@ KEYWORDS: list[tuple[Any, dict[str, Any]]] = [
         OpenLinesApi.send_to_crm_chat,
         {"entity_type": NEEDED, "entity_id": NEEDED, "user_id": NEEDED, "chat_id": None, "message": NEEDED},
     ),
-    (ChatsApi.send, {"message": NEEDED, "chat_id": None, "user_id": None}),
+    (ChatsApi.send, {"message": NEEDED, "chat_id": None, "user_id": None, "reply_to": None}),
+    (
+        ChatsApi.post_once,
+        {"message": NEEDED, "chat_id": None, "user_id": None, "since_message_id": None, "reply_to": None},
+    ),
+    (ChatsApi.messages, {"chat_id": NEEDED, "since_message_id": NEEDED}),
+    (ChatsApi.replies, {"chat_id": NEEDED, "message_id": NEEDED}),
 ]
 
 #: What is passed by position.
@@ -49,6 +56,7 @@ POSITIONS: list[tuple[Any, list[str]]] = [
     (PollsApi.stop, ["poll"]),
     (PollsApi.resume, ["poll"]),
     (PollsApi.voters, ["poll"]),
+    (PollsApi.missing_voters, ["poll"]),
     (PollsApi.report, ["poll"]),
     (ChatsApi.members, ["chat_id"]),
     (ChatsApi.find, ["title"]),

@@ -12,11 +12,11 @@ from airflow_provider_b24.emulator.http.loopback import is_loopback
 from airflow_provider_b24.emulator.http.server import Server
 from airflow_provider_b24.emulator.state.faults import Faults
 from airflow_provider_b24.emulator.state.journal import Journal
-from airflow_provider_b24.emulator.state.portal import Portal
+from airflow_provider_b24.emulator.state.portal import COLLEAGUES, Portal
 from airflow_provider_b24.emulator.state.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -32,6 +32,7 @@ class Emulator(World):
     :param plan: the limit of requests: ``standard`` (2 a second, 50 at once), ``enterprise``
         (5 a second, 250 at once) or ``none``.
     :param clock: returns Unix time; a test may pass a clock of its own.
+    :param people: the colleagues of the account that DAGs act as: how many, or their names.
     :param webhook_code: the secret of the webhook; None: a random one.
     :param quirks: which kind of portal this is.
     :param certfile: a certificate, which turns TLS on.
@@ -46,6 +47,7 @@ class Emulator(World):
         port: int = 0,
         plan: str = "standard",
         clock: Callable[[], float] = time.time,
+        people: int | Sequence[str] = len(COLLEAGUES),
         webhook_code: str | None = None,
         quirks: Quirks | None = None,
         certfile: str | Path | None = None,
@@ -61,7 +63,7 @@ class Emulator(World):
         self._host, self._port = host, port
         self._tls = (certfile, keyfile)
         self._server: Server | None = None
-        self.portal.populate()
+        self.portal.populate(people)
 
     def __enter__(self) -> Self:
         self.start()
@@ -114,7 +116,7 @@ class Emulator(World):
     @property
     def webhook_url(self) -> str:
         """The webhook's address, to which a method's name is added."""
-        return f"{self.url}/rest/{self.portal.credentials.webhook.user_id}/{self.webhook_code}/"
+        return self.portal.webhook_url(self.portal.credentials.webhook)
 
     @property
     def application(self) -> Application:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_b24.emulator.emulator import Emulator
 
@@ -35,3 +35,23 @@ def bitrix24_connection(bitrix24_emulator: Emulator, monkeypatch: pytest.MonkeyP
     """
     monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps(bitrix24_emulator.connection()))
     return bitrix24_emulator
+
+
+@pytest.fixture(scope="session")
+def bitrix24_airflow_database() -> None:
+    """Airflow's tables in the database of AIRFLOW_HOME, made if there are none."""
+    from airflow_provider_b24.emulator import dag_runs
+
+    dag_runs.make_tables()
+
+
+@pytest.fixture
+def bitrix24_run_dag(bitrix24_airflow_database: None) -> Callable[..., Any]:  # noqa: ARG001
+    """A function that runs a whole DAG in this process, deferrals included, and returns its DagRun.
+
+    ``bitrix24_run_dag(dag, run_conf={...})`` takes a DAG or the path of a file with one DAG;
+    the rest goes to ``dag.test()``.
+    """
+    from airflow_provider_b24.emulator import dag_runs
+
+    return dag_runs.run

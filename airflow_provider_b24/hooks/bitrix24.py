@@ -110,6 +110,17 @@ class Bitrix24Hook(BaseHook):
 
     @cached_property
     @hide_frames
+    def account_id(self) -> int:
+        """The user id of the account behind the connection (``profile``).
+
+        :raises Bitrix24Error: when the portal does not say it.
+        """
+        from airflow_provider_b24.chats.people import read_own_id
+
+        return read_own_id(self.client)
+
+    @cached_property
+    @hide_frames
     def settings(self) -> ConnectionSettings:
         """What the connection says.
 
@@ -242,7 +253,8 @@ def _print(message: str) -> None:
 
 
 def _application_credentials(settings: ConnectionSettings, transport: Transport, conn_id: str) -> Credentials:
-    from airflow_provider_b24.rest.auth import Application, OAuthCredentials, default_oauth_server
+    from airflow_provider_b24.rest.auth import OAuthCredentials
+    from airflow_provider_b24.rest.oauth_server import Application, default_oauth_server
     from airflow_provider_b24.rest.token_store import TokenPair, VariableTokenStore
 
     server = settings.oauth_server or default_oauth_server(settings.portal)
@@ -252,7 +264,7 @@ def _application_credentials(settings: ConnectionSettings, transport: Transport,
         start=TokenPair.from_connection(
             access_token=settings.access_token.reveal(), refresh_token=settings.refresh_token.reveal()
         ),
-        store=VariableTokenStore(conn_id),
+        store=VariableTokenStore(conn_id, client_secret=settings.secret),
         transport=transport,
         conn_id=conn_id,
     )

@@ -154,11 +154,12 @@ def _after_failure(
         raise error
     # What is delivered must be reported, so the rest is too instead of raising.
     log.warning("%d messages are not delivered: %s", len(rest), error)
-    return _same_status(rest, DeliveryStatus.REJECTED, reason)
+    return _same_status(rest, DeliveryStatus.REJECTED, reason, error.advice)
 
 
-def _same_status(messages: list[dict[str, Any]], status: DeliveryStatus, reason: str) -> list[Delivery]:
-    return [Delivery(str(message["message"]["id"]), status, (reason,)) for message in messages]
+def _same_status(messages: list[dict[str, Any]], status: DeliveryStatus, *reasons: str) -> list[Delivery]:
+    errors = tuple(filter(None, reasons))
+    return [Delivery(str(message["message"]["id"]), status, errors) for message in messages]
 
 
 def _listed(messages: Any) -> Any:

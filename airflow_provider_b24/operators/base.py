@@ -12,6 +12,9 @@ from airflow_provider_b24.utils.mapped_texts import MappedTextsMixin
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.sdk.definitions.xcom_arg import PlainXComArg
+
+    from airflow_provider_b24.rendered import Templated
 
 
 class Bitrix24BaseOperator(MappedTextsMixin, BaseOperator):
@@ -22,9 +25,18 @@ class Bitrix24BaseOperator(MappedTextsMixin, BaseOperator):
     :param bitrix24_conn_id: the Airflow connection (templated).
     """
 
-    def __init__(self, *, bitrix24_conn_id: str = Bitrix24Hook.default_conn_name, **kwargs: Any) -> None:
+    if TYPE_CHECKING:
+
+        @property
+        def output(self) -> PlainXComArg:
+            """What the task returns; Airflow's own annotation does not know ``output["key"]``."""
+
+    def __init__(
+        self, *, bitrix24_conn_id: Templated[str] = Bitrix24Hook.default_conn_name, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.bitrix24_conn_id = bitrix24_conn_id
+        # Fields are of type Any: they are rendered before the task runs.
+        self.bitrix24_conn_id: Any = bitrix24_conn_id
 
     @cached_property
     def hook(self) -> Bitrix24Hook:

@@ -14,10 +14,12 @@ from airflow_provider_b24.exceptions import (
     Bitrix24PollFinishedError,
     Bitrix24RecallNotAllowedError,
 )
+from airflow_provider_b24.ids import parse_chat_id
 from airflow_provider_b24.polls.attach import find_attach, parse_attach, poll_in_reply
 from airflow_provider_b24.polls.ballot import make_ballot, same_choice
 from airflow_provider_b24.polls.bulk import read_many
 from airflow_provider_b24.polls.draft import PollDraft, check_payload
+from airflow_provider_b24.polls.missing_voters import read_missing_voters
 from airflow_provider_b24.polls.reference import parse_reference
 from airflow_provider_b24.polls.sending import PollSending
 from airflow_provider_b24.polls.voters import read_voters
@@ -164,7 +166,7 @@ class PollsApi:
         if attach := find_attach(self._client, _RECALL, response.result):
             return parse_attach(self._client, _RECALL, attach, reference)
         refusal = self._client.refusal(Bitrix24PollError, _RECALL, "the portal kept the vote")
-        refusal.attempts = response.attempts
+        refusal.attempts, refusal.may_have_executed = response.attempts, response.may_have_executed
         return self._after_refused_recall(reference, refusal)
 
     def stop(self, poll: Any) -> Poll:
@@ -195,6 +197,21 @@ class PollsApi:
         """
         return read_voters(self._client, parse_reference(poll))
 
+    def missing_voters(self, poll: Any, *, chat_id: int | str) -> list[dict[str, Any]]:
+        """Return which members of the poll's chat have not voted, without the connection's user.
+
+        Bots and people who have left the portal can't vote, so they are left out.
+
+        Methods: ``vote.AttachedVote.getWithVoted``, ``im.chat.user.list`` and ``im.user.list.get``
+        (https://apidocs.bitrix24.com/api-reference/vote/vote.attachedvote.getwithvoted.html).
+
+        :param poll: any way to name the poll.
+        :param chat_id: the chat's number, or ``chatN``.
+        :returns: ``[{"id", "name"}]``.
+        :raises Bitrix24PollError: when the poll is anonymous.
+        """
+        return read_missing_voters(self._client, parse_reference(poll), parse_chat_id(chat_id))
+
     def report(self, poll: Any) -> bytes:
         """Return the portal's own spreadsheet of the results (``vote.AttachedVote.download``).
 
@@ -217,7 +234,7 @@ class PollsApi:
         refusal = self._client.refusal(
             Bitrix24BallotRejectedError, _VOTE, "the portal took none of the answers"
         )
-        refusal.attempts = response.attempts
+        refusal.attempts, refusal.may_have_executed = response.attempts, response.may_have_executed
         return self._after_refused_vote(reference, ballot, refusal)
 
     def _after_refused_vote(
@@ -225,7 +242,7 @@ class PollsApi:
     ) -> Poll:
         """Return the poll if an attempt whose reply was lost has cast the ballot, else say why not."""
         current = self.get(reference)
-        if (error.attempts or 1) > 1 and same_choice(current, ballot):
+        if error.may_have_executed and same_choice(current, ballot):
             return current
         self._refuse_vote(current)
         raise error
@@ -233,7 +250,7 @@ class PollsApi:
     def _after_refused_recall(self, reference: PollReference, error: Bitrix24Error) -> Poll:
         """Return the poll if an attempt whose reply was lost has recalled the vote, else say why not."""
         current = self.get(reference)
-        if (error.attempts or 1) > 1 and not current.is_voted:
+        if error.may_have_executed and not current.is_voted:
             return current
         if current.is_finished:
             raise self._client.refusal(Bitrix24PollFinishedError, _RECALL, "the poll is stopped")
@@ -255,6 +272,7 @@ class PollsApi:
         try:
             self._client.call(method, reference.params())
         except Bitrix24AccessDeniedError as error:
-            error.advice = _AUTHOR_ONLY
+            if type(error) is Bitrix24AccessDeniedError:
+                error.advice = _AUTHOR_ONLY
             raise
         return self.get(reference)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +9,7 @@ from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.ids import positive_number
+from airflow_provider_b24.rendered import literal
 
 
 class ReferenceKind(StrEnum):
@@ -91,7 +90,7 @@ def parse_reference(poll: Any) -> PollReference:
         return poll
     # A Poll is built from references, so its class can't be imported here.
     described = poll.to_dict() if hasattr(poll, "to_dict") else poll
-    value = _unrendered(described) if isinstance(described, str) else described
+    value = literal(described) if isinstance(described, str) else described
     if isinstance(value, Mapping):
         return _from_mapping(value)
     number = positive_number(value)
@@ -119,15 +118,3 @@ def _signed(value: Any) -> str:
     if isinstance(value, str) and value.strip():
         return value.strip()
     raise Bitrix24ValidationError("poll.signed_attach_id", "must be the text that the portal gave")
-
-
-def _unrendered(text: str) -> Any:
-    """Return the mapping that a template has turned into text, or the text itself."""
-    if not text.lstrip().startswith("{"):
-        return text
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-            continue
-    return text

@@ -1,48 +1,23 @@
-"""The rules that say when a poll is decided. Pure."""
+"""The rules that say when a poll is decided: what a user writes, what people read, what they need. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.ids import positive_number
-
-if TYPE_CHECKING:
-    from airflow_provider_b24.polls.poll import Poll
-
-
-@dataclass(frozen=True)
-class Pending:
-    """Not decided yet."""
-
-
-@dataclass(frozen=True)
-class Decided:
-    """Decided."""
-
-
-@dataclass(frozen=True)
-class Impossible:
-    """The poll ended so that the rule can't be met.
-
-    :param reason: why, for an error's message.
-    """
-
-    reason: str
-
-
-Verdict = Pending | Decided | Impossible
+from airflow_provider_b24.rendered import literal
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """Decided when somebody stops the poll."""
+    """Decided when a person stops the poll."""
 
     def __str__(self) -> str:
-        return "stopped"
+        return "stopped by hand"
 
     def to_json(self) -> str:
         """Return the rule as a user writes it."""
@@ -66,51 +41,142 @@ class Quorum:
         return {"quorum": self.people}
 
 
-Rule = Stopped | Quorum
+@dataclass(frozen=True)
+class Everybody:
+    """Decided when everybody has voted.
+
+    :param user_ids: who is to vote; None is every member of the chat but the asking account.
+    """
+
+    user_ids: tuple[int, ...] | None = None
+
+    def __str__(self) -> str:
+        return "everybody in the chat" if self.user_ids is None else f"all of {len(self.user_ids)} people"
+
+    def to_json(self) -> dict[str, list[int]] | str:
+        """Return the rule as a user writes it."""
+        return "everybody" if self.user_ids is None else {"everybody": list(self.user_ids)}
+
+
+@dataclass(frozen=True)
+class FirstTo:
+    """Decided when an answer has so many votes.
+
+    :param votes: how many.
+    """
+
+    votes: int
+
+    def __str__(self) -> str:
+        return f"first answer with {self.votes} votes"
+
+    def to_json(self) -> dict[str, int]:
+        """Return the rule as a user writes it."""
+        return {"first_to": self.votes}
+
+
+@dataclass(frozen=True)
+class Majority:
+    """Decided when an answer has the votes of more than half of so many people.
+
+    :param of: how many people may vote.
+    """
+
+    of: int
+
+    def __str__(self) -> str:
+        return f"majority of {self.of}"
+
+    @property
+    def votes(self) -> int:
+        """How many votes are more than half."""
+        return self.of // 2 + 1
+
+    def to_json(self) -> dict[str, int]:
+        """Return the rule as a user writes it."""
+        return {"majority": self.of}
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Met when a poll is not as it was seen last; a trigger waits by it for the next vote.
+
+    :param voters: how many had voted.
+    :param votes: the votes of each answer.
+    :param allow_revote: whether votes can move from one answer to another.
+    """
+
+    voters: int
+    votes: tuple[int, ...]
+    allow_revote: bool
+
+    def __str__(self) -> str:
+        return "next vote"
+
+
+Rule = Stopped | Quorum | Everybody | FirstTo | Majority
+WatchRule = Rule | Changed
+
+_NAMED: dict[str, Rule] = {"stopped": Stopped(), "first_vote": Quorum(1), "everybody": Everybody()}
+_COUNTED: dict[Any, type[Quorum] | type[FirstTo] | type[Majority]] = {
+    "quorum": Quorum,
+    "first_to": FirstTo,
+    "majority": Majority,
+}
+_FORMS = (
+    "must be 'stopped', 'first_vote', 'everybody', {'quorum': k}, {'everybody': [user ids]}, "
+    "{'first_to': k} or {'majority': n}"
+)
 
 
 def parse_rule(rule: Any) -> Rule:
     """Return the rule that a user's value means.
 
-    :param rule: ``"stopped"``, ``"first_vote"``, or ``{"quorum": k}`` with k from 1 on.
+    :param rule: ``"stopped"``, ``"first_vote"``, ``"everybody"``, ``{"quorum": k}``,
+        ``{"everybody": [user ids]}``, ``{"first_to": k}``, ``{"majority": n}``, or the text of one of
+        these, as a template renders it.
     :raises Bitrix24ValidationError: when it is none of these.
     """
-    if isinstance(rule, Stopped | Quorum):
+    if isinstance(rule, Rule):
         return rule
-    if rule == "stopped":
-        return Stopped()
-    if rule == "first_vote":
-        return Quorum(1)
-    if isinstance(rule, Mapping) and set(rule) == {"quorum"}:
-        return Quorum(_people(rule["quorum"]))
-    raise Bitrix24ValidationError("rule", f"must be 'stopped', 'first_vote' or {{'quorum': k}}, not {rule!r}")
+    value = literal(rule) if isinstance(rule, str) else rule
+    if isinstance(value, str) and value.strip() in _NAMED:
+        return _NAMED[value.strip()]
+    if isinstance(value, Mapping) and len(value) == 1:
+        name, given = next(iter(value.items()))
+        if name == "everybody":
+            return Everybody(_user_ids(given))
+        if name in _COUNTED:
+            return _COUNTED[name](_people(name, given))
+    raise Bitrix24ValidationError("rule", f"{_FORMS}, not {rule!r}")
 
 
-def decide(poll: Poll, rule: Rule) -> Verdict:
-    """Say whether the rule is met, can still be met, or can no longer be met.
-
-    :param poll: the poll.
-    :param rule: the rule.
-    """
-    if isinstance(rule, Stopped):
-        return Decided() if poll.is_finished else Pending()
-    if poll.voters >= rule.people:
-        return Decided()
-    if poll.is_finished:
-        return Impossible(f"the poll was stopped with {poll.voters} of {rule.people} votes")
-    return Pending()
-
-
-def min_voters(rule: Rule) -> float:
+def min_voters(rule: WatchRule) -> float:
     """Return how many people must have voted before the rule can decide a poll that is not stopped.
 
     :param rule: the rule.
     """
-    return math.inf if isinstance(rule, Stopped) else rule.people
+    if isinstance(rule, Changed):
+        return 0 if rule.allow_revote else rule.voters + 1
+    if isinstance(rule, Everybody):
+        return len(rule.user_ids) if rule.user_ids is not None else 1
+    if isinstance(rule, Stopped):
+        return math.inf
+    return rule.people if isinstance(rule, Quorum) else rule.votes
 
 
-def _people(value: Any) -> int:
+def _people(name: str, value: Any) -> int:
     people = positive_number(value)
     if people is None:
-        raise Bitrix24ValidationError("rule.quorum", "must be a number of people, 1 or more")
+        raise Bitrix24ValidationError(f"rule.{name}", "must be a number of people, 1 or more")
     return people
+
+
+def _user_ids(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list | tuple | set | frozenset) or not value:
+        raise Bitrix24ValidationError("rule.everybody", "must be a list of user ids")
+    ids = [positive_number(item) for item in value]
+    for index, number in enumerate(ids):
+        if number is None:
+            raise Bitrix24ValidationError(f"rule.everybody[{index}]", "must be a user id")
+    return tuple(sorted({number for number in ids if number is not None}))

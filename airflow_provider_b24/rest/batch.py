@@ -3,6 +3,9 @@
 A command that fails hides no other. Commands run in the order in which they are given, one request
 after the other; only where all of them read, so that the order does not matter, a few requests are
 in flight at a time.
+
+In a batch the server replaces ``$result[key]`` and the like by the reply to another command. A command
+with such a text goes as a single call, in its place in the order, so that the text arrives as it is.
 """
 
 from __future__ import annotations
@@ -13,15 +16,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import (
+    Bitrix24AuthError,
+    Bitrix24AuthTypeError,
     Bitrix24BatchError,
     Bitrix24Error,
+    Bitrix24OverloadError,
+    Bitrix24PortalError,
+    Bitrix24RateLimitError,
     Bitrix24ValidationError,
     Outcome,
     error_from_dict,
 )
 from airflow_provider_b24.rest import php
 from airflow_provider_b24.rest.caller import Call, Caller, Result
-from airflow_provider_b24.rest.encoding import check_params, encode_command, encode_json
+from airflow_provider_b24.rest.encoding import check_params, encode_command, encode_json, holds_reference
+from airflow_provider_b24.rest.error_codes import error_type
 from airflow_provider_b24.rest.idempotency import is_idempotent, is_read_only
 from airflow_provider_b24.rest.response import (
     Failure,
@@ -31,6 +40,7 @@ from airflow_provider_b24.rest.response import (
     read_operating,
     read_problem,
 )
+from airflow_provider_b24.rest.single_call import SingleCall
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -38,6 +48,9 @@ if TYPE_CHECKING:
     from airflow_provider_b24.rest.transport import HttpReply, NoReply
 
 log = logging.getLogger(__name__)
+
+#: Errors that every other request of the run would meet too.
+_REQUEST_ERRORS = (Bitrix24AuthError, Bitrix24OverloadError, Bitrix24PortalError, Bitrix24RateLimitError)
 
 #: Commands that one request may carry.
 MAX_BATCH_COMMANDS = 50
@@ -76,13 +89,15 @@ class _Command(Call):
     """One call of a batch.
 
     :param key: the user's key.
-    :param text: the command as the portal takes it.
     :param read_only: whether it does not matter when it runs.
+    :param text: the command as the portal takes it in a batch.
+    :param single: the request of a command that can't be in a batch.
     """
 
     key: Hashable
-    text: str
     read_only: bool
+    text: str = ""
+    single: SingleCall | None = None
 
 
 def run_batch(
@@ -103,12 +118,15 @@ def _prepare(key: Hashable, given: Any, idempotent: bool | None) -> _Command:
     method, params = (given, {}) if isinstance(given, str) else _pair(key, given)
     try:
         checked = check_params(method, params)
-        text = encode_command(method, checked)
+        if holds_reference(checked):
+            fields: dict[str, Any] = {"single": _SingleCommand(method, checked)}
+        else:
+            fields = {"text": encode_command(method, checked)}
     except Bitrix24ValidationError as error:
         raise Bitrix24ValidationError(f"commands[{key!r}].{error.path}", error.rule, method=method) from None
     if idempotent is None:
         idempotent = is_idempotent(method, checked)
-    return _Command(method, idempotent, key, text, is_read_only(method))
+    return _Command(method, idempotent, key, is_read_only(method), **fields)
 
 
 def _pair(key: Hashable, given: Any) -> tuple[str, Mapping[str, Any]]:
@@ -124,6 +142,7 @@ class _Run:
         self._caller = caller
         self._commands = commands
         self._sent: set[_Command] = set()
+        self._not_executed: set[_Command] = set()
         self._done: dict[Call, Result] = {}
         self._ended = False
 
@@ -145,15 +164,21 @@ class _Run:
         return self._result()
 
     def _send_all(self) -> None:
-        chunks = list(_chunks(self._commands))
-        if len(chunks) > 1 and all(item.read_only for item in self._commands):
-            self._send_in_parallel(chunks)
+        if all(item.read_only for item in self._commands):
+            self._send_in_any_order()
             return
+        chunks = list(_chunks(self._commands))
         for number, chunk in enumerate(chunks, start=1):
             self._send(chunk)
             self._report(number, len(chunks))
 
-    def _send_in_parallel(self, chunks: list[list[_Command]]) -> None:
+    def _send_in_any_order(self) -> None:
+        # Single calls last: they would cut the others into small requests.
+        chunks = list(_chunks(sorted(self._commands, key=lambda item: item.single is not None)))
+        if len(chunks) <= 1:
+            for chunk in chunks:
+                self._send(chunk)
+            return
         pool = ThreadPoolExecutor(MAX_PARALLEL_REQUESTS, thread_name_prefix="bitrix24-batch")
         try:
             futures = [pool.submit(self._send_unless_ended, chunk) for chunk in chunks]
@@ -180,18 +205,27 @@ class _Run:
 
     def _send(self, chunk: list[_Command]) -> None:
         self._sent.update(chunk)
-        self._caller.run(_BatchRequest(self._caller.conn_id), chunk, self._done)
+        request = chunk[0].single or _BatchRequest(self._caller.conn_id)
+        try:
+            self._caller.run(request, chunk, self._done)
+        except Bitrix24Error as error:
+            if error.outcome is Outcome.NOT_EXECUTED:
+                self._not_executed.update(chunk)
+            raise
 
     def _report(self, number: int, requests: int) -> None:
         if number % _PROGRESS_EVERY == 0 and number < requests:
             log.info("Batch: %d of %d commands have an answer", len(self._done), len(self._commands))
 
     def _state(self) -> str:
-        sent, done, given = len(self._sent), len(self._done), len(self._commands)
-        return (
-            f"Batch: {done} of {given} commands have an answer, {sent - done} were sent and have none "
-            f"(they may have been executed), {given - sent} were not sent."
-        )
+        done, given = len(self._done), len(self._commands)
+        sent = len(self._sent - self._not_executed)
+        parts = {
+            "commands have an answer": f"{done} of {given}",
+            "were sent and have none (they may have been executed)": sent - done,
+            "were not executed": given - sent,
+        }
+        return f"Batch: {', '.join(f'{number} {what}' for what, number in parts.items() if number)}."
 
     def _give_up(self, error: Bitrix24Error) -> None:
         not_sent = {"message": "Not sent, because an earlier request failed", "outcome": Outcome.NOT_EXECUTED}
@@ -240,6 +274,21 @@ class _BatchRequest:
         return Failure(Outcome.UNKNOWN, description=text, retryable=False, error=error)
 
 
+class _SingleCommand(SingleCall):
+    """A command of a batch that goes as a single call."""
+
+    def read(self, reply: HttpReply | NoReply, calls: list[Call]) -> list[Response | Failure] | Failure:
+        outcome = super().read(reply, calls)
+        # In a list it is the command's own failure, after which the other commands are sent all the same.
+        return [outcome] if isinstance(outcome, Failure) and self._is_own(outcome) else outcome
+
+    def _is_own(self, failure: Failure) -> bool:
+        if not failure.code:
+            return False
+        kind = error_type(method=self.method, code=failure.code, status=failure.status)
+        return issubclass(kind, Bitrix24AuthTypeError) or not issubclass(kind, _REQUEST_ERRORS)
+
+
 def _parts(result: Any) -> dict[str, dict[str, Any]]:
     fields = php.as_row(result)
     return {part: php.as_dict(fields.get(part)) for part in ("result", "result_error", "result_time")}
@@ -264,5 +313,12 @@ def _for_command(item: _Command, error: Bitrix24Error, **fields: Any) -> Bitrix2
 
 
 def _chunks(commands: list[_Command]) -> Iterator[list[_Command]]:
-    for start in range(0, len(commands), MAX_BATCH_COMMANDS):
-        yield commands[start : start + MAX_BATCH_COMMANDS]
+    """Cut commands into requests: fifty each, and one for each single call."""
+    chunk: list[_Command] = []
+    for item in commands:
+        if chunk and (item.single or chunk[0].single or len(chunk) == MAX_BATCH_COMMANDS):
+            yield chunk
+            chunk = []
+        chunk.append(item)
+    if chunk:
+        yield chunk

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_b24.exceptions import (
     Bitrix24ApiError,
+    Bitrix24AuthError,
     Bitrix24Error,
     Bitrix24NoAnswerError,
     Bitrix24OperatingLimitError,
@@ -222,7 +224,7 @@ class Caller:
         if longest is None or delays[longest] <= 0.0:
             return
         failure, seconds = failed[longest], delays[longest]
-        reason = REGISTRY.redact_and_truncate(failure.code or failure.description or str(failure.error))
+        reason = REGISTRY.redact_and_truncate(failure.code or failure.description)
         log.warning(
             "%s: attempt %d failed (%s); retrying in %.1f s", method, progress[longest].tries, reason, seconds
         )
@@ -236,7 +238,8 @@ class Caller:
         if state.may_have_executed and failure.outcome is Outcome.NOT_EXECUTED:
             # The last attempt was not executed, but an earlier one may have been.
             failure = replace(failure, outcome=Outcome.UNKNOWN)
-        error = failure.error or self._typed(method, failure, idempotent=idempotent)
+        # A copy: calls that failed together get an error each.
+        error = copy(failure.error) if failure.error else self._typed(method, failure, idempotent=idempotent)
         error.outcome = failure.outcome
         error.attempts = state.sent or None
         error.method = error.method or method
@@ -264,19 +267,22 @@ class Caller:
             return Bitrix24UnreachableError(**fields)
         kind = error_type(method=method, code=failure.code, status=failure.status)
         if issubclass(kind, Bitrix24OperatingLimitError):
-            return kind(reset_at=self.operating.reset_at(method), **fields)
+            fields["reset_at"] = self.operating.reset_at(method)
+        if kind is Bitrix24AuthError:
+            fields["advice"] = self._credentials.auth_advice
         return kind(**fields)
 
 
 def _not_sent(error: Bitrix24Error) -> Failure:
-    """Return the failure of an attempt that ended before its request was sent."""
+    """Return the failure of an attempt that ended before its request was sent.
+
+    It has no code: one of the OAuth server says nothing of how the call is retried.
+    """
     # A queue of the bucket that is too long stays so for the whole call.
     retryable = error.transient is True and not isinstance(error, Bitrix24RateLimitError)
     return Failure(
         Outcome.NOT_EXECUTED,
-        code=error.code or "",
-        description=error.description or "",
-        status=error.status,
+        description=error.message or error.description or "",
         retryable=retryable,
         error=without_frames(error),
     )

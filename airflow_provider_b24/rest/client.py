@@ -9,10 +9,10 @@ from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24OutcomeUnknow
 from airflow_provider_b24.rest import php
 from airflow_provider_b24.rest.batch import run_batch
 from airflow_provider_b24.rest.caller import Call, Caller, Result
-from airflow_provider_b24.rest.encoding import check_params, encode_json
+from airflow_provider_b24.rest.encoding import check_params
 from airflow_provider_b24.rest.idempotency import is_idempotent
 from airflow_provider_b24.rest.pagination import paginate
-from airflow_provider_b24.rest.response import BINARY_METHODS, Failure, Response, classify
+from airflow_provider_b24.rest.single_call import SingleCall
 from airflow_provider_b24.utils.frames import hide_frames
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from airflow_provider_b24.rest.batch import BatchResult
     from airflow_provider_b24.rest.operating_time import OperatingTimeTracker
     from airflow_provider_b24.rest.rate_limit import Limiter
+    from airflow_provider_b24.rest.response import Response
     from airflow_provider_b24.rest.retry import RetryPolicy
-    from airflow_provider_b24.rest.transport import HttpReply, NoReply, Transport
+    from airflow_provider_b24.rest.transport import Transport
 
 
 @hide_frames
@@ -114,7 +115,7 @@ class Bitrix24Client:
             repeatable = is_idempotent(method, checked)
         call = Call(method, repeatable)
         done: dict[Call, Result] = {}
-        self._caller.run(_SingleCall(method, encode_json(checked)), [call], done)
+        self._caller.run(SingleCall(method, checked), [call], done)
         result = done[call]
         if isinstance(result, Bitrix24Error):
             raise result
@@ -164,18 +165,3 @@ class Bitrix24Client:
         """
         fields = {"outcome": Outcome.UNKNOWN, "conn_id": self.conn_id, **fields}
         return Bitrix24OutcomeUnknownError(method=method, description=text, **fields)
-
-
-class _SingleCall:
-    """One call in one request."""
-
-    def __init__(self, method: str, body: bytes) -> None:
-        self.method = method
-        self._body = body
-
-    def body(self, calls: list[Call]) -> bytes:  # noqa: ARG002
-        return self._body
-
-    def read(self, reply: HttpReply | NoReply, calls: list[Call]) -> list[Response | Failure] | Failure:  # noqa: ARG002
-        outcome = classify(reply, binary=self.method.lower() in BINARY_METHODS)
-        return outcome if isinstance(outcome, Failure) else [outcome]

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 #: ``start`` is one too, but it is how list methods are paged.
 RESERVED = frozenset({"auth", "access_token", "token", "state", "ap", "aplogin"})
 
-#: What the server replaces by the answer of an earlier command of the same batch.
-_REFERENCE = re.compile(r"\$(result|error|total|next|time)\[")
+#: What the server replaces by the reply to an earlier command of the same batch when a ``[key]`` is in it.
+#: The names are ``result``, ``error``, ``total``, ``next``, ``time``, with anything after them, and the
+#: fields of an earlier command's error. Only ASCII white space ends a run.
+_RUN = re.compile(r"\$[A-Za-z_][^ \t\n\f\r]*")
 #: PHP would read such a name as another one.
 _BROKEN_NAME = re.compile(r"^\s|[\[\]\0]|^$")
 
@@ -65,7 +67,7 @@ def encode_query(params: Mapping[str, Any]) -> str:
 def encode_command(method: str, params: Mapping[str, Any]) -> str:
     """Return one command of a batch.
 
-    :raises Bitrix24ValidationError: when a value has no form in a query, or holds ``$result[`` or
+    :raises Bitrix24ValidationError: when a value has no form in a query, or holds ``$result[key]`` or
         the like, which the server would replace.
     """
     try:
@@ -73,10 +75,39 @@ def encode_command(method: str, params: Mapping[str, Any]) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         raise Bitrix24ValidationError("params", f"can't be written as a query: {error}") from None
     for name, value in _pairs(params):
-        if found := _REFERENCE.search(value):
-            rule = f"holds {found[0]!r}, which the server replaces in a batch; send it as a single call"
+        if _find_reference(value):
+            rule = "holds what the server replaces in a batch ($result[key] or the like); send a single call"
             raise Bitrix24ValidationError(name, rule, method=method)
     return f"{method}?{query}" if query else method
+
+
+def holds_reference(params: Mapping[str, Any]) -> bool:
+    """Say whether a text holds what the server would replace in a batch, so that only a single call keeps it.
+
+    :param params: the parameters of a command.
+    """
+    try:
+        return _any_reference(params)
+    except RecursionError:
+        # A circle; whatever encodes the parameters refuses it.
+        return False
+
+
+def _any_reference(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_any_reference(inner) for inner in value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(_any_reference(inner) for inner in value)
+    return isinstance(value, str) and _find_reference(str.__str__(value))
+
+
+def _find_reference(text: str) -> bool:
+    return "$" in text and any(_has_key(run) for run in _RUN.findall(text))
+
+
+def _has_key(run: str) -> bool:
+    """Say whether a run holds ``[key]``; without a regular expression, which would be slow on ``[[[[``."""
+    return any(0 <= part.find("[") < len(part) - 1 for part in run.split("]")[:-1])
 
 
 def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -16,19 +16,19 @@ JSON with any other ``error``, < 500   refused       the method itself, or a che
 JSON with an ``error``, >= 500         unknown       the method may have stopped halfway
 5xx without JSON, also 503             unknown       a proxy speaks, and can't know
 2xx without usable JSON                unknown       executed most likely, the answer is lost
-timeout, reset, reply over 32 MB       unknown       no answer
+timeout, reset, reply too large        unknown       no answer
 =====================================  ============  ==============================================
 """
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_b24.exceptions import Bitrix24Error, Outcome
+from airflow_provider_b24.rest.decoding import TooLargeError, decode
 from airflow_provider_b24.rest.error_codes import outcome_of
 from airflow_provider_b24.rest.redaction import REGISTRY
 from airflow_provider_b24.rest.transport import HttpReply, NoReply
@@ -98,7 +98,10 @@ def classify(reply: HttpReply | NoReply, *, binary: bool = False) -> Response | 
     """
     if isinstance(reply, NoReply):
         return Failure(reply.outcome, description=reply.reason, retryable=reply.retryable)
-    body = _json(reply.body)
+    try:
+        body = _json(reply.body)
+    except TooLargeError as error:
+        return _too_large(reply, error)
     if isinstance(body, dict) and (problem := error_in(body)) is not None:
         return read_problem(problem, status=reply.status)
     if 300 <= reply.status < 400:
@@ -195,14 +198,23 @@ def _describe(reply: HttpReply) -> str:
 
 def _json(body: bytes) -> Any:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return decode(body)
+    except TooLargeError:
+        raise
+    except ValueError:
         return None
+
+
+def _too_large(reply: HttpReply, error: TooLargeError) -> Failure:
+    outcome = Outcome.UNKNOWN if reply.status < 300 else outcome_of("", status=reply.status)
+    text = f"the reply is not decoded: {error}"
+    return Failure(outcome, description=text, status=reply.status, retryable=False)
 
 
 def _int(value: Any) -> int | None:
     text = str(value)
-    return int(text) if text.isascii() and text.isdigit() else None
+    # No list is longer than a 64-bit number can count.
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
 def _seconds(value: Any) -> float:

@@ -1,19 +1,26 @@
 """Where a rotating pair of OAuth tokens lives.
 
-A task can't write Airflow connections, so the pair lives in an Airflow Variable, encrypted by the
-Fernet key and masked by its name. The connection only starts the chain: the stored pair remembers
-a fingerprint of the connection's refresh token, so that a token of a new authorisation in the
-connection takes precedence over the old chain.
+A task can't write Airflow connections, so the pair lives in an Airflow Variable. It is encrypted here,
+with a key that is derived from the client secret: Airflow writes a Variable's value into its own log at
+DEBUG, ``airflow variables export`` shows it, and without a Fernet key the database holds it as it is.
+
+The connection only starts the chain: the stored pair remembers a fingerprint of the connection's refresh
+token, so that a token of a new authorisation in the connection takes precedence over the old chain.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
+from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
 from airflow_provider_b24.rest.redaction import Secret, protect
+from airflow_provider_b24.rest.token_cipher import TokenCipher
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,12 @@ class TokenPair:
     @classmethod
     def from_connection(cls, *, access_token: str, refresh_token: str) -> TokenPair:
         """Return the pair that a connection's extra starts with."""
-        return cls(_secret(access_token), _secret(refresh_token), fingerprint(refresh_token or access_token))
+        seed = fingerprint(refresh_token or access_token)
+        return cls(
+            Secret(access_token) if access_token else None,
+            Secret(refresh_token) if refresh_token else None,
+            seed,
+        )
 
 
 class TokenStore(Protocol):
@@ -61,18 +73,51 @@ class MemoryTokenStore:
 
 
 class VariableTokenStore:
-    """A store in the Airflow Variable ``bitrix24_oauth_token__<conn_id>``."""
+    """A store in the Airflow Variable ``bitrix24_oauth_token__<conn_id>``.
 
-    def __init__(self, conn_id: str) -> None:
+    :param conn_id: the connection; its pair can't be read as another connection's.
+    :param client_secret: the application's secret, with which the pair is encrypted.
+    """
+
+    def __init__(self, conn_id: str, *, client_secret: Secret) -> None:
         self._key = f"bitrix24_oauth_token__{conn_id}"
+        self._cipher = TokenCipher(client_secret=client_secret, context=self._key)
+        self._warned = False
 
     def load(self) -> TokenPair | None:
-        """Return the newest pair; a Variable that isn't ours to read counts as none."""
-        return _decode(_get_variable(self._key))
+        """Return the newest pair; a Variable that can't be read as one counts as none."""
+        text = _get_variable(self._key)
+        if not text:
+            return None
+        # Earlier versions stored the pair unencrypted; the next save encrypts it.
+        pair = _decode(text) or _decode(self._cipher.decrypt(text))
+        if pair is None:
+            self._warn()
+        return pair
 
     def save(self, pair: TokenPair) -> None:
-        """Write the pair to the Variable."""
-        _set_variable(self._key, _encode(pair))
+        """Write the pair to the Variable.
+
+        :raises Bitrix24ConfigurationError: when another value is read back.
+        """
+        text = self._cipher.encrypt(_encode(pair))
+        _set_variable(self._key, text)
+        if _get_variable(self._key) == text:
+            return
+        raise Bitrix24ConfigurationError(
+            f"The Variable {self._key} was written, and another value is read back: a secrets backend, or "
+            f"the environment variable AIRFLOW_VAR_{self._key.upper()}, takes precedence over it",
+            advice="Delete it there: only Airflow's own database takes the tokens of each refresh.",
+        )
+
+    def _warn(self) -> None:
+        if not self._warned:
+            self._warned = True
+            log.warning(
+                "The Variable %s holds no pair of tokens that the connection's client secret decrypts; the "
+                "tokens in the connection are used.",
+                self._key,
+            )
 
 
 def fingerprint(token: str) -> str:
@@ -80,8 +125,13 @@ def fingerprint(token: str) -> str:
     return hashlib.sha256(f"bitrix24:{token}".encode()).hexdigest()[:16]
 
 
+def is_token(value: Any) -> TypeGuard[str]:
+    """Say whether a value can be a token: text that an HTTP header takes."""
+    return isinstance(value, str) and value.isascii() and value.isprintable() and value.strip() == value != ""
+
+
 def _secret(value: Any) -> Secret | None:
-    return Secret(str(value)) if value else None
+    return Secret(value) if is_token(value) else None
 
 
 def _encode(pair: TokenPair) -> str:
@@ -93,15 +143,13 @@ def _encode(pair: TokenPair) -> str:
 def _decode(text: str | None) -> TokenPair | None:
     try:
         data = json.loads(text or "null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(data, dict):
         return None
-    pair = TokenPair(
-        _secret(data.get("access_token")), _secret(data.get("refresh_token")), str(data.get("seed", ""))
-    )
-    protect(pair.access, pair.refresh)
-    return pair
+    access, refresh = _secret(data.get("access_token")), _secret(data.get("refresh_token"))
+    protect(access, refresh)
+    return TokenPair(access, refresh, str(data.get("seed", ""))) if access or refresh else None
 
 
 def _get_variable(key: str) -> str | None:

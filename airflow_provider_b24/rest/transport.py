@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 #: A reply that is larger is not read to the end.
 MAX_REPLY_BYTES = 32 * 1024 * 1024
+#: The same with headers and the frames of chunks.
+_MAX_RECEIVED_BYTES = 2 * MAX_REPLY_BYTES
+#: More than one layer of compression, or a stronger one, unpacks to more memory than is worth reading.
+_COMPRESSIONS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 #: Servers close idle connections after 15 seconds or more; a request sent into that moment is lost
 #: with its outcome unknown, so an older connection is not used again.
 _IDLE_SECONDS = 10.0
@@ -63,7 +67,7 @@ class NoReply:
 class TransportOptions:
     """How to reach the portal.
 
-    :param timeout: seconds to connect and seconds to wait for the reply.
+    :param timeout: seconds to connect to one address, and seconds for the whole exchange.
     :param verify: True, False, or the path of a CA bundle.
     :param proxies: scheme to proxy URL, as ``requests`` takes it; may hold passwords.
     """
@@ -110,11 +114,17 @@ class RequestsTransport:
             self._session.close()
 
     def _send(self, request: HttpRequest, body: _Body) -> HttpReply | NoReply:
+        from airflow_provider_b24.rest.exchange_limits import limits
+
+        with limits(seconds=self._options.timeout[1], received=_MAX_RECEIVED_BYTES):
+            return self._exchange(request, body)
+
+    def _exchange(self, request: HttpRequest, body: _Body) -> HttpReply | NoReply:
         headers = {name: value.reveal() for name, value in request.headers.items()}
         response = self._fresh_session().post(
             request.url.reveal(),
             data=body,
-            headers={"Content-Type": request.content_type, "Accept": "application/json", **headers},
+            headers={**_HEADERS, "Content-Type": request.content_type, **headers},
             timeout=self._options.timeout,
             verify=self._options.verify,
             proxies=dict(self._options.proxies or {}),
@@ -137,6 +147,9 @@ class RequestsTransport:
         return self._session
 
 
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+
+
 class _Body:
     """A body that knows whether its sending has started: before, nothing can have been executed."""
 
@@ -156,13 +169,14 @@ def _new_session() -> requests.Session:
     from http.cookiejar import DefaultCookiePolicy
 
     import requests
-    from requests.adapters import HTTPAdapter
+
+    from airflow_provider_b24.rest.exchange_limits import LimitedAdapter
 
     guard_loggers()
     session = requests.Session()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL))
+        session.mount(scheme, LimitedAdapter(pool_maxsize=_POOL))
     return session
 
 
@@ -172,13 +186,16 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _read(response: requests.Response) -> HttpReply | NoReply:
+    compression = response.headers.get("Content-Encoding", "").strip().lower()
+    if compression not in _COMPRESSIONS:
+        return NoReply(Outcome.UNKNOWN, "the reply is compressed in an unknown way", retryable=False)
     chunks: list[bytes] = []
     size = 0
     for chunk in response.iter_content(64 * 1024):
         chunks.append(chunk)
         size += len(chunk)
         if size > MAX_REPLY_BYTES:
-            return NoReply(Outcome.UNKNOWN, "the reply is larger than 32 MB", retryable=False)
+            return NoReply(Outcome.UNKNOWN, _TOO_LARGE, retryable=False)
     return HttpReply(
         status=response.status_code,
         body=b"".join(chunks),
@@ -193,27 +210,34 @@ def _no_reply(error: Exception, *, started: bool) -> NoReply:
     causes = {type(cause).__name__ for cause in _causes(error)}
     for reason, names in _REASONS.items():
         if causes & names:
-            return NoReply(outcome, reason, retryable=reason not in _PERMANENT)
+            said = _CONNECTING if reason == _NO_REPLY and not started else reason
+            return NoReply(outcome, said, retryable=reason not in _PERMANENT)
     when = "the reply was complete" if started else "the request was sent"
     return NoReply(outcome, f"the connection broke before {when}")
 
 
+_CONNECTING = "connecting timed out"
+_NO_REPLY = "no reply came in time"
+_TOO_LARGE = "the reply is larger than 32 MB"
 #: Names instead of classes: requests and urllib3 are not imported until the first call.
 _REASONS: dict[str, frozenset[str]] = {
     "the proxy refused the connection": frozenset({"ProxyError"}),
     "the certificate is not trusted": frozenset({"SSLCertVerificationError", "CertificateError"}),
     "the host name is unknown": frozenset({"NameResolutionError", "gaierror"}),
-    "connecting timed out": frozenset({"ConnectTimeout", "ConnectTimeoutError"}),
+    _CONNECTING: frozenset({"ConnectTimeout", "ConnectTimeoutError"}),
     "the connection was refused": frozenset({"NewConnectionError", "ConnectionRefusedError"}),
     "the address or a header is not usable": frozenset(
         {
             *("InvalidURL", "InvalidSchema", "MissingSchema", "LocationParseError", "LocationValueError"),
-            *("InvalidProxyURL", "ProxySchemeUnknown", "InvalidHeader", "UnicodeEncodeError"),
+            *("InvalidProxyURL", "ProxySchemeUnknown", "InvalidHeader", "UnicodeEncodeError", "UnicodeError"),
         }
     ),
-    "no reply came in time": frozenset({"ReadTimeout", "ReadTimeoutError"}),
+    _TOO_LARGE: frozenset({"ReceivedTooMuchError"}),
+    _NO_REPLY: frozenset({"ReadTimeout", "ReadTimeoutError", "TimeoutError"}),
 }
-_PERMANENT = frozenset({"the certificate is not trusted", "the address or a header is not usable"})
+_PERMANENT = frozenset(
+    {"the certificate is not trusted", "the address or a header is not usable", _TOO_LARGE}
+)
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -12,6 +12,7 @@ from airflow_provider_b24.exceptions import Bitrix24Error
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from airflow_provider_b24.asks.ask import Ask
     from airflow_provider_b24.triggers.poll_watcher.payloads import PollEvent
 
 log = logging.getLogger(__name__)
@@ -27,10 +28,12 @@ class Bitrix24PollTrigger(BaseTrigger):
 
     :param bitrix24_conn_id: the Airflow connection.
     :param poll: any way to name a poll.
-    :param rule: ``"stopped"``, ``"first_vote"`` or ``{"quorum": k}``.
+    :param rule: when the poll is decided, as the sensor takes it.
     :param poll_interval: seconds between two reads of the poll.
     :param deadline: Unix seconds after which it gives up; absolute, so that it survives a restart
         of the triggerer. None waits for ever.
+    :param chat_id: the poll's chat, which the rule ``"everybody"`` needs.
+    :param stop_at_end: stop the poll when a person ends the task in Airflow (3.3 and later).
     """
 
     def __init__(
@@ -41,6 +44,8 @@ class Bitrix24PollTrigger(BaseTrigger):
         rule: Any = "stopped",
         poll_interval: float = 10,
         deadline: float | None = None,
+        chat_id: int | None = None,
+        stop_at_end: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.bitrix24_conn_id = bitrix24_conn_id
@@ -48,6 +53,8 @@ class Bitrix24PollTrigger(BaseTrigger):
         self.rule = rule
         self.poll_interval = poll_interval
         self.deadline = deadline
+        self.chat_id = chat_id
+        self.stop_at_end = stop_at_end
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return class path and arguments; none of them is a secret."""
@@ -57,13 +64,24 @@ class Bitrix24PollTrigger(BaseTrigger):
             "rule": self.rule,
             "poll_interval": self.poll_interval,
             "deadline": self.deadline,
+            "chat_id": self.chat_id,
+            "stop_at_end": self.stop_at_end,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, together with the other polls of this triggerer, and yield one event."""
         yield TriggerEvent(await self._event())
 
+    async def on_kill(self) -> None:
+        """Stop the poll of a task that a person has ended, on request."""
+        from airflow_provider_b24.asks.closing import stop_quietly
+        from airflow_provider_b24.triggers.poll_watcher.threads import run_in_daemon_thread
+
+        if self.stop_at_end:
+            await run_in_daemon_thread(stop_quietly, self.bitrix24_conn_id, self.poll)
+
     async def _event(self) -> PollEvent:
+        from airflow_provider_b24.asks.watched import watched_ask
         from airflow_provider_b24.polls.reference import parse_reference
         from airflow_provider_b24.polls.rules import parse_rule
         from airflow_provider_b24.triggers.poll_watcher.payloads import error_event
@@ -71,8 +89,37 @@ class Bitrix24PollTrigger(BaseTrigger):
 
         try:
             reference, rule = parse_reference(self.poll), parse_rule(self.rule)
+            ask = watched_ask(self.poll, rule, chat_id=self.chat_id, deadline=self.deadline)
         except Bitrix24Error as error:
             return error_event(error)
         log.info("Waiting for the poll (%s) by the rule %s", reference, rule)
+        if ask is not None:
+            return await self._count_people(ask)
         watcher = watcher_of(self.bitrix24_conn_id)
         return await watcher.wait(reference, rule, interval=self.poll_interval, deadline=self.deadline)
+
+    async def _count_people(self, ask: Ask) -> PollEvent:
+        """Wait by a rule that needs to know who has voted."""
+        import time
+
+        from airflow_provider_b24.exceptions import Bitrix24PollUndecidedError
+        from airflow_provider_b24.triggers.ask_wait import AskWait
+        from airflow_provider_b24.triggers.poll_watcher.payloads import (
+            error_event,
+            success_event,
+            timeout_event,
+        )
+
+        wait = AskWait(self.bitrix24_conn_id, ask, self.poll_interval, clock=time.time)
+        try:
+            event = await wait.run()
+        except Bitrix24Error as error:
+            return error_event(error)
+        if event["status"] == "decided" and wait.poll is not None:
+            return success_event(wait.poll)
+        if event["status"] == "timeout":
+            return timeout_event()
+        if event["status"] == "error":
+            return {"status": "error", "error": event["error"]}
+        text = f"The poll ({ask.reference}) can't be decided by the rule {ask.parsed_rule}: it was stopped"
+        return error_event(Bitrix24PollUndecidedError(text, conn_id=self.bitrix24_conn_id))

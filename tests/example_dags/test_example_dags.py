@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_b24.emulator.voters import Voters
 from tests.support.dag_runs import xcom
+from tests.support.examples import NAMES, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from airflow_provider_b24.emulator import Emulator
-
-FOLDER = Path(__file__).parents[2] / "example_dags"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
-
-
-def load(name: str) -> Any:
-    """Return the DAG of an example file, read as Airflow's dag processor reads it."""
-    from airflow.dag_processing.dagbag import DagBag
-
-    bag = DagBag(dag_folder=str(FOLDER / f"{name}.py"))
-    assert bag.import_errors == {}
-    (dag,) = bag.dags.values()
-    for task in dag.tasks:
-        if task.task_type == "Bitrix24PollSensor":
-            quicken(task)
-    return dag
-
-
-def quicken(task: Any) -> None:
-    """Look at polls ten times a second, so that a test need not wait for people."""
-    if task.is_mapped:
-        task.partial_kwargs["poke_interval"] = 0.1
-    else:
-        task.poke_interval = 0.1
 
 
 @pytest.fixture

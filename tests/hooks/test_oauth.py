@@ -6,12 +6,18 @@ import json
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.models import crypto
 from airflow.sdk import DAG, BaseOperator, BaseSensorOperator
 
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.rest import token_chain, token_store
+from airflow_provider_b24.rest.redaction import Secret
+from airflow_provider_b24.rest.token_cipher import TokenCipher
+from airflow_provider_b24.rest.token_store import fingerprint
 from airflow_provider_b24.triggers.polls import Bitrix24PollTrigger
 
 if TYPE_CHECKING:
@@ -54,15 +60,23 @@ def no_pair(airflow_database: None) -> None:
     Variable.delete(KEY)
 
 
-def stored() -> Any:
-    """Return the Variable's row as the database has it."""
+def row() -> Any:
+    """Return the Variable as the database has it: what Airflow encrypted, and what it was given."""
     from airflow.models import Variable
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
     with create_session() as session:
-        row = session.scalar(select(Variable).where(Variable.key == KEY))
-        return row and {"encrypted": row.is_encrypted, "raw": row._val, "pair": json.loads(row.val)}
+        found = session.scalar(select(Variable).where(Variable.key == KEY))
+        return found and {"encrypted": found.is_encrypted, "raw": found._val, "value": found.val}
+
+
+def stored(portal: Emulator) -> Any:
+    """Return the pair in the Variable."""
+    secret = Secret(portal.application.client_secret)
+    text = TokenCipher(client_secret=secret, context=KEY).decrypt(row()["value"])
+    assert text is not None
+    return {name: token for name, token in json.loads(text).items() if name != "seed"}
 
 
 def pair_of(portal: Emulator) -> dict[str, str]:
@@ -91,20 +105,96 @@ def test_a_task_refreshes_an_expired_token_and_the_next_task_uses_the_new_one(
     assert run.state == "success"
     assert portal.requests.count("oauth.token") == 1
     assert portal.requests.count("profile") == 3
-    assert stored()["pair"].items() >= pair_of(portal).items()
+    assert stored(portal) == pair_of(portal)
 
 
-def test_the_stored_pair_is_encrypted(
-    portal: Emulator, application: str, run_dag: Callable[..., Any]
+@pytest.mark.usefixtures("application")
+@pytest.mark.parametrize("fernet_key", [True, False])
+def test_no_token_can_be_read_from_the_variable_or_its_export(
+    portal: Emulator,
+    run_dag: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    fernet_key: bool,
 ) -> None:
+    if not fernet_key:
+        monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "")
+        crypto.get_fernet.cache_clear()
     portal.expire_access_token()
 
-    run_dag(who_dag("oauth_encrypted"))
+    run_dag(who_dag(f"oauth_encrypted_{fernet_key}"))
 
-    row = stored()
-    assert row["encrypted"]
-    for token in pair_of(portal).values():
-        assert token not in row["raw"]
+    command = [str(Path(sys.executable).with_name("airflow")), "variables", "export", str(tmp_path / "all")]
+    subprocess.run(command, check=True, capture_output=True, timeout=100)
+    export, found = (tmp_path / "all").read_text(), row()
+    monkeypatch.undo()
+    crypto.get_fernet.cache_clear()
+    assert found["encrypted"] is fernet_key
+    assert found["value"] in export
+    for token in (*pair_of(portal).values(), portal.application.client_secret):
+        assert not [text for text in (found["raw"], found["value"], export) if token in text]
+
+
+def test_a_pair_that_an_earlier_version_stored_is_used_and_encrypted_by_the_next_refresh(
+    portal: Emulator, application: str, run_dag: Callable[..., Any]
+) -> None:
+    from airflow.models import Variable
+
+    seed = fingerprint(portal.application.refresh_token)
+    portal.portal.credentials.issue()
+    Variable.set(KEY, json.dumps({**pair_of(portal), "seed": seed}))
+    assert run_dag(who_dag("oauth_plain_pair")).state == "success"
+    assert portal.requests.count("oauth.token") == 0
+
+    portal.expire_access_token()
+    assert run_dag(who_dag("oauth_plain_refresh")).state == "success"
+    assert portal.requests.count("oauth.token") == 1
+    assert stored(portal) == pair_of(portal)
+
+
+def test_after_a_new_client_secret_the_connections_token_starts_the_chain(
+    portal: Emulator, application: str, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal.expire_access_token()
+    run_dag(who_dag("oauth_old_secret"))
+    portal.application.client_secret = "a-new-client-secret-1"
+    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_APP", json.dumps(portal.connection(auth="oauth")))
+    portal.expire_access_token()
+    portal.requests.clear()
+
+    assert run_dag(who_dag("oauth_new_secret")).state == "success"
+    assert portal.requests.count("oauth.token") == 1
+    assert stored(portal) == pair_of(portal)
+
+
+def test_a_variable_that_something_else_shadows_is_told_once_and_the_task_goes_on(
+    portal: Emulator,
+    application: str,
+    run_dag: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv(f"AIRFLOW_VAR_{KEY.upper()}", "another value")
+    portal.expire_access_token()
+
+    assert run_dag(who_dag("oauth_shadowed")).state == "success"
+    assert portal.requests.count("oauth.token") == 1
+    assert caplog.text.count("another value is read back") == 1
+    assert f"AIRFLOW_VAR_{KEY.upper()}" in caplog.text
+
+
+def test_a_task_goes_on_with_a_pair_that_could_not_be_saved(
+    portal: Emulator, application: str, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(key: str, value: str) -> None:
+        raise RuntimeError("no database")
+
+    monkeypatch.setattr(token_store, "_set_variable", fail)
+    monkeypatch.setattr(token_chain, "_SAVE_DELAYS", (0.0,) * 4)
+    portal.expire_access_token()
+
+    assert run_dag(who_dag("oauth_not_saved")).state == "success"
+    assert row() is None
 
 
 def test_airflow_masks_the_stored_pair_by_the_variables_name() -> None:
@@ -129,7 +219,7 @@ def test_a_valid_token_is_not_refreshed(
 ) -> None:
     assert run_dag(who_dag("oauth_valid")).state == "success"
     assert portal.requests.count("oauth.token") == 0
-    assert stored() is None
+    assert row() is None
 
 
 def test_a_token_that_expires_again_is_refreshed_from_the_stored_pair(
@@ -140,7 +230,7 @@ def test_a_token_that_expires_again_is_refreshed_from_the_stored_pair(
         assert run_dag(who_dag(f"oauth_again_{number}")).state == "success"
 
     assert portal.requests.count("oauth.token") == 2
-    assert stored()["pair"].items() >= pair_of(portal).items()
+    assert stored(portal) == pair_of(portal)
 
 
 def test_a_new_refresh_token_in_the_connection_replaces_the_stored_pair(
@@ -155,7 +245,7 @@ def test_a_new_refresh_token_in_the_connection_replaces_the_stored_pair(
 
     assert run_dag(who_dag("oauth_new_chain")).state == "success"
     assert portal.requests.count("oauth.token") == 1
-    assert stored()["pair"].items() >= pair_of(portal).items()
+    assert stored(portal) == pair_of(portal)
 
 
 def test_a_used_refresh_token_fails_the_task(
@@ -167,7 +257,7 @@ def test_a_used_refresh_token_fails_the_task(
     run = run_dag(who_dag("oauth_spent"))
 
     assert run.state == "failed"
-    assert stored() is None
+    assert row() is None
 
 
 def test_a_trigger_refreshes_an_expired_token(
@@ -183,7 +273,7 @@ def test_a_trigger_refreshes_an_expired_token(
 
     assert run.get_task_instance("watch").xcom_pull("watch") == "success"
     assert portal.requests.count("oauth.token") == 1
-    assert stored()["pair"].items() >= pair_of(portal).items()
+    assert stored(portal) == pair_of(portal)
 
 
 SCRIPT = """
@@ -206,7 +296,7 @@ def test_a_plain_script_stores_the_pair_and_the_next_script_uses_it(
         assert done.stdout.split()[-1] == "1"
 
     assert portal.requests.count("oauth.token") == 2
-    assert stored()["pair"].items() >= pair_of(portal).items()
+    assert stored(portal) == pair_of(portal)
 
 
 def test_a_script_and_a_task_share_the_pair(

@@ -10,11 +10,15 @@ from airflow_provider_b24.exceptions import (
     Bitrix24AuthTypeError,
     Bitrix24ConnectorError,
     Bitrix24LineNotActiveError,
+    Bitrix24NoAnswerError,
     Bitrix24RateLimitError,
     Bitrix24ScopeError,
+    Bitrix24TokenRefreshError,
+    Outcome,
 )
 from airflow_provider_b24.open_lines.api import MAX_REQUEST_MESSAGES, OpenLinesApi
 from tests.support.clients import client_of
+from tests.support.oauth_failures import FAILURES, break_oauth_server
 
 from .conftest import NOW, Shop, message
 
@@ -294,3 +298,50 @@ def test_one_person_may_write_in_two_chats(shop: Shop, portal: Emulator) -> None
     other["chat"] = {"id": "c2"}
     report = shop.send([message(1), other])
     assert len({item.chat_id for item in report.items}) == 2
+
+
+# The OAuth server
+
+
+@pytest.mark.parametrize("name", FAILURES)
+@pytest.mark.parametrize("action", ["send", "update", "delete"])
+def test_a_push_while_the_oauth_server_fails_is_raised(shop: Shop, action: str, name: str) -> None:
+    shop.portal.expire_access_token()
+    break_oauth_server(shop.portal, name)
+    with pytest.raises(Bitrix24NoAnswerError, match="OAuth server") as caught:
+        getattr(shop, action)([message(number) for number in range(25)])
+    error = caught.value
+
+    assert (error.outcome, error.transient) == (Outcome.NOT_EXECUTED, True)
+    assert "Let the task retry" in str(error)
+    assert shop.texts == []
+
+
+def test_a_push_with_a_spent_refresh_token_is_raised_with_the_advice(shop: Shop) -> None:
+    shop.portal.expire_access_token()
+    shop.portal.portal.credentials.use_refresh_token(shop.portal.application.refresh_token)
+    with pytest.raises(Bitrix24TokenRefreshError, match="Authorise the application again"):
+        shop.send([message(1)])
+
+
+def test_a_push_whose_oauth_server_recovers_delivers_each_message_once(shop: Shop) -> None:
+    shop.portal.expire_access_token()
+    break_oauth_server(shop.portal, "bad gateway", times=2)
+    report = shop.send([message(1), message(2)])
+
+    assert statuses(report) == ["accepted"] * 2
+    assert shop.texts == ["Text 1", "Text 2"]
+
+
+@pytest.mark.parametrize("spent", [True, False])
+def test_a_token_that_expires_midway_rejects_the_rest_with_the_advice(shop: Shop, spent: bool) -> None:
+    shop.portal.faults.add("expired_token", method=SEND, after=1, times=None)
+    if spent:
+        shop.portal.portal.credentials.use_refresh_token(shop.portal.application.refresh_token)
+    else:
+        break_oauth_server(shop.portal, "bad gateway")
+    report = shop.send([message(number) for number in range(MAX_REQUEST_MESSAGES + 5)])
+
+    assert statuses(report) == ["accepted"] * MAX_REQUEST_MESSAGES + ["rejected"] * 5
+    advice = "Authorise the application again" if spent else "Let the task retry"
+    assert all(advice in " ".join(item.errors) for item in report.items[MAX_REQUEST_MESSAGES:])

@@ -19,7 +19,9 @@ from airflow_provider_b24.operators.open_lines import (
     Bitrix24SendCrmChatMessageOperator,
     Bitrix24UpdateConnectorMessagesOperator,
 )
-from tests.support.dag_runs import instance, xcom
+from airflow_provider_b24.rest.retry import RetryPolicy
+from tests.support.dag_runs import instance, set_rendered, xcom
+from tests.support.oauth_failures import break_oauth_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,6 +124,20 @@ def test_a_lost_reply_fails_the_task_without_a_retry_or_duplicates(
     assert sorted(texts(portal, line)) == ["Order 1", "Order 2"]
 
 
+def test_a_push_while_the_oauth_server_fails_is_retried_by_airflow_without_duplicates(
+    portal: Emulator, application: str, line: int, run_dag: Callable[..., Any]
+) -> None:
+    portal.expire_access_token()
+    break_oauth_server(portal, "no tokens", times=RetryPolicy().max_attempts)
+
+    run = run_dag(push_dag("push_oauth", application, line, [message(1), message(2)]))
+
+    assert run.state == "success"
+    assert instance(run, "push").try_number == 2
+    assert xcom(run, "push")["accepted"] == 2
+    assert sorted(texts(portal, line)) == ["Order 1", "Order 2"]
+
+
 def test_a_rate_limited_push_is_retried(
     portal: Emulator, application: str, line: int, run_dag: Callable[..., Any]
 ) -> None:
@@ -211,8 +227,9 @@ def test_a_webhook_is_refused_with_the_advice_to_use_an_application(
 def test_bad_input_is_refused_and_nothing_is_sent(
     portal: Emulator, application: str, operator: Any, options: dict[str, Any], path: str
 ) -> None:
-    given = {"connector": CONNECTOR, "line": 1, "messages": [message(1)], **options}
+    given = {"connector": CONNECTOR, "line": 1, "messages": [message(1)]}
     task = operator(task_id="push", bitrix24_conn_id=application, **given)
+    set_rendered(task, options)
 
     with pytest.raises(Bitrix24ValidationError) as refusal:
         task.execute({})
@@ -223,7 +240,7 @@ def test_bad_input_is_refused_and_nothing_is_sent(
 @pytest.mark.parametrize("operator", OPERATORS)
 @pytest.mark.parametrize("word", ["ignore", "", None])
 def test_an_unknown_if_undelivered_is_refused_when_the_dag_is_parsed(operator: Any, word: Any) -> None:
-    with pytest.raises(ValueError, match="fail, report"):
+    with pytest.raises(Bitrix24ValidationError, match=r"^if_undelivered: must be one of fail, report"):
         operator(task_id="push", connector=CONNECTOR, line=1, messages=[], if_undelivered=word)
 
 

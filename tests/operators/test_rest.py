@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG, task
 
+from airflow_provider_b24.exceptions import Bitrix24BatchIncompleteError, Bitrix24ValidationError
 from airflow_provider_b24.operators.rest import Bitrix24BatchOperator, Bitrix24CallOperator
 from tests.support.dag_runs import instance, xcom
 
@@ -167,6 +168,29 @@ def test_a_batch_with_an_error_fails_without_a_retry_and_keeps_its_results(
     assert set(xcom(run, "batch")["errors"]) == {"bad"}
 
 
+@pytest.mark.usefixtures("airflow_database")
+def test_a_batch_that_loses_its_token_midway_says_what_to_do_in_its_error_and_in_xcom(
+    portal: Emulator, application: str
+) -> None:
+    kept: dict[str, Any] = {}
+
+    class Instance:
+        def xcom_push(self, *, key: str, value: Any) -> None:
+            kept[key] = value
+
+    portal.faults.add("expired_token", method="batch", after=1, times=None)
+    portal.portal.credentials.use_refresh_token(portal.application.refresh_token)
+    command = ["im.message.add", {"DIALOG_ID": f"chat{portal.add_chat('Team')}", "MESSAGE": "x"}]
+    commands = {str(number): command for number in range(60)}
+    operator = Bitrix24BatchOperator(task_id="batch", bitrix24_conn_id=application, commands=commands)
+    with pytest.raises(Bitrix24BatchIncompleteError, match=r"10 of 60.*Authorise the application again"):
+        operator.execute({"ti": Instance()})  # type: ignore[typeddict-item]
+
+    lost = kept["return_value"]["errors"]["59"]
+    assert (lost["type"], lost["outcome"]) == ("Bitrix24TokenRefreshError", "not executed")
+    assert "Authorise the application again" in lost["advice"]
+
+
 def test_a_batch_takes_commands_from_an_xcom(portal: Emulator, run_dag: Callable[..., Any]) -> None:
     with DAG("batch_xcom", schedule=None) as dag:
 
@@ -182,8 +206,6 @@ def test_a_batch_takes_commands_from_an_xcom(portal: Emulator, run_dag: Callable
 
 
 def test_the_batch_error_counts_the_failures_and_xcom_has_the_results(portal: Emulator) -> None:
-    from airflow_provider_b24.exceptions import Bitrix24BatchIncompleteError
-
     pushed: dict[str, Any] = {}
 
     class Instance:
@@ -203,5 +225,5 @@ def test_the_batch_error_counts_the_failures_and_xcom_has_the_results(portal: Em
 
 @pytest.mark.parametrize("if_errors", ["ignore", "", None])
 def test_an_unknown_if_errors_is_refused_when_the_dag_is_parsed(if_errors: Any) -> None:
-    with pytest.raises(ValueError, match="'fail' or 'report'"):
+    with pytest.raises(Bitrix24ValidationError, match=r"^if_errors: must be one of fail, report"):
         Bitrix24BatchOperator(task_id="batch", commands={}, if_errors=if_errors)

@@ -12,16 +12,8 @@ from hypothesis import strategies as st
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.polls.poll import Poll
 from airflow_provider_b24.polls.reference import parse_reference
-from airflow_provider_b24.polls.rules import (
-    Decided,
-    Impossible,
-    Pending,
-    Quorum,
-    Rule,
-    Stopped,
-    decide,
-    parse_rule,
-)
+from airflow_provider_b24.polls.rules import Quorum, Rule, Stopped, parse_rule
+from airflow_provider_b24.polls.verdict import Decided, Impossible, Pending, decide
 
 QUICK = settings(max_examples=100, deadline=None)
 rules = st.one_of(st.just(Stopped()), st.integers(min_value=1, max_value=12).map(Quorum))

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_b24.rest.auth import WebhookCredentials
+from airflow_provider_b24.rest.auth import OAuthCredentials, WebhookCredentials
 from airflow_provider_b24.rest.client import Bitrix24Client
+from airflow_provider_b24.rest.oauth_server import Application
 from airflow_provider_b24.rest.redaction import Secret
+from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair
 from airflow_provider_b24.rest.transport import RequestsTransport
 from tests.support.certificate import Certificate, make_certificate
 
@@ -161,6 +163,47 @@ def make_client(portal: Emulator, time: Time, transport: RequestsTransport) -> C
 @pytest.fixture
 def client(make_client: Callable[..., Bitrix24Client]) -> Bitrix24Client:
     return make_client()
+
+
+@pytest.fixture
+def store() -> MemoryTokenStore:
+    return MemoryTokenStore()
+
+
+@pytest.fixture
+def make_credentials(
+    portal: Emulator, store: MemoryTokenStore, transport: RequestsTransport, time: Time
+) -> Callable[..., OAuthCredentials]:
+    """Make the credentials of the emulator's application, with the tokens it has now."""
+    application = portal.application
+    start = TokenPair.from_connection(
+        access_token=application.access_token, refresh_token=application.refresh_token
+    )
+
+    def make(**options: Any) -> OAuthCredentials:
+        given = {
+            "portal": portal.url,
+            "application": Application(application.client_id, Secret(application.client_secret), portal.url),
+            "start": start,
+            "store": store,
+            "transport": transport,
+            "conn_id": "test_app",
+            "clock": time,
+            "sleep": time.sleep,
+        }
+        return OAuthCredentials(**{**given, **options})
+
+    return make
+
+
+@pytest.fixture
+def make_app(
+    make_client: Callable[..., Bitrix24Client], make_credentials: Callable[..., OAuthCredentials]
+) -> Callable[..., Bitrix24Client]:
+    def make(**options: Any) -> Bitrix24Client:
+        return make_client(credentials=make_credentials(**options))
+
+    return make
 
 
 @pytest.fixture(scope="session")

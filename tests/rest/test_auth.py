@@ -14,24 +14,15 @@ from airflow_provider_b24.exceptions import (
     Bitrix24AuthError,
     Bitrix24ConfigurationError,
     Bitrix24ExpiredTokenError,
-    Bitrix24NoAnswerError,
     Bitrix24TokenRefreshError,
-    Outcome,
 )
-from airflow_provider_b24.rest.auth import (
-    Application,
-    OAuthCredentials,
-    TokenCredentials,
-    WebhookCredentials,
-    default_oauth_server,
-)
+from airflow_provider_b24.rest.auth import OAuthCredentials, TokenCredentials, WebhookCredentials
 from airflow_provider_b24.rest.client import Bitrix24Client
 from airflow_provider_b24.rest.redaction import Secret
-from airflow_provider_b24.rest.retry import RetryPolicy
 from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair, TokenStore
 from airflow_provider_b24.rest.transport import RequestsTransport
 
-from .conftest import forked, reply_bytes
+from .conftest import forked
 
 if TYPE_CHECKING:
     import pathlib
@@ -62,46 +53,6 @@ class FileTokenStore:
         fresh = self.path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
         fresh.write_text(json.dumps([pair.access.reveal(), pair.refresh.reveal(), pair.seed]))
         fresh.replace(self.path)
-
-
-@pytest.fixture
-def store() -> MemoryTokenStore:
-    return MemoryTokenStore()
-
-
-@pytest.fixture
-def make_credentials(
-    portal: Emulator, store: MemoryTokenStore, transport: RequestsTransport, time: Time
-) -> Callable[..., OAuthCredentials]:
-    """Make the credentials of the emulator's application, with the tokens it has now."""
-    application = portal.application
-    start = TokenPair.from_connection(
-        access_token=application.access_token, refresh_token=application.refresh_token
-    )
-
-    def make(**options: Any) -> OAuthCredentials:
-        given = {
-            "portal": portal.url,
-            "application": Application(application.client_id, Secret(application.client_secret), portal.url),
-            "start": start,
-            "store": store,
-            "transport": transport,
-            "conn_id": "test_app",
-            "sleep": time.sleep,
-        }
-        return OAuthCredentials(**{**given, **options})
-
-    return make
-
-
-@pytest.fixture
-def make_app(
-    make_client: Callable[..., Bitrix24Client], make_credentials: Callable[..., OAuthCredentials]
-) -> Callable[..., Bitrix24Client]:
-    def make(**options: Any) -> Bitrix24Client:
-        return make_client(credentials=make_credentials(**options))
-
-    return make
 
 
 def refreshes(portal: Emulator) -> int:
@@ -210,31 +161,6 @@ def test_a_refreshed_token_that_is_refused_is_not_refreshed_again(
     assert caught.value.attempts == 2
 
 
-def test_a_refresh_is_a_post_request(make_app: Callable[..., Bitrix24Client], portal: Emulator) -> None:
-    portal.expire_access_token()
-    make_app().call("user.current")
-    (request,) = [request for request in portal.requests if request.method == "oauth.token"]
-
-    assert (request.verb, request.status) == ("POST", 200)
-
-
-def test_a_refresh_sends_its_secrets_in_the_body_only(
-    make_app: Callable[..., Bitrix24Client], portal: Emulator, serve: Callable[..., Any]
-) -> None:
-    server = serve()
-    application = Application("local.1.2", Secret("client-secret-1"), server.url)
-    start = TokenPair.from_connection(access_token="", refresh_token="refresh-token-1")
-    with pytest.raises(Bitrix24NoAnswerError):
-        make_app(application=application, start=start).call("user.current")
-    head, _, body = server.requests[0].partition(b"\r\n\r\n")
-
-    assert head.startswith(b"POST /oauth/token/ HTTP/1.1\r\n")
-    assert b"client-secret-1" not in head
-    assert b"refresh-token-1" not in head
-    assert b"grant_type=refresh_token&client_id=local.1.2&client_secret=client-secret-1" in body
-    assert b"\r\nConnection: close" in head
-
-
 # One refresh for all
 
 
@@ -316,11 +242,6 @@ def test_four_processes_of_five_threads_refresh_once(
 # The way through failures
 
 
-class Failing(MemoryTokenStore):
-    def save(self, pair: TokenPair) -> None:
-        raise RuntimeError(f"no database for {pair.access and pair.access.reveal()}")
-
-
 def test_a_new_pair_is_stored_before_it_is_used(
     make_app: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
@@ -337,18 +258,6 @@ def test_a_new_pair_is_stored_before_it_is_used(
 
     assert store.calls_before == 1
     assert portal.requests.count("user.current") == 2
-
-
-def test_a_pair_that_cannot_be_stored_is_not_used_and_not_shown(
-    make_app: Callable[..., Bitrix24Client], portal: Emulator
-) -> None:
-    portal.expire_access_token()
-    with pytest.raises(Bitrix24TokenRefreshError, match=r"could not be saved \(RuntimeError") as caught:
-        make_app(store=Failing()).call("user.current")
-
-    assert portal.application.access_token not in str(caught.value)
-    assert caught.value.__cause__ is caught.value.__context__ is None
-    assert portal.requests.count("user.current") == 1
 
 
 def test_the_error_after_a_crash_before_the_save_names_the_lost_refresh(
@@ -435,19 +344,6 @@ def test_a_revoked_refresh_token_is_not_reported_as_lost(
             make_app().call("user.current")
 
 
-@pytest.mark.parametrize("kind", ["status_502", "html", "drop_before"])
-def test_an_unavailable_oauth_server_does_not_use_the_refresh_token(
-    make_app: Callable[..., Bitrix24Client], portal: Emulator, kind: str
-) -> None:
-    portal.expire_access_token()
-    portal.faults.add(kind, method="oauth.token", times=RetryPolicy().max_attempts)
-    with pytest.raises(Bitrix24NoAnswerError, match="OAuth server") as caught:
-        make_app().call("user.current")
-
-    assert caught.value.outcome is Outcome.NOT_EXECUTED
-    assert make_app().call("user.current")["ID"] == "1"
-
-
 def test_a_refresh_that_another_host_won_waits_for_its_pair(
     make_app: Callable[..., Bitrix24Client], portal: Emulator, time: Time
 ) -> None:
@@ -464,54 +360,6 @@ def test_a_refresh_that_another_host_won_waits_for_its_pair(
 
     assert make_app(store=Late()).call("user.current")["ID"] == "1"
     assert refreshes(portal) == 1
-
-
-@pytest.mark.parametrize(
-    ("client_id", "secret", "code"),
-    [
-        ("local.wrong.id", None, "invalid_client"),
-        (None, "another-secret-1", "invalid_client"),
-        ("x", None, "wrong_client"),
-    ],
-)
-def test_a_refused_application_has_its_own_code_and_advice(
-    make_app: Callable[..., Bitrix24Client],
-    portal: Emulator,
-    client_id: str | None,
-    secret: str | None,
-    code: str,
-) -> None:
-    portal.expire_access_token()
-    application = Application(
-        client_id or portal.application.client_id,
-        Secret(secret or portal.application.client_secret),
-        portal.url,
-    )
-    with pytest.raises(Bitrix24TokenRefreshError, match="client_secret") as caught:
-        make_app(application=application).call("user.current")
-
-    assert caught.value.code == code
-    assert make_app().call("user.current")["ID"] == "1"
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b'{"access_token":"a"}', b'{"access_token":"","refresh_token":""}', b'{"access_token":1'],
-)
-def test_a_refresh_reply_without_a_pair_is_not_stored(
-    make_app: Callable[..., Bitrix24Client],
-    portal: Emulator,
-    serve: Callable[..., Any],
-    store: MemoryTokenStore,
-    body: bytes,
-) -> None:
-    portal.expire_access_token()
-    server = serve(*[reply_bytes(body)] * 2)
-    application = Application("local.1.2", Secret("client-secret"), server.url)
-    with pytest.raises((Bitrix24TokenRefreshError, Bitrix24NoAnswerError)):
-        make_app(application=application).call("user.current")
-
-    assert store.load() is None
 
 
 def test_credentials_without_refresh_never_refresh(
@@ -534,21 +382,6 @@ def test_without_refresh_is_none_when_there_is_no_access_token(
     start = TokenPair.from_connection(access_token="", refresh_token="some-token")
 
     assert make_credentials(start=start).without_refresh() is None
-
-
-@pytest.mark.parametrize(
-    ("portal_url", "server"),
-    [
-        ("https://acme.bitrix24.com", "https://oauth.bitrix.info"),
-        ("https://acme.bitrix24.de", "https://oauth.bitrix.info"),
-        ("https://acme.bitrix24.ru", "https://oauth.bitrix24.tech"),
-        ("https://ACME.BITRIX24.KZ:443", "https://oauth.bitrix24.tech"),
-        ("https://acme.bitrix24.by/", "https://oauth.bitrix24.tech"),
-        ("https://ru.example.com", "https://oauth.bitrix.info"),
-    ],
-)
-def test_the_oauth_server_depends_on_the_region(portal_url: str, server: str) -> None:
-    assert default_oauth_server(portal_url) == server
 
 
 def test_token_stores_follow_the_protocol(store: MemoryTokenStore, tmp_path: pathlib.Path) -> None:

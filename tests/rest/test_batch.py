@@ -343,7 +343,7 @@ def test_after_a_refused_request_the_rest_is_not_sent(
     assert "Not sent" in str(last)
     assert first.method == last.method == "im.message.add"
     assert "50 of 160 commands have an answer, 50 were sent and have none" in caplog.text
-    assert "60 were not sent" in caplog.text
+    assert "60 were not executed" in caplog.text
 
 
 def test_an_error_of_the_first_request_is_raised(
@@ -386,7 +386,7 @@ def test_an_interrupted_batch_notes_and_logs_its_progress(
 
     state = (
         "Batch: 100 of 180 commands have an answer, 50 were sent and have none "
-        "(they may have been executed), 30 were not sent."
+        "(they may have been executed), 30 were not executed."
     )
     assert caught.value.__notes__[0] == state
     assert f"{state} It was interrupted." in caplog.messages

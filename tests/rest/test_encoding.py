@@ -6,6 +6,7 @@ import json
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum, IntEnum
+from time import process_time
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote_plus
@@ -16,7 +17,13 @@ from hypothesis import strategies as st
 
 from airflow_provider_b24.emulator import php
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.rest.encoding import check_params, encode_command, encode_json, encode_query
+from airflow_provider_b24.rest.encoding import (
+    check_params,
+    encode_command,
+    encode_json,
+    encode_query,
+    holds_reference,
+)
 
 
 class Colour(str, Enum):  # noqa: UP042
@@ -119,17 +126,60 @@ def test_a_name_that_php_would_change_is_refused(name: str, nested: bool) -> Non
         encode_command("user.get", {"x": {name: 1}} if nested else {name: 1})
 
 
-@pytest.mark.parametrize("kind", ["result", "error", "total", "next", "time"])
-def test_a_text_that_the_server_would_replace_is_refused(kind: str) -> None:
+REFERENCES = [
+    "$result[first][ID]",
+    "$results[c0]",
+    "$RESULT[c0]",
+    "$result-[c0][NAME]",
+    "$result][c0]",
+    "$result[][c0]",
+    "$result[[c0]",
+    "costs $total[first], or more",
+    "one $next and $error[x]",
+    "$time\u00a0[c0]",
+    "$result\x1c[c0]",
+    "$result\u2028[c0]",
+    # Each field of an earlier command's error is a name too.
+    "$argument[c0]",
+    "$error_description[c0]",
+]
+HARMLESS = [
+    "$result",
+    "$result []",
+    "$result[]",
+    "$result[",
+    "$result]c0[",
+    "$result [c0]",
+    "$result\t[c0]",
+    "$result\n[c0]",
+    "$ result[1]",
+    "result[1]",
+    "$100[1]",
+    "[b]$result[",
+]
+
+
+@pytest.mark.parametrize("text", REFERENCES)
+def test_a_text_that_the_server_would_replace_is_recognised(text: str) -> None:
+    assert holds_reference({"MESSAGE": {"texts": [1, text]}})
     with pytest.raises(Bitrix24ValidationError, match="single call") as caught:
-        encode_command("im.message.add", {"MESSAGE": {"text": f"costs ${kind}[first][ID]"}})
+        encode_command("im.message.add", {"MESSAGE": {"text": text}})
 
     assert "MESSAGE" in caught.value.path
 
 
-@pytest.mark.parametrize("text", ["$result", "$ result[1]", "result[1]", "$100", "$results[1]"])
+@pytest.mark.parametrize("text", HARMLESS)
 def test_a_text_that_only_looks_like_a_reference_is_sent(text: str) -> None:
+    assert not holds_reference({"MESSAGE": text})
     assert unquote_plus(encode_command("im.message.add", {"MESSAGE": text})).endswith(text)
+
+
+@pytest.mark.parametrize("piece", ["$a", "$a[", "[", "$a[[", "$a[]", "$a[ ]"])
+def test_a_long_text_is_searched_in_linear_time(piece: str) -> None:
+    started = process_time()
+    holds_reference({"MESSAGE": piece * 300_000})
+
+    assert process_time() - started < 2
 
 
 @pytest.mark.parametrize("name", ["auth", "access_token", "token", "state", "AUTH", "ap", "aplogin"])

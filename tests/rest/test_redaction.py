@@ -14,7 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_b24.exceptions import Bitrix24AuthError, Bitrix24Error
-from airflow_provider_b24.rest.auth import Application, OAuthCredentials, WebhookCredentials
+from airflow_provider_b24.rest.auth import OAuthCredentials, WebhookCredentials
+from airflow_provider_b24.rest.oauth_server import Application
 from airflow_provider_b24.rest.rate_limit import PLANS, HostBucket
 from airflow_provider_b24.rest.redaction import (
     REGISTRY,

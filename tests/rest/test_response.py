@@ -114,6 +114,27 @@ def test_a_failure_keeps_the_description_of_a_nested_error() -> None:
     assert failure(400, {"error": {"code": "C", "message": "words"}}).description == "words"
 
 
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(200, UNKNOWN), (302, REFUSED), (400, REFUSED), (429, NOT_EXECUTED), (500, UNKNOWN)],
+)
+@pytest.mark.parametrize("body", [b"[" + b"[]," * 1_500_000 + b"0]", b'{"a":' * 5000 + b"0" + b"}" * 5000])
+def test_a_reply_that_is_too_large_to_decode_is_not_asked_for_again(
+    status: int, outcome: Outcome, body: bytes
+) -> None:
+    found = failure(status, body)
+
+    assert (found.outcome, found.status, found.retryable) == (outcome, status, False)
+    assert found.description.startswith("the reply is not decoded: it ")
+
+
+def test_a_value_that_airflow_could_not_encode_is_replaced() -> None:
+    found = classify(reply(200, rb'{"result":{"a":"\ud800","b":1e999,"c":123456789012345678901234567890}}'))
+
+    assert isinstance(found, Response)
+    assert found.result == {"a": "\ufffd", "b": None, "c": "123456789012345678901234567890"}
+
+
 @pytest.mark.parametrize("result", [[], {}, None, False, 0, "", {"error": "", "result": False}, {"a": 1}])
 def test_any_result_without_an_error_is_a_success(result: Any) -> None:
     assert answer({"result": result}).result == result
@@ -131,6 +152,9 @@ def test_a_result_may_hold_a_field_named_error() -> None:
         ({"total": "70", "next": "50"}, 70, 50),
         ({"total": None}, None, None),
         ({"total": "many", "next": "²"}, None, None),
+        ({"total": "9" * 5000, "next": 10**30}, None, None),
+        ({"total": 10**18, "next": -1}, None, None),
+        ({"total": 2**53, "next": 1.5}, 2**53, None),
         ({}, None, None),
     ],
 )

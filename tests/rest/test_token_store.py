@@ -1,16 +1,31 @@
-"""Where a rotating pair lives: an Airflow Variable that remembers from which connection it grew."""
+"""A pair of tokens in an Airflow Variable, encrypted, with the fingerprint of the connection's token."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
 from airflow_provider_b24.rest import token_store as tokens
 from airflow_provider_b24.rest.redaction import Secret
-from airflow_provider_b24.rest.token_store import TokenPair, VariableTokenStore, fingerprint
+from airflow_provider_b24.rest.token_store import TokenPair, VariableTokenStore, fingerprint, is_token
 
 PAIR = TokenPair(Secret("access-token-1"), Secret("refresh-token-1"), "seed")
+KEY = "bitrix24_oauth_token__my_portal"
+TOKENS = st.from_regex(r"[!-~]{12,100}", fullmatch=True)
+
+
+def store(conn_id: str = "my_portal", secret: str = "client-secret-1") -> VariableTokenStore:
+    return VariableTokenStore(conn_id, client_secret=Secret(secret))
+
+
+def plain(access: Any, refresh: Any, seed: str = "seed") -> str:
+    """What earlier versions stored."""
+    return json.dumps({"access_token": access, "refresh_token": refresh, "seed": seed})
 
 
 @pytest.fixture
@@ -22,41 +37,142 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def test_a_saved_pair_is_loaded_from_its_variable(variables: dict[str, str]) -> None:
-    VariableTokenStore("my_portal").save(PAIR)
+    store().save(PAIR)
 
-    assert list(variables) == ["bitrix24_oauth_token__my_portal"]
-    assert VariableTokenStore("my_portal").load() == PAIR
-    assert VariableTokenStore("other_portal").load() is None
+    assert list(variables) == [KEY]
+    assert store().load() == PAIR
+    assert store("other_portal").load() is None
+
+
+@settings(deadline=None)
+@given(TOKENS, TOKENS, st.text(), st.text())
+def test_any_pair_is_loaded_as_it_was_saved_and_its_variable_shows_nothing(
+    access: str, refresh: str, conn_id: str, secret: str
+) -> None:
+    pair = TokenPair(Secret(access), Secret(refresh), fingerprint(refresh))
+    kept: dict[str, str] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "_get_variable", kept.get)
+        patch.setattr(tokens, "_set_variable", kept.__setitem__)
+        store(conn_id, secret).save(pair)
+        loaded = store(conn_id, secret).load()
+    (value,) = kept.values()
+
+    assert loaded == pair
+    assert not [shown for shown in (access, refresh, pair.seed) if shown in value]
+
+
+@pytest.mark.parametrize("conn_id", ["my_portal", "other_portal"])
+def test_the_variable_holds_no_token_and_no_client_secret(variables: dict[str, str], conn_id: str) -> None:
+    store(conn_id).save(PAIR)
+    (value,) = variables.values()
+
+    for shown in ("access-token-1", "refresh-token-1", "access_token", "client-secret-1", "seed"):
+        assert shown not in value
+
+
+def test_the_pair_of_another_connection_is_not_read(variables: dict[str, str]) -> None:
+    store("other_portal").save(PAIR)
+    variables[KEY] = variables["bitrix24_oauth_token__other_portal"]
+
+    assert store().load() is None
+
+
+def test_a_pair_of_another_client_secret_counts_as_none_with_one_warning(
+    variables: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    store(secret="client-secret-0").save(PAIR)
+    changed = store()
+
+    assert [changed.load(), changed.load()] == [None, None]
+    assert caplog.text.count("holds no pair of tokens that the connection's client secret decrypts") == 1
+    assert KEY in caplog.text
+    changed.save(PAIR)
+    assert store().load() == PAIR
+
+
+def test_a_pair_that_an_earlier_version_stored_is_read_and_encrypted_with_the_next_save(
+    variables: dict[str, str],
+) -> None:
+    variables[KEY] = plain("access-token-1", "refresh-token-1")
+    assert store().load() == PAIR
+    store().save(PAIR)
+
+    assert "access-token-1" not in variables[KEY]
+    assert store().load() == PAIR
+
+
+@pytest.mark.parametrize("content", ["null", "no json", "[]", '"text"', "5", "{}", "gAAAAA", "[" * 5000])
+def test_load_returns_none_for_a_foreign_variable(variables: dict[str, str], content: str) -> None:
+    variables[KEY] = content
+
+    assert store().load() is None
+
+
+@pytest.mark.parametrize("given", [(12345, 67890), (["access-1"], ["refresh-1"]), ("", ""), ("a\nb", " ")])
+def test_a_stored_pair_that_is_not_text_counts_as_none(
+    variables: dict[str, str], given: tuple[Any, Any]
+) -> None:
+    variables[KEY] = plain(*given)
+
+    assert store().load() is None
+
+
+def test_an_empty_variable_counts_as_none_without_a_warning(
+    variables: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert store().load() is None
+    variables[KEY] = ""
+    assert store().load() is None
+    assert caplog.text == ""
+
+
+def test_load_accepts_a_pair_with_missing_fields(variables: dict[str, str]) -> None:
+    variables[KEY] = json.dumps({"refresh_token": "r-token", "access_token": None})
+
+    assert store().load() == TokenPair(None, Secret("r-token"), "")
+
+
+@pytest.mark.parametrize("shadow", ["another value", None])
+def test_a_save_that_is_not_read_back_says_what_to_do(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, shadow: str | None
+) -> None:
+    monkeypatch.setattr(tokens, "_get_variable", lambda _: shadow)
+    with pytest.raises(Bitrix24ConfigurationError) as caught:
+        store().save(PAIR)
+
+    assert "AIRFLOW_VAR_BITRIX24_OAUTH_TOKEN__MY_PORTAL" in str(caught.value)
+    assert "secrets backend" in str(caught.value)
+    assert "Delete it there" in str(caught.value)
+    assert list(variables) == [KEY]
+
+
+@pytest.mark.parametrize("value", ["token", "a b", "~!."])
+def test_printable_text_is_a_token(value: str) -> None:
+    assert is_token(value)
+
+
+@pytest.mark.parametrize(
+    "value", [None, 5, True, [], {}, "", " ", " token", "a\nb", "tökn", "\ud800", b"token"]
+)
+def test_anything_else_is_no_token(value: Any) -> None:
+    assert not is_token(value)
 
 
 def test_the_name_of_the_variable_makes_airflow_mask_it() -> None:
     masker = pytest.importorskip("airflow.sdk._shared.secrets_masker")
 
-    assert masker.should_hide_value_for_key("bitrix24_oauth_token__my_portal")
-
-
-@pytest.mark.parametrize("content", ["", "null", "no json", "[]", '"text"', "5"])
-def test_load_returns_none_for_a_foreign_variable(variables: dict[str, str], content: str) -> None:
-    variables["bitrix24_oauth_token__my_portal"] = content
-
-    assert VariableTokenStore("my_portal").load() is None
-
-
-def test_load_accepts_a_pair_with_missing_fields(variables: dict[str, str]) -> None:
-    content = {"refresh_token": "r-token", "access_token": None}
-    variables["bitrix24_oauth_token__my_portal"] = json.dumps(content)
-
-    assert VariableTokenStore("my_portal").load() == TokenPair(None, Secret("r-token"), "")
+    assert masker.should_hide_value_for_key(KEY)
 
 
 @pytest.mark.usefixtures("airflow_database")
 def test_a_script_outside_a_task_keeps_its_pair_in_the_database() -> None:
-    store = VariableTokenStore("from_a_script")
-    assert store.load() is None
-    store.save(PAIR)
-    store.save(TokenPair(Secret("access-token-2"), Secret("refresh-token-2"), "seed"))
+    from_script = store("from_a_script")
+    assert from_script.load() is None
+    from_script.save(PAIR)
+    from_script.save(TokenPair(Secret("access-token-2"), Secret("refresh-token-2"), "seed"))
 
-    assert store.load() == TokenPair(Secret("access-token-2"), Secret("refresh-token-2"), "seed")
+    assert from_script.load() == TokenPair(Secret("access-token-2"), Secret("refresh-token-2"), "seed")
 
 
 def test_the_seed_depends_on_the_refresh_token_if_there_is_one() -> None:

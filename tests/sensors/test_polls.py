@@ -21,16 +21,17 @@ from airflow_provider_b24.exceptions import (
     Bitrix24PollUndecidedError,
     Bitrix24ValidationError,
 )
+from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.operators.polls import Bitrix24SendPollOperator
 from airflow_provider_b24.sensors.polls import Bitrix24PollSensor
 from airflow_provider_b24.triggers.polls import Bitrix24PollTrigger
-from tests.support.dag_runs import instance, xcom
+from tests.support.dag_runs import instance, set_rendered, xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from airflow_provider_b24.emulator import Emulator
-    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from tests.support.crowd import Crowd
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -387,7 +388,8 @@ def test_the_default_of_deferrable_is_airflows_setting(deferrable: str) -> None:
 def test_bad_input_is_refused_before_anything_is_asked(
     portal: Emulator, mode: dict[str, Any], options: dict[str, Any], path: str
 ) -> None:
-    sensor = Bitrix24PollSensor(task_id="wait", **{"poll": 1, **mode, **options})
+    sensor = Bitrix24PollSensor(task_id="wait", poll=1, **mode)
+    set_rendered(sensor, options)
 
     with pytest.raises(Bitrix24ValidationError) as refusal:
         sensor.execute({"ti": FirstTry()})  # type: ignore[typeddict-item]
@@ -497,3 +499,79 @@ def test_poll_rule_and_connection_are_templated(
         )
 
     assert xcom(run_dag(dag), "wait")["voters"] == 1
+
+
+# Rules that count people, and stopping
+
+
+@every_mode
+@pytest.mark.parametrize("rule", ["everybody", {"first_to": 2}, {"majority": 3}])
+def test_each_rule_decides_in_every_mode(
+    crowd: Crowd, run_dag: Callable[..., Any], mode: dict[str, Any], rule: Any
+) -> None:
+    sent = Bitrix24Hook().polls.send(chat_id=crowd.chat, question="Q?", answers=["Yes", "No"])
+
+    def vote_of_everybody() -> None:
+        for person in range(4):
+            crowd.vote(person, "Yes")
+
+    crowd.when_asked(vote_of_everybody, after=0.3)
+    run = run_dag(wait_dag(f"rules_{time.time_ns()}", sent, rule=rule, **mode))
+
+    assert instance(run, "wait").state == "success"
+    assert xcom(run, "wait")["voters"] >= 2
+
+
+@every_mode
+def test_named_people_decide_and_others_do_not(
+    crowd: Crowd, run_dag: Callable[..., Any], mode: dict[str, Any]
+) -> None:
+    sent = Bitrix24Hook().polls.send(chat_id=crowd.chat, question="Q?", answers=["Yes", "No"])
+    crowd.vote(0, "Yes")
+    crowd.when_asked(lambda: crowd.vote(1, "No"), after=0.5)
+    run = run_dag(wait_dag(f"named_{time.time_ns()}", sent, rule={"everybody": [crowd.ids[1]]}, **mode))
+
+    assert xcom(run, "wait")["voters"] == 2
+
+
+@every_mode
+def test_a_decided_poll_is_stopped_at_the_end(
+    crowd: Crowd, run_dag: Callable[..., Any], mode: dict[str, Any]
+) -> None:
+    sent = Bitrix24Hook().polls.send(chat_id=crowd.chat, question="Q?", answers=["Yes", "No"])
+    crowd.when_asked(lambda: crowd.vote(0, "Yes"), after=0.3)
+    run = run_dag(wait_dag(f"stop_{time.time_ns()}", sent, rule="first_vote", stop_at_end=True, **mode))
+
+    assert xcom(run, "wait")["is_finished"] is True
+    assert crowd.portal.polls()[0].is_finished(crowd.portal.portal.clock() + 1)
+
+
+@every_mode
+def test_a_poll_is_stopped_at_the_timeout(
+    crowd: Crowd, run_dag: Callable[..., Any], mode: dict[str, Any]
+) -> None:
+    sent = Bitrix24Hook().polls.send(chat_id=crowd.chat, question="Q?", answers=["Yes", "No"])
+    run = run_dag(
+        wait_dag(f"late_{time.time_ns()}", sent, rule="first_vote", stop_at_end=True, timeout=0.4, **mode)
+    )
+
+    assert instance(run, "wait").state == "failed"
+    assert crowd.portal.polls()[0].is_finished(crowd.portal.portal.clock() + 1)
+
+
+@pytest.mark.asyncio
+async def test_a_trigger_that_is_ended_by_a_person_stops_its_poll(crowd: Crowd) -> None:
+    import asyncio
+
+    sent = await asyncio.to_thread(
+        lambda: Bitrix24Hook().polls.send(chat_id=crowd.chat, question="Q?", answers=["Yes", "No"])
+    )
+    trigger = Bitrix24PollTrigger(bitrix24_conn_id="bitrix24_default", poll=sent, stop_at_end=True)
+    await trigger.on_kill()
+
+    assert crowd.portal.polls()[0].is_finished(crowd.portal.portal.clock() + 1)
+
+
+def test_everybody_needs_the_chat(crowd: Crowd) -> None:
+    with pytest.raises(Bitrix24ValidationError, match="needs the poll's chat"):
+        Bitrix24PollSensor(task_id="wait", poll=5, rule="everybody").poke({})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_b24.rest.auth import Application, OAuthCredentials, WebhookCredentials
+from airflow_provider_b24.rest.auth import OAuthCredentials, WebhookCredentials
 from airflow_provider_b24.rest.client import Bitrix24Client
+from airflow_provider_b24.rest.oauth_server import Application
 from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair
 from airflow_provider_b24.rest.transport import RequestsTransport, TransportOptions
@@ -44,4 +45,5 @@ def _application(portal: Emulator, transport: RequestsTransport) -> OAuthCredent
         store=MemoryTokenStore(),
         transport=transport,
         conn_id="the_connection",
+        sleep=lambda _: None,
     )

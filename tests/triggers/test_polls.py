@@ -62,6 +62,8 @@ async def test_serialize_restores_the_same_trigger() -> None:
         "rule": {"quorum": 3},
         "poll_interval": 7.5,
         "deadline": 1_800_000_000.25,
+        "chat_id": 7,
+        "stop_at_end": True,
     }
     path, kwargs = Bitrix24PollTrigger(**given).serialize()
     restored = import_string(path)(**json.loads(json.dumps(kwargs)))

@@ -107,7 +107,7 @@ def user(user: User) -> dict[str, Any]:
         "last_name": user.last_name,
         "work_position": user.position,
         "avatar": user.avatar,
-        "bot": False,
+        "bot": user.bot,
         "connector": user.external,
     }
 

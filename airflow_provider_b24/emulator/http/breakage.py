@@ -16,6 +16,8 @@ MAINTENANCE = (
     "<body><h1>Something went wrong</h1></body></html>"
 )
 
+_PAGES = {"status_502": (502, "Bad Gateway"), "status_504": (504, "Gateway Time-out")}
+
 
 def executes(fault: Fault) -> bool:
     """Whether the portal does what was asked although the fault fires."""
@@ -41,12 +43,12 @@ def _plain(fault: Fault, path: str) -> Reply | None:
     """Return the replies that do not depend on what the portal said."""
     if fault.kind.startswith("drop"):
         return Reply(0, b"", dropped=True)
-    if fault.kind == "status_502":
-        return page(502, "Bad Gateway")
-    if fault.kind == "status_504":
-        return page(504, "Gateway Time-out")
+    if fault.kind in _PAGES:
+        return page(*_PAGES[fault.kind])
     if fault.kind == "html":
         return Reply(200, MAINTENANCE.encode(), HTML)
+    if fault.kind == "reply":
+        return Reply(int(fault.details["status"]), str(fault.details["body"]).encode())
     if fault.kind == "redirect":
         location = str(fault.details["location"]).rstrip("/") + path
         return Reply(302, b"", HTML, {"Location": location})

@@ -47,8 +47,12 @@ class ControlApi:
             ("POST", "reject", self._reject),
             ("GET", "users", self._list_users),
             ("POST", "users", self._add_user),
+            ("POST", "webhooks", self._add_webhook),
             ("GET", "chats", self._list_chats),
             ("POST", "chats", self._add_chat),
+            ("POST", "messages", self._say),
+            ("POST", "members", self._add_member),
+            ("DELETE", "members", self._remove_member),
         ]
         return [
             Route(f"/emulator/{path}", self._endpoint(action), methods=[verb]) for verb, path, action in table
@@ -124,12 +128,30 @@ class ControlApi:
     def _add_user(self, params: Params) -> object:
         return {"id": self._world.add_user(str(params["name"]))}
 
+    def _add_webhook(self, params: Params) -> object:
+        return {"url": self._world.add_webhook(int(params["user_id"]))}
+
     def _list_chats(self, _: Params) -> object:
         return [_chat(chat) for chat in self._world.portal.chats]
 
     def _add_chat(self, params: Params) -> object:
         members = [int(number) for number in params.get("members", [1])]
         return {"id": self._world.add_chat(str(params["title"]), members)}
+
+    def _say(self, params: Params) -> object:
+        reply_to = int(params["reply_to"]) if params.get("reply_to") else None
+        text = str(params["text"])
+        return {
+            "id": self._world.say(int(params["chat_id"]), int(params["user_id"]), text, reply_to=reply_to)
+        }
+
+    def _add_member(self, params: Params) -> object:
+        self._world.add_member(int(params["chat_id"]), int(params["user_id"]))
+        return True
+
+    def _remove_member(self, params: Params) -> object:
+        self._world.remove_member(int(params["chat_id"]), int(params["user_id"]))
+        return True
 
     def _poll(self, poll: Poll) -> dict[str, Any]:
         return _poll(poll, now=self._world.portal.clock())

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from airflow_provider_b24.emulator.http.connections import Connections
     from airflow_provider_b24.emulator.state.world import World
 
-NEEDS_EXTRA = 'the emulator needs starlette and uvicorn: pip install "airflow-provider-b24[emulator]"'
+NEEDS_EXTRA = (
+    "the emulator needs starlette and uvicorn, which Airflow 2.11 lacks: pip install starlette uvicorn"
+)
 
 
 class Server:

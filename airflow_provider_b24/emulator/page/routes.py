@@ -1,4 +1,4 @@
-"""The page at the portal's root, where a person votes, stops polls and answers on open lines."""
+"""The page at the portal's root, where a person votes and answers on open lines, and the polls' results."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from airflow_provider_b24.emulator.api.registry import METHODS
+from airflow_provider_b24.emulator.page.poll_view import results
 from airflow_provider_b24.emulator.page.view import view
 from airflow_provider_b24.emulator.state import ballots
 from airflow_provider_b24.emulator.state.faults import KINDS
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "static"
 TYPES = {
-    "index.html": "text/html; charset=utf-8",
+    **dict.fromkeys(("index.html", "result.html"), "text/html; charset=utf-8"),
     "page.css": "text/css; charset=utf-8",
-    **dict.fromkeys(("page.js", "dom.js", "poll.js", "faults.js"), "text/javascript; charset=utf-8"),
+    **dict.fromkeys(
+        ("page.js", "dom.js", "poll.js", "faults.js", "result.js"), "text/javascript; charset=utf-8"
+    ),
     "icon.svg": "image/svg+xml",
 }
 HEADERS = {
@@ -53,10 +56,13 @@ def routes(portal: Portal) -> list[Route]:
         "stop": _stop,
         "resume": _resume,
         "reply": _reply,
+        "say": _say,
     }
     return [
         Route("/", _file),
+        Route("/vote-result/{uid}", _result_page(portal)),
         Route("/page/state", _state(portal)),
+        Route("/page/result/{uid}", _result(portal)),
         Route("/page/faults", _fault_choices),
         *(Route(f"/page/{name}", _action(portal, act), methods=["POST"]) for name, act in actions.items()),
         Route("/page/{name}", _file),
@@ -85,6 +91,34 @@ def _state(portal: Portal) -> Callable[[Request], Awaitable[Response]]:
         return JSONResponse(shown, headers=HEADERS)
 
     return state
+
+
+def _result_page(portal: Portal) -> Callable[[Request], Awaitable[Response]]:
+    """Serve what a poll's resultUrl leads to."""
+
+    async def page(request: Request) -> Response:
+        if portal.polls.by_uid(request.path_params["uid"]) is None:
+            return Response(
+                "There is no such poll", status_code=404, media_type="text/plain", headers=HEADERS
+            )
+        return Response(_read("result.html"), media_type=TYPES["result.html"], headers=HEADERS)
+
+    return page
+
+
+def _result(portal: Portal) -> Callable[[Request], Awaitable[Response]]:
+    async def result(request: Request) -> Response:
+        with portal.lock:
+            poll = portal.polls.by_uid(request.path_params["uid"])
+            user = _user(portal, request.query_params.get("user"))
+            if poll is None or user is None:
+                return JSONResponse({"problem": "There is no such poll any more."}, 404, HEADERS)
+            if not portal.polls.can_read(poll, user):
+                problem = f"{user.full_name} is no member of the poll's chat."
+                return JSONResponse({"problem": problem}, 403, HEADERS)
+            return JSONResponse(results(portal, poll, user), headers=HEADERS)
+
+    return result
 
 
 async def _fault_choices(_: Request) -> Response:
@@ -186,3 +220,15 @@ def _reply(portal: Portal, user: User, asked: Action) -> None:
         portal.lines.reply(int(asked["chat"]), text, user_id=user.id)
     except LookupError as error:
         raise ActionError(str(error)) from None
+
+
+def _say(portal: Portal, user: User, asked: Action) -> None:
+    text, chat = str(asked["text"]).strip(), portal.chats.get(int(asked["chat"]))
+    reply_to = int(asked["replyTo"]) if asked.get("replyTo") else None
+    if chat is None or chat.kind == "lines" or not chat.can_write(user.id):
+        raise ActionError(portal.say("chat.no_write"))
+    if not text:
+        raise ActionError("There is nothing to send.")
+    if reply_to is not None and not portal.chats.holds(chat, reply_to):
+        raise ActionError("The message that you reply to is deleted.")
+    portal.chats.post(chat, author_id=user.id, text=text, reply_to=reply_to)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.emulator.state.polls import CHECKBOX
+from airflow_provider_b24.emulator.page.bbcode import parse, plain
+from airflow_provider_b24.emulator.page.poll_view import card
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator.state.chats import Chat, Message
     from airflow_provider_b24.emulator.state.conversations import Conversation
     from airflow_provider_b24.emulator.state.lines import Line
     from airflow_provider_b24.emulator.state.people import User
-    from airflow_provider_b24.emulator.state.polls import Poll
     from airflow_provider_b24.emulator.state.portal import Portal
 
 Row = dict[str, Any]
@@ -57,19 +57,14 @@ def _entry(portal: Portal, chat: Chat, user: User) -> Row:
 def _title(portal: Portal, chat: Chat, user: User) -> str:
     if chat.title:
         return chat.title
-    others = [_name(portal, member) for member in chat.members if member != user.id]
+    others = [portal.people.name_of(member) for member in chat.members if member != user.id]
     return ", ".join(others) or f"Chat {chat.id}"
 
 
 def _line_of_text(portal: Portal, message: Message) -> str:
     poll = portal.polls.by_message(message.id)
-    text = message.text or (", ".join(file["name"] for file in message.params.get("FILES", ())))
+    text = plain(parse(message.text)) or ", ".join(file["name"] for file in message.params.get("FILES", ()))
     return f"Poll: {text}" if poll else text
-
-
-def _name(portal: Portal, user_id: int) -> str:
-    user = portal.people.get(user_id)
-    return f"User {user_id}" if user is None else user.full_name
 
 
 def _line(portal: Portal, line: Line, conversations: list[Conversation], user: User) -> Row:
@@ -89,13 +84,14 @@ def _open_chat(portal: Portal, chat: Chat, user: User) -> Row:
         "title": _title(portal, chat, user),
         "about": _about(portal, chat, conversation),
         "answerable": conversation is not None,
+        "writable": conversation is None and chat.can_write(user.id),
         "messages": [_message(portal, message, user) for message in chat.messages[-SHOWN_MESSAGES:]],
     }
 
 
 def _about(portal: Portal, chat: Chat, conversation: Conversation | None) -> str:
     if conversation is None:
-        people = ", ".join(_name(portal, member) for member in chat.members)
+        people = ", ".join(portal.people.name_of(member) for member in chat.members)
         return f"Chat {chat.id} · {people}" if people else f"Chat {chat.id}"
     place = conversation.place
     line = portal.lines.get(place.line_id)
@@ -111,14 +107,25 @@ def _message(portal: Portal, message: Message, user: User) -> Row:
     poll = portal.polls.by_message(message.id)
     return {
         "id": message.id,
-        "author": "" if message.author_id == 0 else _name(portal, message.author_id),
+        "author": "" if message.author_id == 0 else portal.people.name_of(message.author_id),
         "from": _origin(message, author, user),
         "at": message.date,
-        "text": message.text,
+        "quote": _quote(portal, message),
+        "text": plain(parse(message.text)),
+        "parts": parse(message.text),
         "files": [file["name"] for file in message.params.get("FILES", ())],
         "edited": message.params.get("IS_EDITED") == "Y",
-        "poll": None if poll is None else _poll(portal, poll, user),
+        "poll": None if poll is None else card(portal, poll, user),
     }
+
+
+def _quote(portal: Portal, message: Message) -> Row | None:
+    replied = portal.chats.replied_to(message)
+    return (
+        None
+        if replied is None
+        else {"author": portal.people.name_of(replied.author_id), "text": replied.text}
+    )
 
 
 def _origin(message: Message, author: User | None, user: User) -> str:
@@ -127,31 +134,3 @@ def _origin(message: Message, author: User | None, user: User) -> str:
     if message.author_id == user.id:
         return "mine"
     return "outside" if author is not None and author.external else "other"
-
-
-def _poll(portal: Portal, poll: Poll, user: User) -> Row:
-    now, question = portal.clock(), next(iter(poll.questions.values()))
-    own = {choice.answer_id for choice in poll.events.get(user.id, ())}
-    takes_votes = poll.takes_votes(now) and not poll.is_finished(now)
-    return {
-        "question": question.text,
-        "multiple": question.field_type == CHECKBOX,
-        "anonymous": poll.is_anonymous,
-        "finished": poll.is_finished(now),
-        "voters": len(poll.events),
-        "voted": bool(own),
-        "mayVote": takes_votes and (not own or poll.allows_revote),
-        "mayRecall": takes_votes and bool(own) and poll.allows_revote,
-        "mayEdit": portal.polls.can_edit(poll, user),
-        "author": _name(portal, poll.author_id),
-        "answers": [
-            {
-                "id": answer.id,
-                "text": answer.text,
-                "votes": answer.counter,
-                "percent": round(100 * answer.counter / question.counter) if question.counter else 0,
-                "chosen": answer.id in own,
-            }
-            for answer in question.answers.values()
-        ],
-    }

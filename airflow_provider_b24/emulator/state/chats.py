@@ -122,9 +122,12 @@ class Chats:
         text: str,
         uuid: str | None = None,
         params: dict[str, Any] | None = None,
+        reply_to: int | None = None,
     ) -> Message:
         """Add a message to a chat, without asking whether the author may."""
         with self._context.lock:
+            # The portal keeps the values of these parameters as text.
+            reply = {} if reply_to is None else {"REPLY_ID": str(reply_to)}
             message = Message(
                 self._context.ids.next("message"),
                 chat.id,
@@ -132,11 +135,20 @@ class Chats:
                 text,
                 self._context.clock(),
                 uuid,
-                params or {},
+                {**(params or {}), **reply},
             )
             chat.messages.append(message)
             self._messages[message.id] = message
             return message
+
+    def holds(self, chat: Chat, message_id: int) -> bool:
+        """Whether a message is in this chat, and not deleted."""
+        message = self._messages.get(message_id)
+        return message is not None and message.chat_id == chat.id
+
+    def replied_to(self, message: Message) -> Message | None:
+        """Return the message that a message replies to, unless it is none or deleted."""
+        return self._messages.get(int(message.params.get("REPLY_ID", 0)))
 
     def on_delete(self, listener: Callable[[int], None]) -> None:
         """Call a listener with the id of each message that is deleted."""

@@ -21,6 +21,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "truncated": {"executed": True},
     "oversize": {"executed": True, "bytes": 8 * 1024 * 1024},
     "slow": {"seconds": 1.0, "executed": False},
+    "reply": {"body": "", "status": 200, "executed": True},
     "redirect": {"location": None},
     "expired_token": {},
     "operating_limit": {},

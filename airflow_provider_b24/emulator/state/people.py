@@ -24,6 +24,7 @@ class User:
     active: bool = True
     # A guest of an open line: no employee, so no list of users shows it.
     external: bool = False
+    bot: bool = False
     avatar: str = ""
 
     @property
@@ -46,6 +47,11 @@ class People:
         """Return the user, or None."""
         return self._users.get(user_id)
 
+    def name_of(self, user_id: int) -> str:
+        """Return a user's name; of an unknown user the number."""
+        user = self._users.get(user_id)
+        return f"User {user_id}" if user is None else user.full_name
+
     def employees(self) -> list[User]:
         """Return all users who are not guests, in the order of ids."""
         return [user for user in self._users.values() if not user.external]
@@ -62,7 +68,7 @@ class People:
     ) -> User:
         """Add a user; the first word is the name, the rest the last name."""
         with self._context.lock:
-            number = self._context.ids.next("user") if user_id is None else user_id
+            number = self._free_id() if user_id is None else user_id
             name, _, last_name = full_name.partition(" ")
             user = User(
                 number,
@@ -76,3 +82,8 @@ class People:
             )
             self._users[number] = user
             return user
+
+    def _free_id(self) -> int:
+        while (number := self._context.ids.next("user")) in self._users:
+            pass
+        return number

@@ -178,11 +178,15 @@ class Polls:
         """Find by chat message."""
         return self.by_entity(IM_MODULE, IM_ENTITY, message_id)
 
+    def by_uid(self, uid: str) -> Poll | None:
+        """Find by the uid that ends resultUrl."""
+        return self._by_uid.get(uid)
+
     def by_signed(self, signed: str) -> Poll | None:
         """Find by signedAttachId, or by the uid that ends resultUrl."""
         number, dot, _ = signed.partition(".")
         if not dot:
-            return self._by_uid.get(signed)
+            return self.by_uid(signed)
         poll = self._by_attach.get(int(number)) if number.isascii() and number.isdigit() else None
         if poll is None or not hmac.compare_digest(self.sign(poll).encode(), signed.encode()):
             return None

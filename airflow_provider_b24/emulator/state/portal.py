@@ -14,8 +14,9 @@ from airflow_provider_b24.emulator.state.polls import Polls
 from airflow_provider_b24.emulator.state.uuids import Uuids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from airflow_provider_b24.emulator.state.credentials import Webhook
     from airflow_provider_b24.emulator.state.quirks import Quirks
 
 COLLEAGUES = (
@@ -51,11 +52,25 @@ class Portal(PortalContext):
         self.credentials = Credentials(self, self.people, webhook_code=webhook_code)
         self.lines = Lines(self, people=self.people, chats=self.chats, credentials=self.credentials)
 
-    def populate(self) -> None:
-        """Fill the default world: a service account, five colleagues, a chat, an open line."""
+    def webhook_url(self, webhook: Webhook) -> str:
+        """Return the address of a webhook, to which a method's name is added."""
+        return f"{self.url}/rest/{webhook.user_id}/{webhook.code}/"
+
+    def populate(self, people: int | Sequence[str] = len(COLLEAGUES)) -> None:
+        """Fill the default world: a service account, its colleagues, a chat of all, an open line.
+
+        :param people: the colleagues: how many, or their names.
+        """
         self.people.add("Airflow Service", user_id=1, position="Service account", admin=True)
-        for number, (name, position) in enumerate(COLLEAGUES, start=2):
+        for number, (name, position) in enumerate(_colleagues(people), start=2):
             self.people.add(name, user_id=number, position=position)
         employees = [user.id for user in self.people.employees()]
         self.chats.add("General", members=employees)
         self.lines.add("Support")
+
+
+def _colleagues(people: int | Sequence[str]) -> list[tuple[str, str]]:
+    if not isinstance(people, int):
+        return [(name, "") for name in people]
+    more = [(f"Colleague {number}", "") for number in range(len(COLLEAGUES) + 1, people + 1)]
+    return [*COLLEAGUES[:people], *more]

@@ -35,6 +35,16 @@ class World:
         """
         return self.portal.people.add(name).id
 
+    def add_webhook(self, user_id: int) -> str:
+        """Make a further incoming webhook, by which DAGs act as this user.
+
+        :param user_id: an employee.
+        :returns: the webhook's URL, which may be a connection's password.
+        :raises LookupError: there is no such employee.
+        """
+        with self.portal.lock:
+            return self.portal.webhook_url(self.portal.credentials.add_webhook(user_id))
+
     def add_chat(self, title: str, members: Iterable[int] = (1,)) -> int:
         """Open a chat.
 
@@ -53,6 +63,48 @@ class World:
         if chat is None:
             raise LookupError(f"there is no chat {chat_id}")
         return chat
+
+    def add_member(self, chat_id: int, user_id: int) -> None:
+        """Put a user into a chat; who is in it stays there.
+
+        :raises LookupError: there is no such chat or user.
+        """
+        with self.portal.lock:
+            chat = self.chat(chat_id)
+            if self.portal.people.get(user_id) is None:
+                raise LookupError(f"there is no user {user_id}")
+            if user_id not in chat.members:
+                chat.members.append(user_id)
+
+    def remove_member(self, chat_id: int, user_id: int) -> None:
+        """Take a user out of a chat.
+
+        :raises LookupError: there is no such chat, or the user is not in it.
+        """
+        with self.portal.lock:
+            chat = self.chat(chat_id)
+            if user_id not in chat.members:
+                raise LookupError(f"user {user_id} is not in chat {chat_id}")
+            chat.members.remove(user_id)
+
+    def say(self, chat_id: int, user_id: int, text: str, *, reply_to: int | None = None) -> int:
+        """Post a message as a user.
+
+        :param chat_id: the chat.
+        :param user_id: who writes.
+        :param text: the message.
+        :param reply_to: the message of the same chat that it replies to.
+        :returns: the message id.
+        :raises LookupError: there is no such chat.
+        :raises ValueError: the user is not in the chat, or the chat has no message to reply to.
+        """
+        with self.portal.lock:
+            chat = self.chat(chat_id)
+            if not chat.can_write(user_id):
+                raise ValueError(self.portal.say("chat.no_write"))
+            if reply_to is not None and not self.portal.chats.holds(chat, reply_to):
+                raise ValueError(f"chat {chat_id} has no message {reply_to}")
+            return self.portal.chats.post(chat, author_id=user_id, text=text, reply_to=reply_to).id
 
     def messages(self, chat_id: int) -> list[Message]:
         """Return the messages of a chat, oldest first."""

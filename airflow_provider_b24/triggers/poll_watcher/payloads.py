@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.polls.bulk import PollAnswer
     from airflow_provider_b24.polls.poll import Poll
     from airflow_provider_b24.polls.reference import PollReference
-    from airflow_provider_b24.polls.rules import Rule
+    from airflow_provider_b24.polls.rules import WatchRule
 
 
 class SuccessEvent(TypedDict):
@@ -58,7 +58,7 @@ def error_event(error: Bitrix24Error) -> ErrorEvent:
     return {"status": "error", "error": error.to_dict()}
 
 
-def event_for(answer: PollAnswer, reference: PollReference, rule: Rule) -> PollEvent | None:
+def event_for(answer: PollAnswer, reference: PollReference, rule: WatchRule) -> PollEvent | None:
     """Return the event that one waiter gets for an answer, None if it waits on.
 
     :param answer: the poll as it was read, its error, or None when it can't be decided yet.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from airflow_provider_b24.polls.rules import Rule, min_voters
+from airflow_provider_b24.polls.poll import Poll
+from airflow_provider_b24.polls.rules import WatchRule, min_voters
 from airflow_provider_b24.triggers.poll_watcher.payloads import (
     PollEvent,
     error_event,
@@ -35,10 +36,10 @@ class Waiter:
     :param deadline: Unix seconds after which the wait ends; None is never.
     """
 
-    __slots__ = ("_timer", "deadline", "event", "interval", "reference", "rule", "was_read")
+    __slots__ = ("_timer", "deadline", "event", "interval", "poll", "reference", "rule", "was_read")
 
     def __init__(
-        self, reference: PollReference, rule: Rule, *, interval: float, deadline: float | None
+        self, reference: PollReference, rule: WatchRule, *, interval: float, deadline: float | None
     ) -> None:
         self.reference = reference
         self.rule = rule
@@ -46,6 +47,7 @@ class Waiter:
         self.deadline = deadline
         self.event: asyncio.Future[PollEvent] = asyncio.get_running_loop().create_future()
         self.was_read = False
+        self.poll: Poll | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def wake(self, event: PollEvent) -> None:
@@ -151,6 +153,7 @@ class Waiters:
         """
         for waiter in self._by_poll.get(reference, ()):
             waiter.was_read = True
+            waiter.poll = answer if isinstance(answer, Poll) else None
             event = event_for(answer, reference, waiter.rule)
             if event is None and waiter.deadline is not None and waiter.deadline <= self._wall_clock():
                 event = timeout_event()

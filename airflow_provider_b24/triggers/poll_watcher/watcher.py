@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from airflow_provider_b24.polls.bulk import BatchOutcome, PollAnswer
+    from airflow_provider_b24.polls.poll import Poll
     from airflow_provider_b24.polls.reference import PollReference
     from airflow_provider_b24.polls.request import PollRequest
-    from airflow_provider_b24.polls.rules import Rule
+    from airflow_provider_b24.polls.rules import WatchRule
     from airflow_provider_b24.triggers.poll_watcher.payloads import PollEvent
 
 #: Reads in a row at which the portal must break over a poll before its waiters fail.
@@ -83,9 +84,21 @@ class PollWatcher:
         return len(self._waiters)
 
     async def wait(
-        self, reference: PollReference, rule: Rule, *, interval: float, deadline: float | None
+        self, reference: PollReference, rule: WatchRule, *, interval: float, deadline: float | None
     ) -> PollEvent:
         """Return the event that ends a wait.
+
+        :param reference: the poll.
+        :param rule: when it is decided.
+        :param interval: seconds between two reads.
+        :param deadline: Unix seconds after which it gives up; None waits for ever.
+        """
+        return (await self.wait_for_poll(reference, rule, interval=interval, deadline=deadline))[0]
+
+    async def wait_for_poll(
+        self, reference: PollReference, rule: WatchRule, *, interval: float, deadline: float | None
+    ) -> tuple[PollEvent, Poll | None]:
+        """Return the event that ends a wait, and the poll as it was read last, if it was.
 
         :param reference: the poll.
         :param rule: when it is decided.
@@ -95,7 +108,7 @@ class PollWatcher:
         waiter = Waiter(reference, rule, interval=interval, deadline=deadline)
         self._add(waiter)
         try:
-            return await waiter.event
+            return await waiter.event, waiter.poll
         finally:
             self._remove(waiter)
 

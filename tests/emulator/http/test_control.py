@@ -43,6 +43,22 @@ def test_users_and_chats_are_added_and_listed(portal: Emulator) -> None:
     assert requests.get(url(portal, "chats")).json()[-1]["title"] == "New"
 
 
+def test_people_join_say_something_and_leave(portal: Emulator) -> None:
+    chat = portal.add_chat("Ops")
+    member = {"chat_id": chat, "user_id": 2}
+    requests.post(url(portal, "members"), json=member)
+    first = requests.post(url(portal, "messages"), json=member | {"text": "hello"}).json()["id"]
+    requests.post(url(portal, "messages"), json=member | {"text": "well", "reply_to": first})
+    requests.delete(url(portal, "members"), json=member)
+    assert [(one.author_id, one.text, one.params) for one in portal.messages(chat)] == [
+        (2, "hello", {}),
+        (2, "well", {"REPLY_ID": str(first)}),
+    ]
+    assert portal.chat(chat).members == [1]
+    assert requests.delete(url(portal, "members"), json=member).status_code == 404
+    assert requests.post(url(portal, "messages"), json=member | {"text": "x"}).status_code == 400
+
+
 def test_reject_refuses_the_messages_of_an_outside_user(portal: Emulator) -> None:
     requests.post(f"{portal.url}/emulator/reject", json={"user": "u9", "reason": "Blocked"}, timeout=5)
     assert portal.lines.outsiders.rejection("u9") == "Blocked"

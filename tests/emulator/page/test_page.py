@@ -206,6 +206,51 @@ def test_markup_in_texts_of_users_is_escaped(page: Page, caller: Caller) -> None
     assert page.driver.title == "Emulated portal"
 
 
+def test_bb_codes_are_shown_as_what_they_mean(page: Page, portal: Emulator, caller: Caller) -> None:
+    text = "[b]Café[/b] [user=2]Anna[/user][br][url=https://a.example/x]menu[/url]\n>>said [i]before[/i]"
+    caller.result("im.message.add", {"DIALOG_ID": f"chat{caller.general}", "MESSAGE": text})
+    bubble = page.until(lambda: page.find(".message .bubble"))
+    assert bubble.text == "Café Anna\nmenu\nsaid before"
+    assert [page.find(f".bubble {tag}").text for tag in ("b", "i", "blockquote", ".mention")] == [
+        "Café",
+        "before",
+        "said before",
+        "Anna",
+    ]
+    link = page.find(".bubble a")
+    assert (link.get_attribute("href"), link.get_attribute("rel")) == (
+        "https://a.example/x",
+        "noopener noreferrer",
+    )
+    assert page.find("#chats .last").text.startswith("Café Anna")
+
+
+def test_a_public_poll_shows_who_voted(page: Page, portal: Emulator, caller: Caller) -> None:
+    message = caller.send("Lunch?", ("Soup", "Salad"))["messageId"]
+    portal.vote(message, user_id=4, answers=["Soup"])
+    portal.vote(message, user_id=2, answers=["Soup"])
+    page.until(lambda: [row.text for row in page.all(".voters")] == ["Soup:\nClara Moreau, Anna Petrova"])
+
+
+def test_the_results_open_from_the_poll_and_follow_the_votes(
+    page: Page, portal: Emulator, caller: Caller
+) -> None:
+    message = caller.send("Lunch?", ("Soup", "Salad"))["messageId"]
+    portal.vote(message, user_id=4, answers=["Soup"])
+    link = page.until(lambda: page.find(".poll .state a")).get_attribute("href")
+    assert link == portal.url + caller.attach(message)["resultUrl"]
+    page.driver.get(link)
+    page.until(lambda: page.answers() == ["Soup 1 vote, 100 %", "Salad 0 votes, 0 %"])
+    assert page.find("h2").text == "Lunch?"
+    portal.vote(message, user_id=2, answers=["Salad"])
+    portal.stop_poll(message)
+    page.until(lambda: "Stopped · 2 people voted" in page.find("#about").text)
+    assert page.answers() == ["Soup 1 vote, 50 %", "Salad 1 vote, 50 %"]
+    assert page.all("button") == []
+    caller.result("im.message.delete", {"MESSAGE_ID": message})
+    page.until(lambda: page.find("#problem").text == "There is no such poll any more.")
+
+
 def test_an_operator_answers_in_an_open_line(page: Page, portal: Emulator) -> None:
     chat = portal.lines.add_crm_chat("deal", 288, title="Order 4711")
     page.be("Elena")
@@ -216,6 +261,24 @@ def test_an_operator_answers_in_an_open_line(page: Page, portal: Emulator) -> No
     [message] = portal.messages(chat)
     assert (message.author_id, message.text) == (6, "It is on its way")
     assert "deal 288" in page.find("#about").text
+
+
+def test_a_person_replies_to_a_poll_and_the_reply_shows_its_question(
+    page: Page, portal: Emulator, caller: Caller
+) -> None:
+    poll = caller.send("Deploy?")["messageId"]
+    page.be("Anna")
+    page.click(".answer-to", "Reply")
+    page.until(lambda: page.find("#quoted").text.startswith("Reply to Airflow Service: Deploy?"))
+    page.find("#text").send_keys("not on Friday", Keys.ENTER)
+    page.until(lambda: page.find(".message.mine .quote").text == "Airflow Service: Deploy?")
+    message = portal.messages(caller.general)[-1]
+    assert (message.author_id, message.text, message.params) == (
+        2,
+        "not on Friday",
+        {"REPLY_ID": str(poll)},
+    )
+    assert not page.find("#quoted").is_displayed()
 
 
 def test_a_fault_is_injected_and_cleared(page: Page, portal: Emulator, caller: Caller) -> None:

@@ -27,7 +27,8 @@ def problem(caller: Caller, name: str, **asked: Any) -> tuple[int, str]:
     ("path", "kind"),
     [
         ("/", "text/html"),
-        *((f"/page/{name}.js", "text/javascript") for name in ("page", "dom", "poll", "faults")),
+        ("/page/result.html", "text/html"),
+        *((f"/page/{name}.js", "text/javascript") for name in ("page", "dom", "poll", "faults", "result")),
         ("/page/page.css", "text/css"),
         ("/page/icon.svg", "image/svg+xml"),
     ],
@@ -103,3 +104,86 @@ def test_a_vote_in_the_poll_of_a_closed_chat_is_refused(caller: Caller, portal: 
     answers = list(next(iter(portal.poll(message).questions.values())).answers)
     assert problem(caller, "vote", user=4, message=message, answers=answers)[0] == 409
     assert portal.poll(message).events == {}
+
+
+def test_a_person_writes_in_a_chat_and_replies_to_a_message(caller: Caller, portal: Emulator) -> None:
+    poll = caller.send("Deploy?")["messageId"]
+    said = {"user": 2, "chat": caller.general, "text": " not on Friday ", "replyTo": poll}
+    assert act(caller, "say", **said).status_code == 200
+    assert act(caller, "say", **said | {"replyTo": None}).status_code == 200
+    *_, reply, plain = _state(caller, 3, caller.general)["open"]["messages"]
+    assert (reply["author"], reply["text"]) == ("Anna Petrova", "not on Friday")
+    assert reply["quote"] == {"author": "Airflow Service", "text": "Deploy?"}
+    assert plain["quote"] is None
+
+
+def test_a_message_that_cannot_be_written_says_why(caller: Caller, portal: Emulator) -> None:
+    board, line = portal.add_chat("Board", members=[2, 3]), portal.lines.add_crm_chat("deal", 288)
+    elsewhere = portal.say(board, 2, "hello")
+    said = {"user": 4, "chat": caller.general, "text": "x"}
+    for change in ({"chat": board}, {"chat": line}, {"chat": 9999}):
+        assert problem(caller, "say", **said | change)[1].startswith("You cannot send messages")
+    assert problem(caller, "say", **said | {"text": " "})[1] == "There is nothing to send."
+    assert problem(caller, "say", **said | {"replyTo": elsewhere})[1].endswith("is deleted.")
+    assert portal.messages(caller.general) == []
+
+
+def test_the_result_url_of_a_poll_is_a_page(caller: Caller) -> None:
+    attach = caller.attach(caller.send()["messageId"])
+    reply = caller.http.get(caller.portal.url + attach["resultUrl"])
+    assert (reply.status_code, reply.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert reply.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+def test_an_unknown_result_url_is_404(caller: Caller) -> None:
+    for path in ("/vote-result/nothing", "/page/result/nothing"):
+        assert caller.http.get(caller.portal.url + path).status_code == 404
+
+
+def result(caller: Caller, message: int, user: int) -> requests.Response:
+    uid = caller.portal.poll(message).uid
+    return caller.http.get(f"{caller.portal.url}/page/result/{uid}", params={"user": user})
+
+
+def test_results_of_a_public_poll_name_the_voters(caller: Caller, portal: Emulator) -> None:
+    message = caller.send()["messageId"]
+    portal.vote(message, user_id=3, answers=["Yes"])
+    portal.vote(message, user_id=2, answers=["Yes"])
+    seen = result(caller, message, 1).json()
+    assert (seen["voters"], seen["finished"], seen["author"]) == (2, False, "Airflow Service")
+    (question,) = seen["questions"]
+    shown = [(answer["text"], answer["votes"], answer["voters"]) for answer in question["answers"]]
+    assert shown == [("Yes", 2, ["Boris Klein", "Anna Petrova"]), ("No", 0, [])]
+
+
+def test_results_of_an_anonymous_poll_name_no_one(caller: Caller, portal: Emulator) -> None:
+    message = caller.send(ANONYMITY=2)["messageId"]
+    portal.vote(message, user_id=3, answers=["Yes"])
+    assert "Boris" not in result(caller, message, 3).text
+    assert result(caller, message, 3).json()["voters"] == 1
+    card = _state(caller, 3, caller.general)["open"]["messages"][0]["poll"]
+    assert [answer["voters"] for answer in card["answers"]] == [[], []]
+
+
+def test_results_show_all_questions_of_a_feed_post(caller: Caller, portal: Emulator) -> None:
+    portal.add_feed_post({"One?": ["a", "b"], "Two?": ["c"]})
+    (poll,) = portal.polls()
+    seen = caller.http.get(f"{portal.url}/page/result/{poll.uid}").json()
+    assert [question["question"] for question in seen["questions"]] == ["One?", "Two?"]
+
+
+def test_results_are_refused_to_a_user_outside_the_chat(caller: Caller, portal: Emulator) -> None:
+    board = portal.add_chat("Board", members=[1, 2])
+    message = caller.send(chat_id=board)["messageId"]
+    assert result(caller, message, 2).status_code == 200
+    refused = result(caller, message, 4)
+    assert refused.status_code == 403
+    assert refused.json() == {"problem": "Clara Moreau is no member of the poll's chat."}
+
+
+def test_messages_carry_their_codes_as_parts_and_lists_show_plain_text(caller: Caller) -> None:
+    caller.result("im.message.add", {"DIALOG_ID": f"chat{caller.general}", "MESSAGE": "[b]Hi[/b][br]you"})
+    seen = _state(caller, 1, caller.general)
+    (message,) = seen["open"]["messages"]
+    assert (message["text"], seen["chats"][0]["last"]) == ("Hi\nyou", "Hi\nyou")
+    assert message["parts"] == [{"tag": "b", "in": ["Hi"]}, "\nyou"]

@@ -83,6 +83,15 @@ def test_body_faults_give_an_empty_a_truncated_and_an_oversize_body(caller: Call
     assert posted(portal) == 3
 
 
+def test_a_given_reply_stands_in_place_of_the_portals(caller: Caller, portal: Emulator) -> None:
+    portal.faults.add("reply", method=ADD, body='{"result": []}')
+    portal.faults.add("reply", method=ADD, body="{", status=400, executed=False)
+    assert caller.post(ADD, HELLO).json() == {"result": []}
+    assert posted(portal) == 1
+    refused = caller.post(ADD, HELLO)
+    assert (refused.status_code, refused.text, posted(portal)) == (400, "{", 1)
+
+
 def test_a_redirect_points_to_another_host_and_runs_nothing(caller: Caller, portal: Emulator) -> None:
     portal.faults.add("redirect", method=ADD, location="http://127.0.0.9:1")
     reply = caller.http.post(portal.webhook_url + ADD, json=HELLO, allow_redirects=False)

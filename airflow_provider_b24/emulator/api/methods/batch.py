@@ -16,8 +16,7 @@ MAX_COMMANDS = 50
 NOT_ALLOWED = frozenset({"batch", "download", "upload"})
 CONTAINERS = ("result", "error", "total", "next", "time")
 
-_REFERENCE = re.compile(r"\$(result|error|total|next|time)((?:\[[^\]\s]*\])+)\S*")
-_STEP = re.compile(r"\[([^\]]*)\]")
+_STEP = re.compile(r"\[([^\]]+)\]")
 
 Replies = dict[str, dict[str, Any]]
 
@@ -67,39 +66,50 @@ def _too_many() -> dict[str, Any]:
 
 
 def _file(replies: Replies, key: str, body: dict[str, Any]) -> None:
-    if "error" in body:
-        replies["error"][key] = body
-    for name in ("result", "total", "next", "time"):
-        if name in body:
-            replies[name][key] = body[name]
+    """Keep a command's reply; each of its fields is a name that later commands can refer to."""
+    for name, value in body.items():
+        replies.setdefault(name, {})[key] = body if name == "error" else value
 
 
 def _resolve(value: Any, replies: Replies) -> Any:
-    """Put earlier results in the place of ``$result[key][path]``."""
+    """Put earlier replies in the place of ``$result[key][path]``."""
     if isinstance(value, dict):
         return {key: _resolve(item, replies) for key, item in value.items()}
     if isinstance(value, list):
         return [_resolve(item, replies) for item in value]
-    if "$" not in value:
-        return value
-    whole = _REFERENCE.fullmatch(value)
-    if whole is not None:
-        return _look_up(whole, replies)
-    return _REFERENCE.sub(lambda found: _as_text(_look_up(found, replies)), value)
+    return _resolve_text(value, replies) if "$" in value else value
 
 
-def _look_up(found: re.Match[str], replies: Replies) -> Any:
+def _resolve_text(text: str, replies: Replies) -> Any:
+    """Replace each run from ``$name`` to the next white space that has a ``[key]`` anywhere.
+
+    Without PHP's flag ``u``, only ASCII white space ends a run.
+    """
+    names = "|".join(map(re.escape, replies))
+    given = text
+    for found in re.finditer(rf"\$({names})([^ \t\n\v\f\r]*)", given, re.IGNORECASE):
+        steps = _STEP.findall(found[2])
+        if not steps:
+            continue
+        value = _look_up(replies, found[1], steps)
+        if found[0] == given:
+            return value
+        if (piece := _as_text(value)) is not None:
+            text = text.replace(found[0], piece)
+    return text
+
+
+def _look_up(replies: Replies, name: str, steps: list[str]) -> Any:
     """Follow the path as far as it leads."""
-    value: Any = replies[found[1]]
-    for step in _STEP.findall(found[2]):
+    value: Any = replies[name.lower()] if name.lower() in replies else replies[name]
+    for step in steps:
         inner = dict(php.pairs(json_text.plain(value)))
-        if step not in inner:
+        if inner.get(step) is None:
             break
         value = inner[step]
     return json_text.plain(value)
 
 
-def _as_text(value: Any) -> str:
-    if php.is_array(value):
-        return "Array"
-    return "" if value is None or value is False else "1" if value is True else str(value)
+def _as_text(value: Any) -> str | None:
+    """Return what is put inside a text; None for what the server leaves as it is."""
+    return str(value) if php.is_numeric(value) or isinstance(value, str) else None

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator import php
 from airflow_provider_b24.emulator.api import im_format
+from airflow_provider_b24.emulator.api.call import Call, InFlight
 from airflow_provider_b24.emulator.api.registry import method
 from airflow_provider_b24.emulator.php.api_error import ApiError
+from airflow_provider_b24.emulator.state.uuids import DuplicateInFlightError, is_valid
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.emulator.api.call import Call
+    from airflow_provider_b24.emulator.state.chats import Chat
 
 MESSAGES_A_PAGE = 50
 USUAL_MESSAGES = 20
@@ -26,13 +28,32 @@ def add(call: Call) -> object:
     chat = im_format.dialog(call, params.get("DIALOG_ID"))
     if not chat.can_write(call.user.id):
         raise ApiError("ACCESS_ERROR", call.portal.say("chat.no_write"))
-    by_system = params.get("SYSTEM") == "Y"
-    return call.portal.chats.post(
+    template_id, reply_to = params.get("TEMPLATE_ID"), php.to_int(params.get("REPLY_ID"))
+    if reply_to > 0 and not call.portal.chats.holds(chat, reply_to):
+        raise _not_added()
+    try:
+        earlier = call.portal.uuids.claim(template_id)
+    except DuplicateInFlightError:
+        raise _not_added() from None
+    return InFlight(lambda: _post(call, chat, text, params)) if earlier is None else earlier
+
+
+def _post(call: Call, chat: Chat, text: str, params: dict[str, Any]) -> int:
+    template_id, reply_to = params.get("TEMPLATE_ID"), php.to_int(params.get("REPLY_ID"))
+    message = call.portal.chats.post(
         chat,
-        author_id=0 if by_system else call.user.id,
+        author_id=0 if params.get("SYSTEM") == "Y" else call.user.id,
         text=text,
-        params=_params(params),
-    ).id
+        uuid=template_id if is_valid(template_id) else None,
+        params={name: params[name] for name in ("ATTACH", "KEYBOARD", "MENU") if params.get(name)},
+        reply_to=reply_to if reply_to > 0 else None,
+    )
+    call.portal.uuids.settle(template_id, message.id)
+    return message.id
+
+
+def _not_added() -> ApiError:
+    return ApiError("PARAMS_ERROR", "Message isn't added")
 
 
 @method("im.message.delete", scope="im")
@@ -51,7 +72,7 @@ def delete(call: Call) -> object:
 
 @method("im.dialog.messages.get", scope="im")
 def history(call: Call) -> object:
-    """Return messages of a chat, the newest first."""
+    """Return messages of a chat: the newest first, but those after FIRST_ID the oldest first."""
     params = php.upper_keys(call.params)
     chat = im_format.readable(call)
     messages = chat.messages
@@ -61,8 +82,7 @@ def history(call: Call) -> object:
         shown = [message for message in messages if message.id > first][:size]
     else:
         last = php.to_int(params.get("LAST_ID"))
-        shown = [message for message in messages if not last or message.id < last][-size:]
-    shown = shown[::-1]
+        shown = [message for message in messages if not last or message.id < last][-size:][::-1]
     authors = dict.fromkeys(message.author_id for message in shown if message.author_id)
     people = call.portal.people
     return {
@@ -71,8 +91,3 @@ def history(call: Call) -> object:
         "users": [im_format.user(found) for number in authors if (found := people.get(number))],
         "files": [],
     }
-
-
-def _params(params: dict[str, Any]) -> dict[str, Any]:
-    names = ("ATTACH", "KEYBOARD", "MENU", "REPLY_ID")
-    return {name: params[name] for name in names if params.get(name)}

@@ -14,6 +14,24 @@ export function make(tag, attributes = {}, ...children) {
   return element
 }
 
+// The parts of a message: texts, and objects with a tag that the portal has checked.
+export function rich(parts) {
+  return parts.map((part) => (typeof part === 'string' ? part : element(part)))
+}
+
+function element(part) {
+  const inside = rich(part.in)
+  if (part.tag === 'url') {
+    return make('a', { href: part.href, target: '_blank', rel: 'noopener noreferrer' }, ...inside)
+  }
+  if (part.tag === 'quote') {
+    const author = part.author ? make('b', { class: 'author' }, part.author) : null
+    return make('blockquote', {}, author, ...inside)
+  }
+  if (part.tag === 'user') return make('span', { class: 'mention' }, ...inside)
+  return make(part.tag, {}, ...inside)
+}
+
 // Keeps the nodes whose content is unchanged, so that focus and scrolling survive a refresh.
 export function fill(parent, items, key, build) {
   const known = new Map([...parent.children].map((child) => [child.dataset.key, child]))

@@ -1,11 +1,11 @@
 // The page shows what GET /page/state says and asks for the rest with POST.
 
-import { ask, byId, complain, fill, make, say } from './dom.js'
+import { ask, byId, complain, fill, make, rich, say } from './dom.js'
 import { offerFaults, showFaults } from './faults.js'
 import { dropDrafts, poll } from './poll.js'
 
 const EVERY = 1000
-const seen = { user: localStorage.getItem('user') ?? '', chat: '' }
+const seen = { user: localStorage.getItem('user') ?? '', chat: '', replyTo: null }
 
 async function act(name, body, done) {
   try {
@@ -69,26 +69,47 @@ function clock(seconds) {
 
 function message(item) {
   if (item.from === 'system') {
-    return make('li', { class: 'message system' }, make('div', { class: 'bubble' }, item.text))
+    return make('li', { class: 'message system' }, make('div', { class: 'bubble' }, ...rich(item.parts)))
   }
-  const by = make('div', { class: 'by' }, make('b', {}, item.author), clock(item.at), item.edited ? 'edited' : null)
+  const answer = byId('reply').dataset.action === 'say' ? answerTo(item) : null
+  const edited = item.edited ? 'edited' : null
+  const by = make('div', { class: 'by' }, make('b', {}, item.author), clock(item.at), edited, answer)
   const body = item.poll ? poll(item, act) : bubble(item)
   return make('li', { class: `message ${item.from}` }, by, body)
 }
 
 function bubble(item) {
+  const quote = item.quote ? make('div', { class: 'quote' }, `${item.quote.author}: ${item.quote.text}`) : null
   const files = item.files.map((name) => make('div', { class: 'file' }, `File: ${name}`))
-  return make('div', { class: 'bubble' }, item.text, ...files)
+  return make('div', { class: 'bubble' }, quote, ...rich(item.parts), ...files)
+}
+
+function answerTo(item) {
+  const start = () => {
+    quoteInForm(item)
+    byId('text').focus()
+  }
+  const attributes = { type: 'button', class: 'quiet answer-to', 'data-focus': `answer-to-${item.id}`, onclick: start }
+  return make('button', { ...attributes, 'aria-label': `Reply to ${item.author}: ${item.text}` }, 'Reply')
+}
+
+function quoteInForm(item) {
+  seen.replyTo = item?.id ?? null
+  byId('quoted').hidden = !item
+  byId('quoted').firstElementChild.textContent = item ? `Reply to ${item.author}: ${item.text}` : ''
 }
 
 function showTalk(state) {
   const talk = state.open
   byId('title').textContent = talk ? talk.title : 'No chat yet'
   byId('about').textContent = talk ? talk.about : 'Chats appear here as soon as there are any.'
-  byId('reply').hidden = !talk?.answerable
+  byId('reply').hidden = !talk?.answerable && !talk?.writable
+  byId('reply').dataset.action = talk?.answerable ? 'reply' : talk?.writable ? 'say' : ''
+  byId('prompt').textContent = talk?.answerable ? 'Answer as operator' : 'Write a message'
   const list = byId('messages')
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60
   const another = list.dataset.chat !== String(talk?.id)
+  if (another) quoteInForm(null)
   const items = talk?.messages.length ? talk.messages : [{ id: 'none' }]
   const build = (item) => (item.from ? message(item) : make('li', { class: 'none' }, 'No messages yet'))
   const changed = fill(list, items, (item) => `${talk?.id}-${state.me}-${item.id}`, build)
@@ -132,16 +153,21 @@ byId('who').addEventListener('change', (event) => {
   seen.user = event.target.value
   localStorage.setItem('user', seen.user)
   dropDrafts()
+  quoteInForm(null)
   complain('')
   refresh()
 })
 
 byId('reply').addEventListener('submit', (event) => {
   event.preventDefault()
-  const text = byId('text').value
+  const body = { chat: Number(seen.chat), text: byId('text').value, replyTo: seen.replyTo }
+  const action = byId('reply').dataset.action
   byId('text').value = ''
-  act('reply', { chat: Number(seen.chat), text }, 'Your answer is sent.')
+  quoteInForm(null)
+  act(action, body, action === 'reply' ? 'Your answer is sent.' : 'Your message is sent.')
 })
+
+byId('quoted').lastElementChild.addEventListener('click', () => quoteInForm(null))
 
 async function run() {
   if (!document.hidden) await Promise.allSettled([refresh(), showFaults()])

@@ -8,7 +8,7 @@ export function dropDrafts() {
   drafts.clear()
 }
 
-function plural(count, word) {
+export function plural(count, word) {
   return `${count} ${word}${count === 1 ? '' : 's'}`
 }
 
@@ -26,7 +26,7 @@ export function poll(item, act) {
     {},
     make('legend', {}, one.question),
     make('p', { class: 'kind' }, kind(one)),
-    ...one.answers.map((answer) => row(item, answer, act))
+    ...one.answers.flatMap((answer) => [row(item, answer, act), voters(answer)])
   )
   const form = make('form', { class: one.finished ? 'poll finished' : 'poll', id: name }, fields, acts(item, act))
   form.addEventListener('submit', (event) => {
@@ -64,14 +64,25 @@ function row(item, answer, act) {
   return make('button', { ...attributes, 'aria-pressed': String(answer.chosen) }, mark, what, votes, bar)
 }
 
+// Who chose an answer; an anonymous poll names no one.
+export function voters(answer) {
+  const text = answer.voters.join(', ')
+  return text && make('p', { class: 'voters' }, make('span', { class: 'unseen' }, `${answer.text}: `), text)
+}
+
 function keep(id) {
   const ticked = byId(`poll-${id}`).querySelectorAll('input:checked')
   drafts.set(id, new Set([...ticked].map((box) => Number(box.value))))
 }
 
+export function state(one) {
+  const voted = `${plural(one.voters, 'person').replace('persons', 'people')} voted`
+  return one.finished ? `Stopped · ${voted}` : voted
+}
+
 function acts(item, act) {
   const one = item.poll
-  const voters = plural(one.voters, 'person').replace('persons', 'people')
+  const results = make('a', { href: one.page, target: '_blank', 'data-focus': `results-${item.id}` }, state(one))
   const button = (text, name, done) =>
     make('button', {
       type: 'button',
@@ -83,7 +94,7 @@ function acts(item, act) {
   return make(
     'div',
     { class: 'acts' },
-    make('span', { class: 'state' }, one.finished ? `Stopped · ${voters} voted` : `${voters} voted`),
+    make('span', { class: 'state' }, results),
     one.mayVote && one.multiple
       ? make('button', { type: 'submit', 'data-focus': `send-${item.id}` }, one.voted ? 'Change my vote' : 'Vote')
       : null,

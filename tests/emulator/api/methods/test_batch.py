@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -105,6 +106,41 @@ def test_a_reference_keeps_its_type_and_stops_where_the_path_ends(caller: Caller
     )
     assert body["result_error"] == []
     assert body["result"]["users"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("given", "arrives"),
+    [
+        ("$result[me][NAME]", "Airflow"),
+        ("$results[me][NAME]", "Airflow"),
+        ("$RESULT[me][NAME]", "Airflow"),
+        ("$Result-[me]and[NAME]!", "Airflow"),
+        ("a$result[me][NAME]b c", "aAirflow c"),
+        ("$result[me][NAME]\u00a0b\u2003c", "Airflow"),
+        ("$result[me][NAME]\tb", "Airflow\tb"),
+        ("$result[me][NAME][no][such]", "Airflow"),
+        ("$result[me][NAME] $result[me][ID]", "Airflow 1"),
+        ("$error_description[bad][error]: x", "ERROR_METHOD_NOT_FOUND x"),
+        ("see $result[me]", "see $result[me]"),
+        ("$result", "$result"),
+        ("$result []", "$result []"),
+        ("$result[]", "$result[]"),
+        ("$result [me]", "$result [me]"),
+        ("$nothing[me]", "$nothing[me]"),
+    ],
+)
+def test_a_run_after_a_name_is_replaced_when_it_holds_a_key_anywhere(
+    caller: Caller, portal: Emulator, given: str, arrives: str
+) -> None:
+    post = f"im.message.add?DIALOG_ID=chat1489&MESSAGE={quote_plus(given)}"
+    batch(caller, {"me": "profile", "bad": "no.such", "post": post})
+    assert portal.messages(1489)[-1].text == arrives
+
+
+def test_a_field_of_an_earlier_error_is_a_name_too(caller: Caller, portal: Emulator) -> None:
+    post = "im.message.add?DIALOG_ID=chat1489&MESSAGE=$argument[bad]"
+    batch(caller, {"bad": "imopenlines.crm.message.add", "post": post})
+    assert portal.messages(1489)[-1].text == "CRM_ENTITY_TYPE"
 
 
 def test_references_work_inside_nested_values(caller: Caller) -> None:

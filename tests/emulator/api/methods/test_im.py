@@ -28,9 +28,10 @@ def test_chat_get_finds_a_chat_by_its_entity_and_returns_null_for_an_unknown_one
     assert caller.result("im.chat.get", {"ENTITY_TYPE": "CRM", "ENTITY_ID": "DEAL|8"}) is None
 
 
-def test_the_members_of_a_closed_chat_are_refused_to_outsiders(caller: Caller, portal: Emulator) -> None:
+def test_the_members_of_a_closed_chat_are_not_shown_to_outsiders(caller: Caller, portal: Emulator) -> None:
     closed = portal.add_chat("Board", [2, 3])
-    assert caller.error("im.chat.user.list", {"CHAT_ID": closed}) == (403, "ACCESS_ERROR")
+    assert caller.result("im.chat.user.list", {"CHAT_ID": closed}) == []
+    assert caller.result("im.chat.user.list", {"CHAT_ID": 999_999}) == []
     assert caller.error("im.chat.user.list") == (400, "CHAT_ID_EMPTY")
 
 
@@ -73,7 +74,7 @@ def test_a_message_of_another_user_cannot_be_deleted(caller: Caller, portal: Emu
     assert caller.result("vote.AttachedVote.getMany", by_message(0) | {"entityIds": [mine]}) == []
 
 
-def test_history_is_newest_first_and_paged_by_ids(caller: Caller) -> Any:
+def test_history_is_newest_first_and_after_an_id_oldest_first(caller: Caller) -> Any:
     ids = [
         caller.result("im.message.add", {"DIALOG_ID": "chat1489", "MESSAGE": str(number)})
         for number in range(25)
@@ -87,7 +88,66 @@ def test_history_is_newest_first_and_paged_by_ids(caller: Caller) -> Any:
     assert shown() == ids[:-21:-1]
     assert shown(LIMIT=2) == [ids[24], ids[23]]
     assert shown(LAST_ID=ids[2]) == [ids[1], ids[0]]
-    assert shown(FIRST_ID=ids[22]) == [ids[24], ids[23]]
+    assert shown(FIRST_ID=ids[22]) == [ids[23], ids[24]]
+    assert shown(FIRST_ID=0, LIMIT=2) == ids[:2]
+
+
+def test_a_reply_names_its_message_as_text(caller: Caller, portal: Emulator) -> None:
+    poll = caller.send("Ship?")["messageId"]
+    said = portal.say(1489, 2, "not before Monday", reply_to=poll)
+    sent = caller.result("im.message.add", {"DIALOG_ID": "chat1489", "MESSAGE": "why?", "REPLY_ID": said})
+    history = caller.result("im.dialog.messages.get", {"DIALOG_ID": "chat1489", "FIRST_ID": poll})
+    assert [(row["id"], row["author_id"], row["params"]) for row in history["messages"]] == [
+        (said, 2, {"REPLY_ID": str(poll)}),
+        (sent, 1, {"REPLY_ID": str(said)}),
+    ]
+    assert [(user["id"], user["name"]) for user in history["users"]] == [
+        (2, "Anna Petrova"),
+        (1, "Airflow Service"),
+    ]
+
+
+def test_a_reply_to_a_message_of_another_chat_is_refused(caller: Caller, portal: Emulator) -> None:
+    elsewhere = portal.say(portal.add_chat("Ops"), 1, "hello")
+    params = {"DIALOG_ID": "chat1489", "MESSAGE": "x", "REPLY_ID": elsewhere}
+    assert caller.error("im.message.add", params) == (400, "PARAMS_ERROR")
+    with pytest.raises(ValueError, match=f"no message {elsewhere}"):
+        portal.say(1489, 2, "x", reply_to=elsewhere)
+
+
+def test_a_message_with_a_template_id_is_posted_once(caller: Caller, portal: Emulator) -> None:
+    uuid = "0c3c5ad6-a1b8-4d4d-9234-f137ef862a77"
+    params = {"DIALOG_ID": "chat1489", "MESSAGE": "hello", "TEMPLATE_ID": uuid}
+    sent = [caller.result("im.message.add", params) for _ in range(2)]
+    assert [(message.id, message.uuid) for message in portal.messages(1489)] == [(sent[0], uuid)]
+    assert sent[0] == sent[1]
+    portal.portal.uuids.claim(uuid := uuid.replace("0c3c", "1c3c"))
+    assert caller.error("im.message.add", params | {"TEMPLATE_ID": uuid}) == (400, "PARAMS_ERROR")
+
+
+def test_the_members_of_a_chat_are_those_who_joined_and_did_not_leave(
+    caller: Caller, portal: Emulator
+) -> None:
+    chat = portal.add_chat("Ops", [1, 2])
+    portal.add_member(chat, 4)
+    portal.add_member(chat, 4)
+    portal.remove_member(chat, 2)
+    assert caller.result("im.chat.user.list", {"CHAT_ID": chat}) == [1, 4]
+    with pytest.raises(ValueError, match="cannot send"):
+        portal.say(chat, 2, "still here?")
+    for change, user in ((portal.add_member, 99), (portal.remove_member, 2)):
+        with pytest.raises(LookupError):
+            change(chat, user)
+
+
+def test_users_are_listed_by_id_and_nobody_is_null(caller: Caller) -> None:
+    users = caller.result("im.user.list.get", {"ID": [2, "3", 99]})
+    assert {number: user and user["name"] for number, user in users.items()} == {
+        "2": "Anna Petrova",
+        "3": "Boris Klein",
+        "99": None,
+    }
+    assert caller.error("im.user.list.get", {"ID": ["x"]}) == (400, "INVALID_FORMAT")
 
 
 def test_the_message_of_a_poll_has_its_component_id_and_uuid(caller: Caller) -> None:

@@ -1,0 +1,139 @@
+"""What is done for an ask while it waits: counts, reminders, escalation."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_b24.asks.texts import escalation_text, reminder_text
+from airflow_provider_b24.exceptions import Bitrix24Error
+from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.asks.ask import Ask
+    from airflow_provider_b24.polls.counting import Count
+    from airflow_provider_b24.polls.poll import Poll
+
+log = logging.getLogger(__name__)
+
+#: Seconds for which a message that was due while no triggerer was running is still sent.
+_LATE = 600.0
+
+
+@dataclass(frozen=True)
+class Due:
+    """What is to be done now."""
+
+    reminder: bool = False
+    escalation: bool = False
+
+
+class Timetable:
+    """When reminders and the escalation of an ask are due. Pure.
+
+    All moments follow from when it was asked, so that they survive a restart of the triggerer.
+
+    :param ask: what was asked.
+    :param now: Unix seconds.
+    """
+
+    def __init__(self, ask: Ask, *, now: float) -> None:
+        self._asked_at = ask.asked_at
+        self._every = ask.remind_every
+        self._remind_at = self._first_reminder(now)
+        escalate_at = ask.escalate_at if ask.escalate_to else None
+        self._escalate_at = None if escalate_at is None or escalate_at < now - _LATE else escalate_at
+
+    def next_at(self) -> float | None:
+        """Return when something is due next, in Unix seconds; None is never."""
+        return min((at for at in (self._remind_at, self._escalate_at) if at is not None), default=None)
+
+    def due(self, now: float) -> Due:
+        """Return what is due, once.
+
+        :param now: Unix seconds.
+        """
+        reminder = self._remind_at is not None and self._remind_at <= now
+        escalation = self._escalate_at is not None and self._escalate_at <= now
+        if reminder:
+            self._remind_at = self._first_reminder(now)
+        if escalation:
+            self._escalate_at = None
+        return Due(reminder, escalation)
+
+    def _first_reminder(self, now: float) -> float | None:
+        if self._every is None:
+            return None
+        rounds = max(math.floor((now - self._asked_at) / self._every), 0) + 1
+        at = self._asked_at + rounds * self._every
+        # Rounding must not make the same reminder due again.
+        return at if at > now else at + self._every
+
+
+class AskProgress:
+    """Counts an ask's poll and posts its reminders; a message that fails does not end the wait.
+
+    :param conn_id: the Airflow connection.
+    :param ask: what was asked.
+    """
+
+    def __init__(self, conn_id: str, ask: Ask) -> None:
+        self._conn_id = conn_id
+        self._ask = ask
+
+    @cached_property
+    def _hook(self) -> Bitrix24Hook:
+        return Bitrix24Hook(self._conn_id)
+
+    def count(self, poll: Poll) -> Count:
+        """Return the count of the poll.
+
+        :param poll: the poll as it was just read.
+        :raises Bitrix24Error: when the voters or the chat's members can't be read.
+        """
+        return self._ask.counter(self._hook).count(self._ask.reference, poll)
+
+    def act(self, due: Due) -> None:
+        """Do what is due.
+
+        :param due: what is.
+        """
+        try:
+            if due.reminder:
+                self._remind()
+            if due.escalation:
+                self._escalate()
+        except Bitrix24Error as error:
+            log.warning("A message about the poll was not sent: %s", error)
+
+    def _remind(self) -> None:
+        missing = self._missing()
+        if missing is not None and not missing:
+            return
+        text = reminder_text(self._ask, missing or [])
+        self._hook.chats.send(message=text, chat_id=self._ask.chat_id)
+        log.info("Reminded %s", ", ".join(person["name"] for person in missing) if missing else "the chat")
+
+    def _missing(self) -> list[dict[str, Any]] | None:
+        """Return who has not voted; None when the poll is anonymous."""
+        polls = self._hook.polls
+        if polls.get(self._ask.message_id).anonymous:
+            return None
+        missing = polls.missing_voters(self._ask.message_id, chat_id=self._ask.chat_id)
+        excluded = set(self._ask.excluded)
+        allowed = None if self._ask.voters is None else set(self._ask.voters)
+        return [
+            person
+            for person in missing
+            if person["id"] not in excluded and (allowed is None or person["id"] in allowed)
+        ]
+
+    def _escalate(self) -> None:
+        text = escalation_text(self._ask)
+        for dialog in self._ask.escalate_to:
+            target = {"chat_id": dialog} if dialog.startswith("chat") else {"user_id": dialog}
+            self._hook.chats.post_once(message=text, since_message_id=self._ask.message_id, **target)
+        log.info("Escalated to %s", ", ".join(self._ask.escalate_to))

@@ -1,0 +1,107 @@
+"""The messages of a chat, as the portal shows them to the connection's user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_b24.rest import php
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_b24.rest.client import Bitrix24Client
+
+#: The most messages in one reply.
+_PAGE = 50
+_HISTORY = "im.dialog.messages.get"
+
+
+@dataclass(frozen=True)
+class ChatMessage:
+    """One message of a chat.
+
+    :param author_id: who wrote it; 0 is the portal itself.
+    :param date: when, as ISO 8601 text.
+    :param text: the text; the portal writes links as BB codes.
+    :param reply_to: the message that it replies to; None when it is no reply.
+    :param template_id: the id under which it was sent, empty when there was none.
+    """
+
+    id: int
+    author_id: int
+    date: str
+    text: str
+    reply_to: int | None = None
+    template_id: str = ""
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> ChatMessage:
+        """Return the message that a row of a reply describes.
+
+        :param row: the row as the portal sent it.
+        :raises ValueError: when it has no id or no author.
+        """
+        return cls(
+            id=php.as_id(row.get("id")),
+            author_id=php.as_count(row.get("author_id")),
+            date=php.as_text(row.get("date")),
+            text=php.as_text(row.get("text")),
+            reply_to=php.as_count(php.as_dict(row.get("params")).get("REPLY_ID") or 0) or None,
+            template_id=php.as_text(row.get("uuid")),
+        )
+
+
+@dataclass
+class History:
+    """Messages of a chat, oldest first, and who wrote them.
+
+    :param names: user id to the person's name.
+    """
+
+    messages: list[ChatMessage] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)
+
+
+def read_history(client: Bitrix24Client, dialog: str, *, since: int | None) -> History:
+    """Return the messages after a message, 50 a request (``im.dialog.messages.get``).
+
+    The pages are read from the newest down: the portal sorts these only, not those after ``FIRST_ID``.
+
+    :param client: the connection's client.
+    :param dialog: ``chatN``, or a person's user id.
+    :param since: the message after which they are read; None reads the newest page.
+    :raises Bitrix24ServerError: when a reply holds no messages.
+    """
+    pages = [_read_page(client, dialog, before=None)]
+    while since is not None and _goes_on(pages, since):
+        pages.append(_read_page(client, dialog, before=_oldest(pages[-1])))
+    known = {message.id: message for page in pages for message in page.messages}
+    names = {user_id: name for page in pages for user_id, name in page.names.items()}
+    return History([known[number] for number in sorted(known) if number > (since or 0)], names)
+
+
+def _goes_on(pages: list[History], since: int) -> bool:
+    """Say whether older messages of interest may follow; a page that repeats the last one ends it."""
+    is_full = len(pages[-1].messages) >= _PAGE
+    is_repeated = len(pages) > 1 and _oldest(pages[-1]) >= _oldest(pages[-2])
+    return is_full and not is_repeated and _oldest(pages[-1]) > since
+
+
+def _oldest(page: History) -> int:
+    return min((message.id for message in page.messages), default=0)
+
+
+def _read_page(client: Bitrix24Client, dialog: str, *, before: int | None) -> History:
+    older = {} if before is None else {"LAST_ID": before}
+    result = client.call(_HISTORY, {"DIALOG_ID": dialog, "LIMIT": _PAGE, **older})
+    with php.promised("a list of messages", method=_HISTORY, conn_id=client.conn_id):
+        # A talk with a person that has no message yet is ``false``.
+        reply = php.as_dict(result)
+        return History(
+            [ChatMessage.from_row(row) for row in php.as_rows(reply.get("messages"))],
+            {
+                php.as_id(row.get("id")): php.as_text(row.get("name"))
+                for row in php.as_rows(reply.get("users"))
+            },
+        )

@@ -1,0 +1,1 @@
+"""Messages to Bitrix24 chats from Airflow's callbacks and alerts."""

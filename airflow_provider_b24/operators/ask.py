@@ -1,0 +1,447 @@
+"""Ask people in a chat, wait deferred, close the poll, and hand the answer to the DAG."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from airflow_provider_b24.compat import BranchMixIn, SkipMixin
+from airflow_provider_b24.exceptions import Bitrix24PollTimeoutError, error_from_dict
+from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
+from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
+from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
+from airflow_provider_b24.rendered import as_switch, check_literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from airflow.providers.common.compat.sdk import BaseNotifier, Context
+
+    from airflow_provider_b24.asks.ask import Ask
+    from airflow_provider_b24.asks.ending import Ending
+    from airflow_provider_b24.operators.ask_settings import AskSettings
+    from airflow_provider_b24.rendered import Templated
+
+_STATE_KEY = "bitrix24_ask"
+_SWITCHES = (
+    "skip_on_timeout",
+    "multiple_choice",
+    "anonymous",
+    "allow_revote",
+    "airflow_required_action",
+    "announce",
+)
+
+
+class Bitrix24AskOperator(Bitrix24BaseOperator):
+    """Ask a question in a chat, wait until a rule decides it, close the poll and return the answer.
+
+    The task sends the poll once, however often it is retried, waits in the triggerer together with all
+    others, stops the poll in the end, counts after the stop, and posts the decision below the poll. The
+    poll is closed as well when a person ends the task in Airflow (3.3 and later).
+
+    Methods: ``vote.Integration.Im.send``, ``vote.AttachedVote.getMany``, ``getWithVoted``, ``stop``, and
+    ``im.message.add``
+    (https://apidocs.bitrix24.com/api-reference/vote/vote.integration.im.send.html).
+
+    :param chat_id: the chat's number, or ``chatN`` (templated).
+    :param question: the question's text (templated).
+    :param answers: two to ten different texts (templated).
+    :param rule: when it is decided: ``"first_vote"``, ``{"quorum": k}``, ``"everybody"`` (the chat's
+        members), ``{"everybody": [user ids]}``, ``{"first_to": k}`` votes for an answer, ``{"majority": n}``
+        (more than half of n), or ``"stopped"`` by hand (templated). It ends early when the outcome can no
+        longer change.
+    :param voters: user ids that count; the votes of others are recorded and ignored. None: everybody
+        counts. The asking account never counts (templated).
+    :param triggering_user_ids: Airflow user name to Bitrix24 user id; the one who triggered the run does not
+        count (templated).
+    :param response_timeout: seconds, a timedelta, or a moment with a time zone, after which the task takes
+        ``defaults``, skips or fails. None waits for ever.
+    :param defaults: the answer, or answers, that the deadline chooses (templated).
+    :param skip_on_timeout: skip the task at the deadline instead of failing it (templated).
+    :param tie: what several leading answers mean: ``"fail"``, ``"first"`` of them, or an answer (templated).
+    :param multiple_choice: whether a person may choose several answers; then all leading answers are chosen
+        (templated).
+    :param anonymous: whether Bitrix24 keeps secret who voted for what (templated).
+    :param allow_revote: whether people may change or recall their vote; then nothing ends early
+        (templated).
+    :param remind_every: seconds, or a timedelta, between two reminders to those who have not voted.
+    :param escalate_after: seconds, or a timedelta, after which ``escalate_to`` hear of an open question.
+    :param escalate_to: chats (``"chat12"``) and user ids (templated).
+    :param airflow_required_action: ask the same under Airflow's Required Actions (3.1 and later); the first
+        answer wins (templated).
+    :param notifiers: called once the question is asked, as in Airflow's own operators.
+    :param announce: post the decision below the poll (templated).
+    :param poll_interval: seconds between two reads of the poll.
+    :param bitrix24_conn_id: the Airflow connection (templated).
+    :returns: ``{"chosen_options": [texts], "responded_by_user", "responded_at", "timedout", "decided_by",
+        "rule", "poll", "counted": {text: votes}, "voters": {text: [{"id", "name"}]}, "who_counted",
+        "comments", "reason", …}``; it is in XCom also when the task fails or skips.
+    :raises Bitrix24ValidationError: when the input is not usable; nothing is sent.
+    :raises Bitrix24PollTimeoutError: at the deadline, without ``defaults``.
+    :raises Bitrix24PollTiedError: when several answers lead and ``tie`` is ``"fail"``.
+    :raises Bitrix24PollUndecidedError: when the poll is stopped before the rule is met.
+    :raises Bitrix24PollNotFoundError: when the poll is deleted.
+    """
+
+    template_fields: Sequence[str] = (
+        "bitrix24_conn_id",
+        "chat_id",
+        "question",
+        "answers",
+        "rule",
+        "voters",
+        "triggering_user_ids",
+        "defaults",
+        "tie",
+        "escalate_to",
+        *_SWITCHES,
+    )
+    operator_extra_links = POLL_LINKS
+    template_fields_renderers: ClassVar[dict[str, str]] = {"answers": "json", "rule": "json"}
+    _switches: ClassVar[tuple[str, ...]] = _SWITCHES
+
+    def __init__(
+        self,
+        *,
+        chat_id: Any,
+        question: Any,
+        answers: Any,
+        rule: Any = "first_vote",
+        voters: Any = None,
+        triggering_user_ids: Any = None,
+        response_timeout: timedelta | datetime | float | None = None,
+        defaults: Any = None,
+        skip_on_timeout: Templated[bool] = False,
+        tie: Any = "fail",
+        multiple_choice: Templated[bool] = False,
+        anonymous: Templated[bool] = False,
+        allow_revote: Templated[bool] = False,
+        remind_every: timedelta | float | None = None,
+        escalate_after: timedelta | float | None = None,
+        escalate_to: Any = None,
+        airflow_required_action: Templated[bool] = False,
+        notifiers: Sequence[BaseNotifier] | BaseNotifier | None = None,
+        announce: Templated[bool] = True,
+        poll_interval: float = 10,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.chat_id = chat_id
+        self.question = question
+        self.answers = answers
+        self.rule = rule
+        self.voters = voters
+        self.triggering_user_ids = triggering_user_ids
+        self.response_timeout = response_timeout
+        self.defaults = defaults
+        self.skip_on_timeout: Any = skip_on_timeout
+        self.tie = tie
+        self.multiple_choice: Any = multiple_choice
+        self.anonymous: Any = anonymous
+        self.allow_revote: Any = allow_revote
+        self.remind_every = remind_every
+        self.escalate_after = escalate_after
+        self.escalate_to = escalate_to
+        self.airflow_required_action: Any = airflow_required_action
+        self.notifiers = notifiers
+        self.announce: Any = announce
+        self.poll_interval = poll_interval
+        self._ask: Ask | None = None
+        self._settings().check_literals()
+        for switch in _SWITCHES:
+            check_literal(getattr(self, switch), as_switch, switch)
+
+    def execute(self, context: Context) -> Any:
+        """Ask, and wait in the triggerer."""
+        from airflow_provider_b24.asks.ending import end_ask
+
+        self._read_switches()
+        settings = self._settings()
+        settings.check()
+        self._ask = ask = self._send(context, settings)
+        self._remember(context, ask)
+        poll = self.hook.polls.get(ask.message_id)
+        self._push_links(context, ask)
+        if poll.is_finished:
+            # An earlier try has closed the poll, or somebody was faster than this task.
+            timed_out = ask.deadline is not None and time.time() >= ask.deadline
+            ending = end_ask(self.hook, ask, settings.policy, seen=None, timed_out=timed_out)
+            return self._finish(context, ask, ending)
+        if not is_retry(context):
+            self._notify(context)
+        self._wait(context, ask, settings)
+        return None
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Close the poll, count, and return the answer.
+
+        :param context: the task's context.
+        :param event: how the wait ended.
+        """
+        from airflow_provider_b24.asks.ending import end_ask, end_by_airflow
+        from airflow_provider_b24.operators.required_action import is_answer_of_airflow
+
+        self._read_switches()
+        self._ask = ask = self._recall(context)
+        if is_answer_of_airflow(event):
+            return self._finish(context, ask, end_by_airflow(self.hook, ask, event))
+        if event["status"] == "error":
+            raise error_from_dict(event["error"])
+        timed_out = event["status"] == "timeout"
+        policy = self._settings().policy
+        ending = end_ask(self.hook, ask, policy, seen=event.get("seen"), timed_out=timed_out)
+        return self._finish(context, ask, ending)
+
+    def on_kill(self) -> None:
+        """Close the poll when the worker's process is told to end."""
+        if self._ask is not None:
+            from airflow_provider_b24.asks.closing import close_after_kill
+
+            close_after_kill(self.bitrix24_conn_id, self._ask)
+
+    def _settings(self) -> AskSettings:
+        from airflow_provider_b24.operators.ask_settings import AskSettings
+
+        return AskSettings.of(self)
+
+    def _send(self, context: Context, settings: AskSettings) -> Ask:
+        sent = send_poll_once(
+            context,
+            lambda template_id, may_have_sent: self.hook.polls.send(
+                chat_id=self.chat_id,
+                question=settings.question,
+                answers=settings.answers,
+                multiple_choice=self.multiple_choice,
+                anonymous=self.anonymous,
+                allow_revote=self.allow_revote,
+                template_id=template_id,
+                may_have_sent=may_have_sent,
+            ),
+            portal=self.hook.settings.portal,
+            chat_id=self.chat_id,
+        )
+        asked_at = self._asked_at(context, sent)
+        ask = settings.ask(
+            sent,
+            asked_at=asked_at,
+            excluded=settings.excluded(context),
+            poll_url=self.hook.polls.get(sent["message_id"]).result_url,
+            required_action_id=str(context["ti"].id) if self.airflow_required_action else None,
+        )
+        self.log.info("Asked in chat %d (message %d): %s", ask.chat_id, ask.message_id, ask.question)
+        return ask
+
+    def _asked_at(self, context: Context, sent: dict[str, int]) -> float:
+        """Return when the poll was sent: a retry must not move the deadline."""
+        from airflow_provider_b24.asks.asked_at import read_asked_at
+
+        stored = self._stored(context)
+        if stored and stored.get("message_id") == sent["message_id"]:
+            return float(stored["asked_at"])
+        asked_at = None
+        if is_retry(context):
+            asked_at = read_asked_at(self.hook, chat_id=sent["chat_id"], message_id=sent["message_id"])
+        return time.time() if asked_at is None else asked_at
+
+    @staticmethod
+    def _stored(context: Context) -> dict[str, Any] | None:
+        store: Any = context.get("task_state_store")
+        found = store.get(_STATE_KEY) if store is not None else None
+        return dict(found) if isinstance(found, dict) else None
+
+    @staticmethod
+    def _remember(context: Context, ask: Ask) -> None:
+        """Write the ask into XCom for the resumed task, and into the state store, which outlives a try."""
+        context["ti"].xcom_push(key=_STATE_KEY, value=ask.to_dict())
+        store: Any = context.get("task_state_store")
+        if store is not None:
+            store.set(_STATE_KEY, ask.to_dict())
+
+    def _recall(self, context: Context) -> Ask:
+        """Return the ask that this task wrote before it was deferred: Airflow's own event lacks it."""
+        from airflow_provider_b24.asks.ask import Ask
+
+        ti = context["ti"]
+        map_index = getattr(ti, "map_index", -1)
+        return Ask.from_dict(ti.xcom_pull(task_ids=self.task_id, key=_STATE_KEY, map_indexes=map_index))
+
+    def _push_links(self, context: Context, ask: Ask) -> None:
+        chat = chat_url(self.hook.settings.portal, chat_id=ask.chat_id, message_id=ask.message_id)
+        push_links(context, poll_url=ask.poll_url, chat_url=chat)
+
+    def _notify(self, context: Context) -> None:
+        given: Any = self.notifiers
+        for notifier in given if isinstance(given, list | tuple) else [given] if given else []:
+            notifier(context)
+
+    def _wait(self, context: Context, ask: Ask, settings: AskSettings) -> None:
+        from airflow_provider_b24.operators.required_action import open_required_action
+        from airflow_provider_b24.triggers.ask import Bitrix24AskTrigger
+
+        if self.airflow_required_action:
+            open_required_action(
+                context["ti"].id,
+                question=ask.question,
+                body=f"Rule: {ask.parsed_rule}. The same poll in Bitrix24: {ask.poll_url}",
+                answers=settings.answers,
+                multiple=self.multiple_choice,
+            )
+        self.defer(
+            trigger=Bitrix24AskTrigger(
+                bitrix24_conn_id=self.bitrix24_conn_id, ask=ask.to_dict(), poll_interval=self.poll_interval
+            ),
+            method_name="execute_complete",
+        )
+
+    def _finish(self, context: Context, ask: Ask, ending: Ending) -> Any:
+        """Push the audit before anything branches, tell the chat, and return, skip or raise."""
+        from airflow_provider_b24.asks.closing import announce
+
+        keep_result(context, ending.audit)
+        self.log.info("%s", ending.summary)
+        if self.announce:
+            announce(self.hook, ask, ending.message)
+        self._ask = None
+        if ending.error is None:
+            return self._follow(context, ending.audit)
+        if self.skip_on_timeout and isinstance(ending.error, Bitrix24PollTimeoutError):
+            raise AirflowSkipException(ending.audit["reason"]) from ending.error
+        raise ending.error
+
+    def _read_switches(self) -> None:
+        """Turn what templates have rendered into booleans."""
+        for switch in self._switches:
+            setattr(self, switch, as_switch(getattr(self, switch), switch))
+
+    def _follow(self, context: Context, audit: dict[str, Any]) -> Any:  # noqa: ARG002
+        """Return what the task returns; branching operators choose what follows."""
+        return audit
+
+
+class Bitrix24ApprovalOperator(Bitrix24AskOperator, SkipMixin):
+    """Ask people to approve or reject; a rejection skips what follows.
+
+    All parameters of :class:`Bitrix24AskOperator` but ``answers`` and ``multiple_choice``, and:
+
+    :param chat_id: the chat's number, or ``chatN`` (templated).
+    :param question: the question's text (templated).
+    :param approve: the text of the answer that approves (templated).
+    :param reject: the text of the answer that rejects (templated).
+    :param fail_on_reject: fail the task on a rejection instead of skipping what follows (templated).
+    :param ignore_downstream_trigger_rules: skip all tasks downstream, whatever their trigger rules
+        (templated).
+    :returns: what :class:`Bitrix24AskOperator` returns.
+    :raises Bitrix24PollDisapprovedError: on a rejection, with ``fail_on_reject``.
+    """
+
+    template_fields: Sequence[str] = (
+        *(name for name in Bitrix24AskOperator.template_fields if name not in {"answers", "multiple_choice"}),
+        "approve",
+        "reject",
+        "fail_on_reject",
+        "ignore_downstream_trigger_rules",
+    )
+    _switches = (*_SWITCHES, "fail_on_reject", "ignore_downstream_trigger_rules")
+    inherits_from_skipmixin = True
+
+    def __init__(
+        self,
+        *,
+        chat_id: Any,
+        question: Any,
+        approve: Any = "Approve",
+        reject: Any = "Reject",
+        fail_on_reject: Templated[bool] = False,
+        ignore_downstream_trigger_rules: Templated[bool] = False,
+        **kwargs: Any,
+    ) -> None:
+        for name in ("answers", "multiple_choice"):
+            if name in kwargs:
+                raise ValueError(f"{name} is set by approve and reject")
+        super().__init__(chat_id=chat_id, question=question, answers=[approve, reject], **kwargs)
+        self.approve = approve
+        self.reject = reject
+        self.fail_on_reject: Any = fail_on_reject
+        self.ignore_downstream_trigger_rules: Any = ignore_downstream_trigger_rules
+        check_literal(fail_on_reject, as_switch, "fail_on_reject")
+        check_literal(ignore_downstream_trigger_rules, as_switch, "ignore_downstream_trigger_rules")
+
+    def execute(self, context: Context) -> Any:
+        """Ask, and wait in the triggerer."""
+        self.answers = [self.approve, self.reject]
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Close the poll, count, and skip what follows a rejection."""
+        self.answers = [self.approve, self.reject]
+        return super().execute_complete(context, event)
+
+    def _follow(self, context: Context, audit: dict[str, Any]) -> Any:
+        if self.reject not in audit["chosen_options"]:
+            return audit
+        if self.fail_on_reject:
+            from airflow_provider_b24.exceptions import Bitrix24PollDisapprovedError
+
+            raise Bitrix24PollDisapprovedError(f"{self.question} was rejected", conn_id=self.bitrix24_conn_id)
+        task = context["task"]
+        everything = self.ignore_downstream_trigger_rules
+        found = (
+            task.get_flat_relatives(upstream=False)
+            if everything
+            else task.get_direct_relatives(upstream=False)
+        )
+        self.skip(
+            ti=context["ti"], tasks=[other for other in found if not getattr(other, "is_teardown", False)]
+        )
+        return audit
+
+
+class Bitrix24AskBranchOperator(Bitrix24AskOperator, BranchMixIn):
+    """Ask a question, and follow the task ids of the answer.
+
+    All parameters of :class:`Bitrix24AskOperator`, and:
+
+    :param chat_id: the chat's number, or ``chatN`` (templated).
+    :param question: the question's text (templated).
+    :param answers: two to ten different texts (templated).
+    :param options_mapping: answer to a task id, or to a list of them; an answer that is not named is a task
+        id itself. Tasks directly downstream that are not chosen are skipped.
+    :returns: what :class:`Bitrix24AskOperator` returns; it is in XCom before the task branches.
+    """
+
+    inherits_from_skipmixin = True
+
+    def __init__(
+        self,
+        *,
+        chat_id: Any,
+        question: Any,
+        answers: Any,
+        options_mapping: Mapping[str, str | Sequence[str]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        from airflow_provider_b24.operators.ask_settings import check_mapping
+
+        super().__init__(chat_id=chat_id, question=question, answers=answers, **kwargs)
+        self.options_mapping = check_mapping(options_mapping or {}, answers)
+
+    def execute(self, context: Context) -> Any:
+        """Ask, and wait in the triggerer."""
+        from airflow_provider_b24.operators.ask_settings import check_branches
+
+        check_branches(self.options_mapping, self._settings().answers, self.downstream_task_ids)
+        return super().execute(context)
+
+    def _follow(self, context: Context, audit: dict[str, Any]) -> Any:
+        branches = [
+            task_id
+            for option in audit["chosen_options"]
+            for task_id in self.options_mapping.get(option, [option])
+        ]
+        self.log.info("The branch: %s", ", ".join(branches))
+        self.do_branch(context, list(dict.fromkeys(branches)))
+        return audit

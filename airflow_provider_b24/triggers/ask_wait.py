@@ -1,0 +1,96 @@
+"""One ask that waits in the triggerer: each new vote is counted, and the timetable is kept."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_b24.asks.progress import AskProgress, Timetable
+from airflow_provider_b24.asks.texts import progress_text
+from airflow_provider_b24.polls.rules import Changed, Everybody
+from airflow_provider_b24.polls.verdict import Decided, Impossible, leaders, votes_of
+from airflow_provider_b24.triggers.poll_watcher.threads import run_in_daemon_thread
+from airflow_provider_b24.triggers.poll_watcher.watcher import watcher_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_b24.asks.ask import Ask
+    from airflow_provider_b24.polls.poll import Poll
+
+log = logging.getLogger(__name__)
+
+#: Seconds after which the members of a chat are read again although nobody has voted.
+_RECOUNT_SECONDS = 300.0
+
+
+class AskWait:
+    """Waits for the next vote, counts, reminds, and ends with an event.
+
+    :param conn_id: the Airflow connection.
+    :param ask: what was asked.
+    :param interval: seconds between two reads of the poll.
+    :param clock: returns Unix seconds.
+    """
+
+    def __init__(self, conn_id: str, ask: Ask, interval: float, *, clock: Callable[[], float]) -> None:
+        self._conn_id = conn_id
+        self._ask = ask
+        self._interval = interval
+        self._clock = clock
+        self._progress = AskProgress(conn_id, ask)
+        self._timetable = Timetable(ask, now=clock())
+        self._last = Changed(-1, (), allow_revote=True)
+        self._poll: Poll | None = None
+
+    async def run(self) -> dict[str, Any]:
+        """Return the event that ends the wait.
+
+        :raises Bitrix24Error: when the voters or the chat's members can't be read.
+        """
+        while True:
+            event, poll = await watcher_of(self._conn_id).wait_for_poll(
+                self._ask.reference, self._last, interval=self._interval, deadline=self._until()
+            )
+            if event["status"] == "error":
+                return dict(event)
+            self._poll = poll or self._poll
+            ended = await self._count() if event["status"] == "success" or self._recounts else None
+            if ended is None and self._ask.deadline is not None and self._clock() >= self._ask.deadline:
+                ended = {"status": "timeout"}
+            if ended is not None:
+                return ended
+            await run_in_daemon_thread(self._progress.act, self._timetable.due(self._clock()))
+
+    @property
+    def poll(self) -> Poll | None:
+        """The poll as it was read last."""
+        return self._poll
+
+    @property
+    def _recounts(self) -> bool:
+        return self._ask.parsed_rule == Everybody()
+
+    def _until(self) -> float | None:
+        moments = [self._ask.deadline, self._timetable.next_at()]
+        if self._recounts:
+            moments.append(self._clock() + _RECOUNT_SECONDS)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    async def _count(self) -> dict[str, Any] | None:
+        if self._poll is None:
+            return None
+        poll = self._poll
+        self._last = Changed(poll.voters, votes_of(poll), allow_revote=poll.allow_revote)
+        count = await run_in_daemon_thread(self._progress.count, poll)
+        log.info("%s", progress_text(self._ask, count.poll))
+        if isinstance(count.verdict, Decided):
+            top = leaders(count.poll)
+            return {
+                "status": "decided",
+                "seen": [answer.id for answer in top],
+                "chosen": [answer.text for answer in top],
+            }
+        if isinstance(count.verdict, Impossible) or poll.is_finished:
+            return {"status": "impossible"}
+        return None

@@ -1,0 +1,54 @@
+"""People of a chat who act while a task waits."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_b24.emulator import Emulator
+
+
+class Crowd:
+    """People of a chat who act as soon as the poll is there."""
+
+    def __init__(self, portal: Emulator) -> None:
+        self.portal = portal
+        self.ids = [portal.add_user(name) for name in ("Ann", "Bob", "Cid", "Dan")]
+        self.chat = portal.add_chat("Team", members=[1, *self.ids])
+        self._threads: list[threading.Thread] = []
+        self._ended = threading.Event()
+        self.errors: list[BaseException] = []
+
+    @property
+    def message_id(self) -> int:
+        return self.portal.polls()[0].entity_id
+
+    def vote(self, person: int, *answers: str) -> None:
+        self.portal.vote(self.message_id, user_id=self.ids[person], answers=list(answers))
+
+    def texts(self) -> list[str]:
+        return [message.text for message in self.portal.messages(self.chat)]
+
+    def when_asked(self, act: Callable[[], Any], *, after: float = 0.0) -> None:
+        """Do something once the poll is in the chat, and some seconds have passed."""
+
+        def work() -> None:
+            while not self.portal.polls() and not self._ended.wait(0.005):
+                pass
+            if not self._ended.wait(after):
+                try:
+                    act()
+                except BaseException as error:  # noqa: BLE001
+                    self.errors.append(error)
+
+        self._threads.append(threading.Thread(target=work))
+        self._threads[-1].start()
+
+    def close(self) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+        assert self.errors == []
