@@ -19,6 +19,9 @@ from airflow_provider_b24.exceptions import (
     Bitrix24Error,
     Bitrix24OperatingLimitError,
     Bitrix24OutcomeUnknownError,
+    Bitrix24PollDisapprovedError,
+    Bitrix24PollTiedError,
+    Bitrix24PollTimeoutError,
     Bitrix24PortalMovedError,
     Bitrix24ValidationError,
     Outcome,
@@ -92,7 +95,14 @@ def test_every_type_is_an_airflow_exception(kind: type[Bitrix24Error]) -> None:
 def test_exactly_the_non_retryable_types_are_fail_exceptions() -> None:
     at_once = {kind for kind in TYPES if issubclass(kind, AirflowFailException)}
 
-    assert at_once == {Bitrix24OutcomeUnknownError, Bitrix24DeliveryError, Bitrix24BatchIncompleteError}
+    assert at_once == {
+        Bitrix24OutcomeUnknownError,
+        Bitrix24DeliveryError,
+        Bitrix24BatchIncompleteError,
+        Bitrix24PollTiedError,
+        Bitrix24PollTimeoutError,
+        Bitrix24PollDisapprovedError,
+    }
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.__name__)

@@ -30,6 +30,7 @@ PUBLIC = {
         "Bitrix24GetPollResultsOperator",
         "Bitrix24DownloadPollReportOperator",
     ],
+    "operators.ask": ["Bitrix24AskOperator", "Bitrix24ApprovalOperator", "Bitrix24AskBranchOperator"],
     "operators.open_lines": [
         "Bitrix24SendConnectorMessagesOperator",
         "Bitrix24UpdateConnectorMessagesOperator",
@@ -40,6 +41,7 @@ PUBLIC = {
     "operators.rest": ["Bitrix24CallOperator", "Bitrix24BatchOperator"],
     "sensors.polls": ["Bitrix24PollSensor"],
     "triggers.polls": ["Bitrix24PollTrigger"],
+    "triggers.ask": ["Bitrix24AskTrigger"],
     "links.polls": ["Bitrix24PollResultsLink", "Bitrix24ChatLink"],
     "notifications.bitrix24": ["Bitrix24Notifier"],
     "emulator": ["Emulator"],
@@ -132,6 +134,12 @@ def test_every_public_class_can_be_imported(module: str, name: str) -> None:
     assert inspect.isclass(getattr(import_module(f"airflow_provider_b24.{module}"), name))
 
 
+def documentation(operator: type[Any]) -> str:
+    """Return a class's docstring, with that of a base to which it refers for its parameters."""
+    referred = [base for base in operator.__mro__[1:] if f":class:`{base.__name__}`" in operator.__doc__]
+    return "\n".join(str(kind.__doc__) for kind in (operator, *referred))
+
+
 @pytest.mark.parametrize(
     ("module", "name"), [row for row in CLASSES if row[0].startswith(("operators", "sensors"))]
 )
@@ -145,9 +153,10 @@ def test_every_operator_parameter_is_documented(module: str, name: str) -> None:
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
 
-    assert {name for name in parameters if f":param {name}:" not in operator.__doc__} == set()
+    text = documentation(operator)
+    assert {name for name in parameters if f":param {name}:" not in text} == set()
     for field in operator.template_fields:
-        documented = operator.__doc__.split(f":param {field}:")[1].split(":param")[0].split(":returns")[0]
+        documented = text.split(f":param {field}:")[1].split(":param")[0].split(":returns")[0]
         assert "(templated)" in " ".join(documented.split()), field
 
 
@@ -156,8 +165,10 @@ def test_every_operator_parameter_is_documented(module: str, name: str) -> None:
 )
 def test_every_text_and_id_is_templated(module: str, name: str) -> None:
     operator = getattr(import_module(f"airflow_provider_b24.{module}"), name)
-    switches = {"multiple_choice", "anonymous", "allow_revote", "with_voters", "all_pages", "repeatable"}
-    switches |= {"if_undelivered", "if_errors", "deferrable", "poll_interval", "poke_interval"}
+    switches = {"deferrable", "poll_interval", "poke_interval", "notifiers", "options_mapping"}
+    switches |= {"response_timeout", "remind_every", "escalate_after"}
+    # Approve and reject are its answers.
+    switches |= {"answers", "multiple_choice"} if name == "Bitrix24ApprovalOperator" else set()
     own = {
         parameter.name
         for base in operator.__mro__

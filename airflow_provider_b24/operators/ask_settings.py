@@ -19,23 +19,22 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_b24.asks.ask import Ask
-    from airflow_provider_b24.operators.ask import Bitrix24AskOperator
 
 
 @dataclass(frozen=True)
 class AskSettings:
     """What an ask operator was given.
 
-    :param operator: the operator, whose templated fields may not be rendered yet.
+    :param operator: the ask operator, whose templated fields may not be rendered yet.
     """
 
-    operator: Bitrix24AskOperator
+    operator: Any
 
     @classmethod
-    def of(cls, operator: Bitrix24AskOperator) -> AskSettings:
+    def of(cls, operator: Any) -> AskSettings:
         """Return the settings of an operator.
 
-        :param operator: the operator.
+        :param operator: the ask operator.
         """
         return cls(operator)
 
@@ -182,7 +181,7 @@ class AskSettings:
 
     def _check_rule(self) -> None:
         rule = self.rule
-        if self.operator.anonymous and isinstance(rule, Everybody) and rule.user_ids is not None:
+        if self.operator.anonymous is True and isinstance(rule, Everybody) and rule.user_ids is not None:
             raise Bitrix24ValidationError("rule", "can't name people: the poll is anonymous")
         voters = self.operator.voters
         needed = rule.people if isinstance(rule, Quorum) else rule.of if isinstance(rule, Majority) else 0
@@ -214,7 +213,7 @@ class AskSettings:
         if self.voters is not None and not self.voters:
             raise Bitrix24ValidationError("voters", "needs a user id")
         limited = self.operator.voters is not None or self.operator.triggering_user_ids is not None
-        if limited and self.operator.anonymous:
+        if limited and self.operator.anonymous is True:
             raise Bitrix24ValidationError(
                 "voters", "can't be told apart: the poll is anonymous, so nobody knows who voted"
             )

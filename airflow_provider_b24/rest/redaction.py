@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import traceback
 from urllib.parse import quote
@@ -11,6 +12,16 @@ from urllib.parse import quote
 _MIN_LENGTH = 5
 _MASK = "***"
 _MAX_TEXT_LENGTH = 300
+#: Escape sequences of terminals: colours and moves of the cursor; titles and links; all others.
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"
+    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"
+    r"|\x1b[ -/]*[0-~]"
+)
+#: C0 and C1, line and paragraph separators, and lone surrogates, which no log can be written with.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+#: They reverse the order in which a text is shown.
+_BIDI_CONTROLS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _URLLIB3 = ("connection", "connectionpool", "poolmanager", "response", "util", "util.retry")
 
 
@@ -72,8 +83,11 @@ class SecretRegistry(logging.Filter):
         return text
 
     def redact_and_truncate(self, text: str) -> str:
-        """Return the beginning of a text, redacted first: a secret at the cut would stay in part."""
-        return self.redact(text)[:_MAX_TEXT_LENGTH]
+        """Return the beginning of a text from outside: without secrets and without control characters.
+
+        A secret at the cut would stay in part, and one that control characters interrupt would stay whole.
+        """
+        return self.redact(without_controls(self.redact(text)))[:_MAX_TEXT_LENGTH]
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask a log record's message and traceback; the record itself is always kept."""
@@ -92,6 +106,14 @@ class SecretRegistry(logging.Filter):
 REGISTRY = SecretRegistry()
 
 
+def without_controls(text: str) -> str:
+    """Return a text that a log and a terminal show as one line, and as it is.
+
+    :param text: a text from outside; its control characters become spaces, its escape sequences nothing.
+    """
+    return _CONTROLS.sub(" ", _BIDI_CONTROLS.sub("", _ESCAPES.sub("", text)))
+
+
 def guard_loggers() -> None:
     """Redact urllib3's own log records, which hold the path of every URL."""
     for name in _URLLIB3:
@@ -101,7 +123,7 @@ def guard_loggers() -> None:
 
 def protect(*secrets: Secret | None) -> None:
     """Register secrets here and with Airflow's own masker."""
-    from airflow.providers.common.compat.sdk import mask_secret
+    from airflow_provider_b24.compat import mask_secret
 
     REGISTRY.add(*secrets)
     for secret in secrets:
