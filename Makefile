@@ -29,11 +29,10 @@ format: $(TEST)/.ready ## Format the code
 	$(TEST)/bin/ruff check --fix .
 	$(TEST)/bin/ruff format .
 
-versions: $(TEST)/.ready ## Run a DAG on older versions of Airflow
+versions: $(TEST)/.ready ## Install the package beside each supported Airflow and run DAGs there
 	$(TEST)/bin/python -m pip install $(PIP_QUIET) uv
-	for pair in 2.11.2:2026-04-01 3.0.6:2025-09-05 3.1.8:2026-04-01 3.2.2:2026-07-01; do \
-		UV=$(TEST)/bin/uv tests/versions/run $${pair%:*} $${pair#*:} || exit 1; \
-	done
+	rm -rf dist && $(TEST)/bin/python -m build --wheel --no-isolation --outdir dist >/dev/null
+	UV=$(CURDIR)/$(TEST)/bin/uv tests/versions/run_all dist/*.whl
 
 bench: $(BENCH)/.ready ## Run the benchmarks and print the tables
 	$(BENCH)/bin/python -m benchmarks

@@ -13,7 +13,8 @@ Bitrix24Error
     │   └── Bitrix24AuthTypeError       the method needs an OAuth application
     ├── Bitrix24AccessDeniedError       the user behind the connection may not do this
     │   ├── Bitrix24ScopeError          the webhook or application lacks a scope
-    │   └── Bitrix24ChatAccessError     the user may not write in this chat
+    │   ├── Bitrix24ChatAccessError     the user may not see this chat, or not write in it
+    │   └── Bitrix24PollAccessError     the user may not see this poll
     ├── Bitrix24NotFoundError
     │   ├── Bitrix24MethodNotFoundError
     │   ├── Bitrix24PollNotFoundError
@@ -25,7 +26,8 @@ Bitrix24Error
     │   └── Bitrix24OverloadError       blocked by hand; only Bitrix24's support lifts it
     ├── Bitrix24ServerError             the portal broke while it answered
     ├── Bitrix24PortalError             the portal is gone
-    │   └── Bitrix24PortalMovedError    the portal has another address now
+    │   ├── Bitrix24PortalMovedError    the portal has another address now
+    │   └── Bitrix24HttpsRequiredError  the portal takes no calls over plain http
     ├── Bitrix24BatchError              the batch, or a command's place in it, is refused
     │   └── Bitrix24BatchIncompleteError some commands failed; the others are done
     ├── Bitrix24PollError
@@ -286,9 +288,15 @@ class Bitrix24ScopeError(Bitrix24AccessDeniedError):
 
 
 class Bitrix24ChatAccessError(Bitrix24AccessDeniedError):
-    """The user behind the connection may not write in this chat."""
+    """The user behind the connection may not see this chat, or may not write in it."""
 
     advice = "Add the connection's user to the chat."
+
+
+class Bitrix24PollAccessError(Bitrix24AccessDeniedError):
+    """The user behind the connection may not see this poll."""
+
+    advice = "Add the connection's user to the chat that the poll is in, or use the connection of a member."
 
 
 class Bitrix24NotFoundError(Bitrix24ApiError):
@@ -382,6 +390,12 @@ class Bitrix24PortalMovedError(Bitrix24PortalError):
     def __init__(self, message: str = "", *, location: str | None = None, **fields: Any) -> None:
         super().__init__(message, **fields)
         self.location = location
+
+
+class Bitrix24HttpsRequiredError(Bitrix24PortalError):
+    """The portal takes no calls over plain http."""
+
+    advice = "Correct the connection's address: write the host, or the webhook's address, with https://."
 
 
 class Bitrix24BatchError(Bitrix24ApiError):

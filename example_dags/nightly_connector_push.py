@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Param, task
+from airflow.providers.common.compat.sdk import DAG, Param, task
 
 from airflow_provider_b24.operators.chats import Bitrix24SendMessageOperator
 from airflow_provider_b24.operators.open_lines import Bitrix24SendConnectorMessagesOperator

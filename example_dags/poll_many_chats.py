@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param, task
+from airflow.providers.common.compat.sdk import DAG, Param, task
 
 from airflow_provider_b24.operators.polls import Bitrix24SendPollOperator
 from airflow_provider_b24.sensors.polls import Bitrix24PollSensor
@@ -45,7 +45,7 @@ with DAG(
 ):
     ask = Bitrix24SendPollOperator.partial(
         task_id="ask",
-        question="How was your month? ({{ dag_run.run_after | ds }})",
+        question="How was your month? ({{ dag_run.run_after | default(dag_run.logical_date) | ds }})",
         answers=MOODS,
         anonymous=True,
     ).expand(chat_id=chats("{{ params.chat_ids }}"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param, task
+from airflow.providers.common.compat.sdk import DAG, Param, task
 
 from airflow_provider_b24.operators.polls import Bitrix24CastVoteOperator, Bitrix24SendPollOperator
 from airflow_provider_b24.sensors.polls import Bitrix24PollSensor
@@ -59,7 +59,7 @@ with DAG(
     ask = Bitrix24SendPollOperator(
         task_id="ask",
         chat_id="{{ params.chat_id }}",
-        question="Release tonight? ({{ dag_run.run_after | ds }})",
+        question="Release tonight? ({{ dag_run.run_after | default(dag_run.logical_date) | ds }})",
         answers=[GO, WAIT],
         allow_revote=True,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param, task
+from airflow.providers.common.compat.sdk import DAG, Param, task
 
 from airflow_provider_b24.operators.chats import Bitrix24SendMessageOperator
 from airflow_provider_b24.operators.polls import Bitrix24SendPollOperator
@@ -38,7 +38,7 @@ with DAG(
     ask = Bitrix24SendPollOperator(
         task_id="ask",
         chat_id="{{ params.chat_id }}",
-        question="Where do we meet this week? ({{ dag_run.run_after | ds }})",
+        question="Where do we meet this week? ({{ dag_run.run_after | default(dag_run.logical_date) | ds }})",
         answers=["Office", "Online", "Café"],
     )
     decided = Bitrix24PollSensor(

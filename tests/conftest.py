@@ -23,6 +23,11 @@ os.environ.update(
 )
 
 import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+# A busy machine is no reason to fail.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

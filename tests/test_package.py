@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import zipfile
-from email import message_from_string
+from email import message_from_bytes
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from packaging.requirements import Requirement
 
 import airflow_provider_b24
 
+if TYPE_CHECKING:
+    from email.message import Message
+
 ROOT = Path(airflow_provider_b24.__file__).parents[1]
 PACKAGE = ROOT / "airflow_provider_b24"
+
+#: What ``make versions`` installs and runs: Airflow, date, Python, arguments.
+MATRIX = [
+    line.split()
+    for line in Path(__file__)
+    .with_name("versions")
+    .joinpath("matrix")
+    .read_text(encoding="utf-8")
+    .splitlines()
+    if not line.startswith("#")
+]
 
 pytestmark = pytest.mark.skipif(not (ROOT / "pyproject.toml").exists(), reason="needs the source tree")
 
@@ -37,6 +54,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = run("-m", "build", "--wheel", "--no-isolation", "--outdir", out)
     assert built.returncode == 0, built.stdout + built.stderr
     return next(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return message_from_bytes(archive.read(name))
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +90,11 @@ def test_the_wheel_holds_schemas_typing_marker_and_html(names: set[str]) -> None
     }
 
 
-def test_the_wheel_has_the_expected_metadata(wheel: Path) -> None:
+def test_the_wheel_has_the_expected_metadata(wheel: Path, metadata: Message) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        text = archive.read(next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))).decode()
         points = archive.read(
             next(n for n in archive.namelist() if n.endswith(".dist-info/entry_points.txt"))
         ).decode()
-    metadata = message_from_string(text)
     required = {
         re.split(r"[^\w-]", line)[0] for line in metadata.get_all("Requires-Dist", []) if ";" not in line
     }
@@ -83,6 +105,53 @@ def test_the_wheel_has_the_expected_metadata(wheel: Path) -> None:
     assert metadata["License-Expression"] == "Apache-2.0"
     assert required == {"apache-airflow", "apache-airflow-providers-common-compat", "requests", "jsonschema"}
     assert "provider_info = airflow_provider_b24.get_provider_info:get_provider_info" in points
+
+
+def test_the_common_compat_floor_is_below_the_pins_of_every_airflow_with_compat_sdk(
+    metadata: Message,
+) -> None:
+    (needed,) = [line for line in metadata.get_all("Requires-Dist", []) if "common-compat" in line]
+
+    # The constraints of Airflow 3.1.8 pin the oldest one that has compat.sdk.
+    assert Requirement(needed).specifier.contains("1.14.0")
+
+
+def test_every_python_of_the_classifiers_is_tried_with_an_airflow(metadata: Message) -> None:
+    named = "\n".join(metadata.get_all("Classifier", []))
+
+    assert set(re.findall(r"Python :: (3\.\d+)", named)) == {python for _, _, python, *_ in MATRIX}
+
+
+def test_every_supported_airflow_and_the_lowest_dependencies_are_tried() -> None:
+    tried = {".".join(version.split(".")[:2]) for version, *_ in MATRIX}
+
+    assert tried == {"2.11", "3.0", "3.1", "3.2", "3.3", "lowest"}
+
+
+def test_the_package_index_shows_no_link_to_a_file(metadata: Message) -> None:
+    shown = str(metadata.get_payload())
+
+    assert "# Apache Airflow provider for Bitrix24" in shown
+    assert [link for link in re.findall(r"\]\(([^)]+)\)", shown) if not link.startswith("https://")] == []
+    assert all(url.split(", ")[1].startswith("https://") for url in metadata.get_all("Project-URL", []))
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        (None, "See docs/polls.md, Examples (`example_dags`), [a](https://a.example) and [b](#b)."),
+        (
+            "https://git.example/b24/",
+            "See [docs/polls.md](https://git.example/b24/blob/main/docs/polls.md), "
+            "[Examples](https://git.example/b24/blob/main/example_dags), [a](https://a.example) and [b](#b).",
+        ),
+    ],
+)
+def test_links_to_files_become_absolute_or_plain_names(source: str | None, shown: str) -> None:
+    for_index = runpy.run_path(str(ROOT / "hatch_build.py"))["for_index"]
+    text = "See [docs/polls.md](docs/polls.md), [Examples](example_dags), [a](https://a.example) and [b](#b)."
+
+    assert for_index(text, source) == shown
 
 
 def test_airflow_can_be_imported_with_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
@@ -142,8 +211,10 @@ def test_imports_run_down_only() -> None:
 
 PARSED = ("operators.polls", "operators.open_lines", "operators.chats", "operators.rest", "sensors.polls")
 MODULES = (*PARSED, "triggers.polls", "hooks.bitrix24", "notifications.bitrix24")
+#: What checks literals while a DAG is parsed is small: it needs no schema and no client.
 HEAVY = re.compile(
-    r"^(requests|urllib3|jsonschema|airflow_provider_b24\.(rest|polls|open_lines|chats|schemas|emulator))\b"
+    r"^(requests|urllib3|jsonschema|airflow_provider_b24\.(rest|open_lines|chats|schemas|emulator|"
+    r"polls\.(?!(rules|reference|wording)$)\w+))\b"
 )
 IMPORT = """
 import sys, importlib
@@ -156,12 +227,17 @@ for module in sys.argv[1:]:
 #: Airflow's own operators load jsonschema for their params.
 MAKE = """
 import sys, importlib
+LITERALS = {
+    "answers": ["a", "b"], "rule": {"quorum": 1}, "if_errors": "fail", "if_undelivered": "fail",
+    **dict.fromkeys(["multiple_choice", "anonymous", "allow_revote", "stop_at_end"], False),
+    **dict.fromkeys(["with_voters", "all_pages", "repeatable"], True),
+}
 for name in sys.argv[1:]:
     module = importlib.import_module("airflow_provider_b24." + name)
     for kind in list(vars(module).values()):
         if getattr(kind, "__module__", "") == module.__name__ and kind.__name__.startswith("Bitrix24"):
-            needed = set(kind.template_fields) - {"bitrix24_conn_id", "template_id"}
-            kind(task_id="t", **dict.fromkeys(needed, "1"))
+            fields = set(kind.template_fields) - {"bitrix24_conn_id", "template_id"}
+            kind(task_id="t", **{field: LITERALS.get(field, "1") for field in fields})
             print("made", kind.__name__)
 print(*sorted(sys.modules))
 """

@@ -165,13 +165,10 @@ def test_every_operator_parameter_is_documented(module: str, name: str) -> None:
 )
 def test_every_text_and_id_is_templated(module: str, name: str) -> None:
     operator = getattr(import_module(f"airflow_provider_b24.{module}"), name)
-    switches = {"multiple_choice", "anonymous", "allow_revote", "with_voters", "all_pages", "repeatable"}
-    switches |= {"if_undelivered", "if_errors", "deferrable", "poll_interval", "poke_interval"}
-    switches |= {"stop_at_end", "skip_on_timeout", "airflow_required_action", "announce", "notifiers"}
-    switches |= {"fail_on_reject", "ignore_downstream_trigger_rules", "options_mapping"}
+    switches = {"deferrable", "poll_interval", "poke_interval", "notifiers", "options_mapping"}
     switches |= {"response_timeout", "remind_every", "escalate_after"}
     # Approve and reject are its answers.
-    switches |= {"answers"} if name == "Bitrix24ApprovalOperator" else set()
+    switches |= {"answers", "multiple_choice"} if name == "Bitrix24ApprovalOperator" else set()
     own = {
         parameter.name
         for base in operator.__mro__

@@ -73,6 +73,26 @@ def test_the_batch_takes_four_requests_and_names_each_outcome(
     assert readme["done"].results[1][0]["ID"] == "1"
 
 
+@pytest.mark.parametrize(
+    "page", [*PAGES, *sorted((ROOT / "example_dags").glob("*.py"))], ids=lambda page: page.name
+)
+def test_documented_dags_import_airflow_as_every_version_has_it(page: Path) -> None:
+    modules = re.findall(
+        r"^\s*(?:from|import) (airflow\.[\w.]+)", page.read_text(encoding="utf-8"), re.MULTILINE
+    )
+
+    assert set(modules) <= {"airflow.providers.common.compat.sdk"}
+
+
+def test_what_users_of_airflow_3_0_install_is_what_is_tried() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"^\$ pip install \S+ apache-airflow==(.+) (\S+)$", text, re.MULTILINE)
+    matrix = (ROOT / "tests" / "versions" / "matrix").read_text(encoding="utf-8")
+    (tried,) = [line.split() for line in matrix.splitlines() if line.startswith("3.0")]
+
+    assert told == (tried[0], tried[-1])
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files_that_exist(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
@@ -96,7 +116,7 @@ def test_installing_comes_first_and_from_no_index() -> None:
 
 def test_the_wheels_name_is_the_one_that_the_commands_make(tmp_path: Path) -> None:
     commands = re.findall(r"^\$ (pip .*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    make, install = (command for command in commands if "dist" in command)
+    make, install, *_ = (command for command in commands if "dist" in command)
     options = [*make.removeprefix("pip ").removesuffix("dist .").split(), str(tmp_path), str(ROOT)]
     done = subprocess.run(
         [sys.executable, "-m", "pip", *options, "--no-build-isolation", "--quiet"],

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.chats.messages import read_history
-from airflow_provider_b24.chats.people import read_member_ids, read_own_id
+from airflow_provider_b24.chats.people import read_member_ids, read_own_id, read_people
 from airflow_provider_b24.chats.posting import ADD, post_once
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_chat_id, parse_id
@@ -120,9 +120,19 @@ class ChatsApi:
         """Return the user ids of a chat's members (``im.chat.user.list``).
 
         :param chat_id: the chat's number, or ``chatN``.
+        :raises Bitrix24ChatAccessError: when the connection's user does not see the chat.
         :raises Bitrix24ServerError: when the reply is not a list of user ids.
         """
         return read_member_ids(self._client, parse_chat_id(chat_id))
+
+    def people(self, chat_id: int | str) -> list[int]:
+        """Return the user ids of a chat's members who can vote: neither bots nor people who have left.
+
+        :param chat_id: the chat's number, or ``chatN``.
+        :raises Bitrix24ServerError: when a reply is not a list of users.
+        """
+        members = read_people(self._client, self.members(chat_id))
+        return [person.id for person in members if person.is_active]
 
     def find(self, title: str) -> list[Chat]:
         """Return the chats with exactly this title (``im.search.chat.list``); there may be several.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_provider_b24.exceptions import Bitrix24ChatAccessError
 from airflow_provider_b24.rest import php
 
 if TYPE_CHECKING:
@@ -45,11 +46,16 @@ def read_member_ids(client: Bitrix24Client, chat_id: int) -> list[int]:
 
     :param client: the connection's client.
     :param chat_id: the chat's number.
+    :raises Bitrix24ChatAccessError: when the connection's user does not see the chat.
     :raises Bitrix24ServerError: when the reply is not a list of user ids.
     """
     result = client.call(_MEMBERS, {"CHAT_ID": chat_id})
     with php.promised("a list of user ids", method=_MEMBERS, conn_id=client.conn_id):
-        return [php.as_id(value) for value in php.as_list(result)]
+        members = [php.as_id(value) for value in php.as_list(result)]
+    if not members:
+        # What the portal says of a chat that the user does not see, or that does not exist.
+        raise client.refusal(Bitrix24ChatAccessError, _MEMBERS, "the portal shows no members")
+    return members
 
 
 def read_people(client: Bitrix24Client, user_ids: Sequence[int]) -> list[Person]:

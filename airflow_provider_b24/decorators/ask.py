@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import (
     DecoratedOperator,
     context_merge,
-    determine_kwargs,
     task_decorator_factory,
 )
 
+from airflow_provider_b24.compat import determine_kwargs
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.operators.ask import Bitrix24AskOperator
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
 import time
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_b24.emulator.api.dispatch import Dispatcher
 from airflow_provider_b24.emulator.api.limits import Limits
 from airflow_provider_b24.emulator.http.connections import Connections
+from airflow_provider_b24.emulator.http.loopback import is_loopback
 from airflow_provider_b24.emulator.http.server import Server
 from airflow_provider_b24.emulator.state.faults import Faults
 from airflow_provider_b24.emulator.state.journal import Journal
@@ -166,7 +165,5 @@ def _require_loopback(host: str) -> None:
 
     :raises ValueError: it is not a loopback address.
     """
-    with contextlib.suppress(ValueError):
-        if host == "localhost" or ipaddress.ip_address(host).is_loopback:
-            return
-    raise ValueError(f"the emulator listens on loopback only, not on {host!r}")
+    if not is_loopback(host):
+        raise ValueError(f"the emulator listens on loopback only, not on {host!r}")

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import BaseNotifier
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.rendered import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,7 @@ class Bitrix24Notifier(BaseNotifier):
         """
         try:
             chats = Bitrix24Hook(self.bitrix24_conn_id).chats
-            posted = chats.send(message=self.message, chat_id=self.chat_id, user_id=self.user_id)
+            posted = chats.send(message=as_text(self.message), chat_id=self.chat_id, user_id=self.user_id)
         except Exception as error:  # noqa: BLE001
             # The task that a person waits for must not fail because nobody could be told of it.
             log.warning("The notification was not posted: %s: %s", type(error).__name__, error)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BranchMixIn, SkipMixin
+from airflow.providers.common.compat.sdk import AirflowSkipException
 
+from airflow_provider_b24.compat import BranchMixIn, SkipMixin
 from airflow_provider_b24.exceptions import Bitrix24PollTimeoutError, error_from_dict
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
-from airflow_provider_b24.operators.idempotency import is_retry, task_template_id
+from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
+from airflow_provider_b24.rendered import as_switch, check_literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +23,17 @@ if TYPE_CHECKING:
     from airflow_provider_b24.asks.ask import Ask
     from airflow_provider_b24.asks.ending import Ending
     from airflow_provider_b24.operators.ask_settings import AskSettings
+    from airflow_provider_b24.rendered import Templated
 
 _STATE_KEY = "bitrix24_ask"
+_SWITCHES = (
+    "skip_on_timeout",
+    "multiple_choice",
+    "anonymous",
+    "allow_revote",
+    "airflow_required_action",
+    "announce",
+)
 
 
 class Bitrix24AskOperator(Bitrix24BaseOperator):
@@ -50,18 +61,20 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
     :param response_timeout: seconds, a timedelta, or a moment with a time zone, after which the task takes
         ``defaults``, skips or fails. None waits for ever.
     :param defaults: the answer, or answers, that the deadline chooses (templated).
-    :param skip_on_timeout: skip the task at the deadline instead of failing it.
+    :param skip_on_timeout: skip the task at the deadline instead of failing it (templated).
     :param tie: what several leading answers mean: ``"fail"``, ``"first"`` of them, or an answer (templated).
-    :param multiple_choice: whether a person may choose several answers; then all leading answers are chosen.
-    :param anonymous: whether Bitrix24 keeps secret who voted for what.
-    :param allow_revote: whether people may change or recall their vote; then nothing ends early.
+    :param multiple_choice: whether a person may choose several answers; then all leading answers are chosen
+        (templated).
+    :param anonymous: whether Bitrix24 keeps secret who voted for what (templated).
+    :param allow_revote: whether people may change or recall their vote; then nothing ends early
+        (templated).
     :param remind_every: seconds, or a timedelta, between two reminders to those who have not voted.
     :param escalate_after: seconds, or a timedelta, after which ``escalate_to`` hear of an open question.
     :param escalate_to: chats (``"chat12"``) and user ids (templated).
     :param airflow_required_action: ask the same under Airflow's Required Actions (3.1 and later); the first
-        answer wins.
+        answer wins (templated).
     :param notifiers: called once the question is asked, as in Airflow's own operators.
-    :param announce: post the decision below the poll.
+    :param announce: post the decision below the poll (templated).
     :param poll_interval: seconds between two reads of the poll.
     :param bitrix24_conn_id: the Airflow connection (templated).
     :returns: ``{"chosen_options": [texts], "responded_by_user", "responded_at", "timedout", "decided_by",
@@ -85,9 +98,11 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         "defaults",
         "tie",
         "escalate_to",
+        *_SWITCHES,
     )
     operator_extra_links = POLL_LINKS
     template_fields_renderers: ClassVar[dict[str, str]] = {"answers": "json", "rule": "json"}
+    _switches: ClassVar[tuple[str, ...]] = _SWITCHES
 
     def __init__(
         self,
@@ -100,17 +115,17 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         triggering_user_ids: Any = None,
         response_timeout: timedelta | datetime | float | None = None,
         defaults: Any = None,
-        skip_on_timeout: bool = False,
+        skip_on_timeout: Templated[bool] = False,
         tie: Any = "fail",
-        multiple_choice: bool = False,
-        anonymous: bool = False,
-        allow_revote: bool = False,
+        multiple_choice: Templated[bool] = False,
+        anonymous: Templated[bool] = False,
+        allow_revote: Templated[bool] = False,
         remind_every: timedelta | float | None = None,
         escalate_after: timedelta | float | None = None,
         escalate_to: Any = None,
-        airflow_required_action: bool = False,
+        airflow_required_action: Templated[bool] = False,
         notifiers: Sequence[BaseNotifier] | BaseNotifier | None = None,
-        announce: bool = True,
+        announce: Templated[bool] = True,
         poll_interval: float = 10,
         **kwargs: Any,
     ) -> None:
@@ -123,25 +138,28 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         self.triggering_user_ids = triggering_user_ids
         self.response_timeout = response_timeout
         self.defaults = defaults
-        self.skip_on_timeout = skip_on_timeout
+        self.skip_on_timeout: Any = skip_on_timeout
         self.tie = tie
-        self.multiple_choice = multiple_choice
-        self.anonymous = anonymous
-        self.allow_revote = allow_revote
+        self.multiple_choice: Any = multiple_choice
+        self.anonymous: Any = anonymous
+        self.allow_revote: Any = allow_revote
         self.remind_every = remind_every
         self.escalate_after = escalate_after
         self.escalate_to = escalate_to
-        self.airflow_required_action = airflow_required_action
+        self.airflow_required_action: Any = airflow_required_action
         self.notifiers = notifiers
-        self.announce = announce
+        self.announce: Any = announce
         self.poll_interval = poll_interval
         self._ask: Ask | None = None
         self._settings().check_literals()
+        for switch in _SWITCHES:
+            check_literal(getattr(self, switch), as_switch, switch)
 
     def execute(self, context: Context) -> Any:
         """Ask, and wait in the triggerer."""
         from airflow_provider_b24.asks.ending import end_ask
 
+        self._read_switches()
         settings = self._settings()
         settings.check()
         self._ask = ask = self._send(context, settings)
@@ -167,6 +185,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         from airflow_provider_b24.asks.ending import end_ask, end_by_airflow
         from airflow_provider_b24.operators.required_action import is_answer_of_airflow
 
+        self._read_switches()
         self._ask = ask = self._recall(context)
         if is_answer_of_airflow(event):
             return self._finish(context, ask, end_by_airflow(self.hook, ask, event))
@@ -190,15 +209,20 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         return AskSettings.of(self)
 
     def _send(self, context: Context, settings: AskSettings) -> Ask:
-        sent = self.hook.polls.send(
+        sent = send_poll_once(
+            context,
+            lambda template_id, may_have_sent: self.hook.polls.send(
+                chat_id=self.chat_id,
+                question=settings.question,
+                answers=settings.answers,
+                multiple_choice=self.multiple_choice,
+                anonymous=self.anonymous,
+                allow_revote=self.allow_revote,
+                template_id=template_id,
+                may_have_sent=may_have_sent,
+            ),
+            portal=self.hook.settings.portal,
             chat_id=self.chat_id,
-            question=settings.question,
-            answers=settings.answers,
-            multiple_choice=self.multiple_choice,
-            anonymous=self.anonymous,
-            allow_revote=self.allow_revote,
-            template_id=task_template_id(context["ti"], portal=self.hook.settings.portal),
-            may_have_sent=is_retry(context),
         )
         asked_at = self._asked_at(context, sent)
         ask = settings.ask(
@@ -288,6 +312,11 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
             raise AirflowSkipException(ending.audit["reason"]) from ending.error
         raise ending.error
 
+    def _read_switches(self) -> None:
+        """Turn what templates have rendered into booleans."""
+        for switch in self._switches:
+            setattr(self, switch, as_switch(getattr(self, switch), switch))
+
     def _follow(self, context: Context, audit: dict[str, Any]) -> Any:  # noqa: ARG002
         """Return what the task returns; branching operators choose what follows."""
         return audit
@@ -302,17 +331,21 @@ class Bitrix24ApprovalOperator(Bitrix24AskOperator, SkipMixin):
     :param question: the question's text (templated).
     :param approve: the text of the answer that approves (templated).
     :param reject: the text of the answer that rejects (templated).
-    :param fail_on_reject: fail the task on a rejection instead of skipping what follows.
-    :param ignore_downstream_trigger_rules: skip all tasks downstream, whatever their trigger rules.
+    :param fail_on_reject: fail the task on a rejection instead of skipping what follows (templated).
+    :param ignore_downstream_trigger_rules: skip all tasks downstream, whatever their trigger rules
+        (templated).
     :returns: what :class:`Bitrix24AskOperator` returns.
     :raises Bitrix24PollDisapprovedError: on a rejection, with ``fail_on_reject``.
     """
 
     template_fields: Sequence[str] = (
-        *(name for name in Bitrix24AskOperator.template_fields if name != "answers"),
+        *(name for name in Bitrix24AskOperator.template_fields if name not in {"answers", "multiple_choice"}),
         "approve",
         "reject",
+        "fail_on_reject",
+        "ignore_downstream_trigger_rules",
     )
+    _switches = (*_SWITCHES, "fail_on_reject", "ignore_downstream_trigger_rules")
     inherits_from_skipmixin = True
 
     def __init__(
@@ -322,8 +355,8 @@ class Bitrix24ApprovalOperator(Bitrix24AskOperator, SkipMixin):
         question: Any,
         approve: Any = "Approve",
         reject: Any = "Reject",
-        fail_on_reject: bool = False,
-        ignore_downstream_trigger_rules: bool = False,
+        fail_on_reject: Templated[bool] = False,
+        ignore_downstream_trigger_rules: Templated[bool] = False,
         **kwargs: Any,
     ) -> None:
         for name in ("answers", "multiple_choice"):
@@ -332,8 +365,10 @@ class Bitrix24ApprovalOperator(Bitrix24AskOperator, SkipMixin):
         super().__init__(chat_id=chat_id, question=question, answers=[approve, reject], **kwargs)
         self.approve = approve
         self.reject = reject
-        self.fail_on_reject = fail_on_reject
-        self.ignore_downstream_trigger_rules = ignore_downstream_trigger_rules
+        self.fail_on_reject: Any = fail_on_reject
+        self.ignore_downstream_trigger_rules: Any = ignore_downstream_trigger_rules
+        check_literal(fail_on_reject, as_switch, "fail_on_reject")
+        check_literal(ignore_downstream_trigger_rules, as_switch, "ignore_downstream_trigger_rules")
 
     def execute(self, context: Context) -> Any:
         """Ask, and wait in the triggerer."""

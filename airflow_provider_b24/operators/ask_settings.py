@@ -181,7 +181,7 @@ class AskSettings:
 
     def _check_rule(self) -> None:
         rule = self.rule
-        if self.operator.anonymous and isinstance(rule, Everybody) and rule.user_ids is not None:
+        if self.operator.anonymous is True and isinstance(rule, Everybody) and rule.user_ids is not None:
             raise Bitrix24ValidationError("rule", "can't name people: the poll is anonymous")
         voters = self.operator.voters
         needed = rule.people if isinstance(rule, Quorum) else rule.of if isinstance(rule, Majority) else 0
@@ -213,7 +213,7 @@ class AskSettings:
         if self.voters is not None and not self.voters:
             raise Bitrix24ValidationError("voters", "needs a user id")
         limited = self.operator.voters is not None or self.operator.triggering_user_ids is not None
-        if limited and self.operator.anonymous:
+        if limited and self.operator.anonymous is True:
             raise Bitrix24ValidationError(
                 "voters", "can't be told apart: the poll is anonymous, so nobody knows who voted"
             )

@@ -8,20 +8,35 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.utils.mapped_texts import MappedTextsMixin
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.sdk.definitions.xcom_arg import PlainXComArg
+
+    from airflow_provider_b24.rendered import Templated
 
 
-class Bitrix24BaseOperator(BaseOperator):
+class Bitrix24BaseOperator(MappedTextsMixin, BaseOperator):
     """An operator with a connection to a portal.
+
+    Texts from XCom are never rendered as templates, also when ``expand_kwargs`` maps the task over them.
 
     :param bitrix24_conn_id: the Airflow connection (templated).
     """
 
-    def __init__(self, *, bitrix24_conn_id: str = Bitrix24Hook.default_conn_name, **kwargs: Any) -> None:
+    if TYPE_CHECKING:
+
+        @property
+        def output(self) -> PlainXComArg:
+            """What the task returns; Airflow's own annotation does not know ``output["key"]``."""
+
+    def __init__(
+        self, *, bitrix24_conn_id: Templated[str] = Bitrix24Hook.default_conn_name, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.bitrix24_conn_id = bitrix24_conn_id
+        # Fields are of type Any: they are rendered before the task runs.
+        self.bitrix24_conn_id: Any = bitrix24_conn_id
 
     @cached_property
     def hook(self) -> Bitrix24Hook:

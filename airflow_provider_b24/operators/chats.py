@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
+from airflow_provider_b24.rendered import as_text, check_literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_b24.rendered import Templated
 
 
 class Bitrix24SendMessageOperator(Bitrix24BaseOperator):
@@ -33,16 +37,20 @@ class Bitrix24SendMessageOperator(Bitrix24BaseOperator):
     def __init__(
         self,
         *,
-        message: str,
-        chat_id: int | str | None = None,
-        user_id: int | str | None = None,
+        message: Templated[str],
+        chat_id: Templated[int] | None = None,
+        user_id: Templated[int] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.message = message
-        self.chat_id = chat_id
-        self.user_id = user_id
+        self.message: Any = message
+        self.chat_id: Any = chat_id
+        self.user_id: Any = user_id
+        if chat_id is not None:
+            check_literal(chat_id, parse_chat_id)
+        if user_id is not None:
+            check_literal(user_id, parse_id, "user_id")
 
     def execute(self, context: Context) -> int:  # noqa: ARG002
         """Post the message and return its id."""
-        return self.hook.chats.send(message=self.message, chat_id=self.chat_id, user_id=self.user_id)
+        return self.hook.chats.send(message=as_text(self.message), chat_id=self.chat_id, user_id=self.user_id)

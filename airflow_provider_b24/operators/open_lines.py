@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
+from airflow_provider_b24.rendered import as_choice, as_text, as_texts, check_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_b24.open_lines.report import DeliveryReport
+    from airflow_provider_b24.rendered import Templated
 
 _IF_UNDELIVERED = ("fail", "report")
 
@@ -20,39 +23,47 @@ _IF_UNDELIVERED = ("fail", "report")
 class _ConnectorMessagesOperator(Bitrix24BaseOperator):
     """An operator on the messages of one connector on one open line."""
 
-    template_fields: Sequence[str] = ("bitrix24_conn_id", "connector", "line", "messages")
+    template_fields: Sequence[str] = (
+        "bitrix24_conn_id",
+        "connector",
+        "line",
+        "messages",
+        "if_undelivered",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json"}
 
     def __init__(
         self,
         *,
-        connector: str,
-        line: int | str,
-        messages: Any,
-        if_undelivered: str = "fail",
+        connector: Templated[str],
+        line: Templated[int],
+        messages: Templated[Sequence[Mapping[str, Any] | XComArg]],
+        if_undelivered: Templated[str] = "fail",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if if_undelivered not in _IF_UNDELIVERED:
-            raise ValueError(
-                f"if_undelivered must be one of {', '.join(_IF_UNDELIVERED)}, not {if_undelivered!r}"
-            )
-        self.connector = connector
-        self.line = line
-        self.messages = messages
-        self.if_undelivered = if_undelivered
+        self.connector: Any = connector
+        self.line: Any = line
+        self.messages: Any = messages
+        self.if_undelivered: Any = if_undelivered
+        check_literal(line, parse_id, "line")
+        check_literal(if_undelivered, as_choice, "if_undelivered", _IF_UNDELIVERED)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Call the open line and return the report."""
-        report = self._deliver()
+        if_undelivered = as_choice(self.if_undelivered, "if_undelivered", _IF_UNDELIVERED)
+        target = {"connector": as_text(self.connector), "line": self.line}
+        # A date is a number of its own.
+        report = self._deliver(**target, messages=as_texts(self.messages, but=("date",)))
         for item in report.items:
             if item.errors:
                 self.log.warning("Message %s: %s: %s", item.message_id, item.status, "; ".join(item.errors))
-        if self.if_undelivered == "fail" and report.accepted < len(report.items):
+        if if_undelivered == "fail" and report.accepted < len(report.items):
             self._fail(context, report)
         return report.to_dict()
 
     @abstractmethod
-    def _deliver(self) -> DeliveryReport:
+    def _deliver(self, **arguments: Any) -> DeliveryReport:
         """Send, change or delete the messages."""
 
     def _fail(self, context: Context, report: DeliveryReport) -> None:
@@ -80,7 +91,8 @@ class Bitrix24SendConnectorMessagesOperator(_ConnectorMessagesOperator):
     :param line: the open line's number (templated).
     :param messages: ``{"user": …, "message": …, "chat": …}`` each, as the method's page shows them
         (templated).
-    :param if_undelivered: ``fail`` the task when a message is not accepted, or ``report`` it only.
+    :param if_undelivered: ``fail`` the task when a message is not accepted, or ``report`` it only
+        (templated).
     :param bitrix24_conn_id: the Airflow connection (templated).
     :returns: ``{"accepted": int, "rejected": int, "unknown": int, "items": [{"message_id", "status",
         "errors", "chat_id", "session_id"}]}``; it is in XCom also when the task fails.
@@ -88,8 +100,8 @@ class Bitrix24SendConnectorMessagesOperator(_ConnectorMessagesOperator):
     :raises Bitrix24DeliveryError: when not all are accepted.
     """
 
-    def _deliver(self) -> DeliveryReport:
-        return self.hook.open_lines.send(connector=self.connector, line=self.line, messages=self.messages)
+    def _deliver(self, **arguments: Any) -> DeliveryReport:
+        return self.hook.open_lines.send(**arguments)
 
 
 class Bitrix24UpdateConnectorMessagesOperator(_ConnectorMessagesOperator):
@@ -102,13 +114,14 @@ class Bitrix24UpdateConnectorMessagesOperator(_ConnectorMessagesOperator):
     :param connector: the id under which the connector is registered (templated).
     :param line: the open line's number (templated).
     :param messages: as they were sent, with their new text or files (templated).
-    :param if_undelivered: ``fail`` the task when a change is not accepted, or ``report`` it only.
+    :param if_undelivered: ``fail`` the task when a change is not accepted, or ``report`` it only
+        (templated).
     :param bitrix24_conn_id: the Airflow connection (templated).
     :returns: the report, as the send operator gives it.
     """
 
-    def _deliver(self) -> DeliveryReport:
-        return self.hook.open_lines.update(connector=self.connector, line=self.line, messages=self.messages)
+    def _deliver(self, **arguments: Any) -> DeliveryReport:
+        return self.hook.open_lines.update(**arguments)
 
 
 class Bitrix24DeleteConnectorMessagesOperator(_ConnectorMessagesOperator):
@@ -120,13 +133,14 @@ class Bitrix24DeleteConnectorMessagesOperator(_ConnectorMessagesOperator):
     :param connector: the id under which the connector is registered (templated).
     :param line: the open line's number (templated).
     :param messages: the ids of user, message and chat are enough (templated).
-    :param if_undelivered: ``fail`` the task when a deletion is not accepted, or ``report`` it only.
+    :param if_undelivered: ``fail`` the task when a deletion is not accepted, or ``report`` it only
+        (templated).
     :param bitrix24_conn_id: the Airflow connection (templated).
     :returns: the report, as the send operator gives it.
     """
 
-    def _deliver(self) -> DeliveryReport:
-        return self.hook.open_lines.delete(connector=self.connector, line=self.line, messages=self.messages)
+    def _deliver(self, **arguments: Any) -> DeliveryReport:
+        return self.hook.open_lines.delete(**arguments)
 
 
 class Bitrix24SendCrmChatMessageOperator(Bitrix24BaseOperator):
@@ -159,19 +173,23 @@ class Bitrix24SendCrmChatMessageOperator(Bitrix24BaseOperator):
     def __init__(
         self,
         *,
-        entity_type: str,
-        entity_id: int | str,
-        user_id: int | str,
-        message: str,
-        chat_id: int | str | None = None,
+        entity_type: Templated[str],
+        entity_id: Templated[int],
+        user_id: Templated[int],
+        message: Templated[str],
+        chat_id: Templated[int] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.entity_type = entity_type
-        self.entity_id = entity_id
-        self.user_id = user_id
-        self.message = message
-        self.chat_id = chat_id
+        super().__init__(**{"multiple_outputs": True, **kwargs})
+        self.entity_type: Any = entity_type
+        self.entity_id: Any = entity_id
+        self.user_id: Any = user_id
+        self.message: Any = message
+        self.chat_id: Any = chat_id
+        check_literal(entity_id, parse_id, "entity_id")
+        check_literal(user_id, parse_id, "user_id")
+        if chat_id is not None:
+            check_literal(chat_id, parse_chat_id)
 
     def execute(self, context: Context) -> dict[str, int]:  # noqa: ARG002
         """Post the message and return where it is."""
@@ -179,6 +197,6 @@ class Bitrix24SendCrmChatMessageOperator(Bitrix24BaseOperator):
             entity_type=self.entity_type,
             entity_id=self.entity_id,
             user_id=self.user_id,
-            message=self.message,
+            message=as_text(self.message),
             chat_id=self.chat_id,
         )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_b24.exceptions import Bitrix24Error
+from airflow_provider_b24.ids import parse_chat_id
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
-from airflow_provider_b24.operators.idempotency import is_retry, task_template_id
+from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
+from airflow_provider_b24.polls.reference import parse_reference
+from airflow_provider_b24.polls.wording import check_answers, check_question
+from airflow_provider_b24.rendered import as_switch, as_text, as_texts, check_literal, literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,13 +19,16 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from airflow_provider_b24.rendered import Templated
 
 
 class Bitrix24SendPollOperator(Bitrix24BaseOperator):
     """Send a poll to a chat, once however often the task is retried.
 
     All tries of a task instance share one template id, by which the portal recognises the poll.
-    Clearing the task sends another poll.
+    Clearing the task sends another poll, unless no try has returned the poll that may be in the chat: then
+    it returns that one. For this Airflow 3.3 keeps the id in the task state store; on older versions
+    clearing always sends another poll.
 
     Method: ``vote.Integration.Im.send``
     (https://apidocs.bitrix24.com/api-reference/vote/vote.integration.im.send.html).
@@ -29,55 +36,82 @@ class Bitrix24SendPollOperator(Bitrix24BaseOperator):
     :param chat_id: the chat's number, or ``chatN`` (templated).
     :param question: the question's text (templated).
     :param answers: two to ten different texts (templated).
-    :param multiple_choice: whether a person may choose several answers.
-    :param anonymous: whether Bitrix24 keeps secret who voted for what.
-    :param allow_revote: whether people may change or recall their vote.
+    :param multiple_choice: whether a person may choose several answers (templated).
+    :param anonymous: whether Bitrix24 keeps secret who voted for what (templated).
+    :param allow_revote: whether people may change or recall their vote (templated).
     :param template_id: a lower-case UUIDv4 of your own instead of the task's (templated).
     :param bitrix24_conn_id: the Airflow connection (templated).
     :returns: ``{"message_id": int, "vote_id": int, "chat_id": int}``; any poll parameter takes it.
     :raises Bitrix24ValidationError: when the poll is not usable; nothing is sent.
     """
 
-    template_fields: Sequence[str] = ("bitrix24_conn_id", "chat_id", "question", "answers", "template_id")
+    template_fields: Sequence[str] = (
+        "bitrix24_conn_id",
+        "chat_id",
+        "question",
+        "answers",
+        "multiple_choice",
+        "anonymous",
+        "allow_revote",
+        "template_id",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"answers": "json"}
     operator_extra_links = POLL_LINKS
 
     def __init__(
         self,
         *,
-        chat_id: int | str,
-        question: str,
-        answers: Sequence[str],
-        multiple_choice: bool = False,
-        anonymous: bool = False,
-        allow_revote: bool = False,
-        template_id: str | None = None,
+        chat_id: Templated[int],
+        question: Templated[str],
+        answers: Templated[Sequence[Templated[str]]],
+        multiple_choice: Templated[bool] = False,
+        anonymous: Templated[bool] = False,
+        allow_revote: Templated[bool] = False,
+        template_id: Templated[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.chat_id = chat_id
-        self.question = question
-        self.answers = answers
-        self.multiple_choice = multiple_choice
-        self.anonymous = anonymous
-        self.allow_revote = allow_revote
-        self.template_id = template_id
+        # Each key is an XCom of its own, so that output["message_id"] names the poll.
+        super().__init__(**{"multiple_outputs": True, **kwargs})
+        self.chat_id: Any = chat_id
+        self.question: Any = question
+        self.answers: Any = answers
+        self.multiple_choice: Any = multiple_choice
+        self.anonymous: Any = anonymous
+        self.allow_revote: Any = allow_revote
+        self.template_id: Any = template_id
+        self._check_literals()
+
+    def _check_literals(self) -> None:
+        check_literal(self.chat_id, parse_chat_id)
+        check_literal(as_text(self.question), check_question)
+        check_literal(as_texts(self.answers), check_answers)
+        for switch in ("multiple_choice", "anonymous", "allow_revote"):
+            check_literal(getattr(self, switch), as_switch, switch)
 
     def execute(self, context: Context) -> dict[str, int]:
         """Send the poll and return where it is."""
-        own = task_template_id(context["ti"], portal=self.hook.settings.portal)
-        sent = self.hook.polls.send(
+        sent = send_poll_once(
+            context,
+            self._send,
+            portal=self.hook.settings.portal,
             chat_id=self.chat_id,
-            question=self.question,
-            answers=self.answers,
-            multiple_choice=self.multiple_choice,
-            anonymous=self.anonymous,
-            allow_revote=self.allow_revote,
-            template_id=self.template_id or own,
-            may_have_sent=bool(self.template_id) or is_retry(context),
+            template_id=self.template_id,
         )
         self.log.info("Poll is message %d in chat %d", sent["message_id"], sent["chat_id"])
         self._push_links(context, sent)
         return sent
+
+    def _send(self, template_id: str, may_have_sent: bool) -> dict[str, int]:
+        return self.hook.polls.send(
+            chat_id=self.chat_id,
+            question=as_text(self.question),
+            answers=as_texts(self.answers),
+            multiple_choice=as_switch(self.multiple_choice, "multiple_choice"),
+            anonymous=as_switch(self.anonymous, "anonymous"),
+            allow_revote=as_switch(self.allow_revote, "allow_revote"),
+            template_id=template_id,
+            may_have_sent=may_have_sent,
+        )
 
     def _push_links(self, context: Context, sent: dict[str, int]) -> None:
         portal = self.hook.settings.portal
@@ -103,10 +137,12 @@ class _PollOperator(Bitrix24BaseOperator):
     """An operator on one poll that exists."""
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "poll")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"poll": "json"}
 
     def __init__(self, *, poll: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.poll = poll
+        check_literal(poll, parse_reference)
 
 
 class Bitrix24CastVoteOperator(_PollOperator):
@@ -128,6 +164,7 @@ class Bitrix24CastVoteOperator(_PollOperator):
     """
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "answers")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"poll": "json", "answers": "json"}
 
     def __init__(self, *, answers: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -135,7 +172,9 @@ class Bitrix24CastVoteOperator(_PollOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Vote and return the poll."""
-        voted = self.hook.polls.vote(self.poll, answers=self.answers, may_have_voted=is_retry(context))
+        voted = self.hook.polls.vote(
+            self.poll, answers=literal(self.answers), may_have_voted=is_retry(context)
+        )
         return voted.to_dict()
 
 
@@ -196,19 +235,23 @@ class Bitrix24GetPollResultsOperator(_PollOperator):
 
     :param poll: any way to name a poll (templated).
     :param with_voters: add ``voted_by`` to each answer: ``[{"id", "name", "image",
-        "work_position"}]``, always empty in an anonymous poll.
+        "work_position"}]``, always empty in an anonymous poll (templated).
     :param bitrix24_conn_id: the Airflow connection (templated).
     :returns: the poll as ``Poll.to_dict()`` gives it.
     """
 
-    def __init__(self, *, with_voters: bool = False, **kwargs: Any) -> None:
+    template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "with_voters")
+
+    def __init__(self, *, with_voters: Templated[bool] = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.with_voters = with_voters
+        self.with_voters: Any = with_voters
+        check_literal(with_voters, as_switch, "with_voters")
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Return the results."""
+        with_voters = as_switch(self.with_voters, "with_voters")
         results = self.hook.polls.get(self.poll).to_dict()
-        if self.with_voters:
+        if with_voters:
             voters = self.hook.polls.voters(self.poll)
             for question in results["questions"]:
                 for answer in question["answers"]:
@@ -231,13 +274,14 @@ class Bitrix24DownloadPollReportOperator(_PollOperator):
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "path")
 
-    def __init__(self, *, path: str, **kwargs: Any) -> None:
+    def __init__(self, *, path: Templated[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.path = path
+        self.path: Any = path
 
     def execute(self, context: Context) -> str:  # noqa: ARG002
         """Save the report and return its path."""
         from airflow_provider_b24.utils.files import write_file
 
-        write_file(self.path, self.hook.polls.report(self.poll))
-        return self.path
+        path: str = self.path
+        write_file(path, self.hook.polls.report(self.poll))
+        return path

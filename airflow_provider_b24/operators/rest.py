@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
+from airflow_provider_b24.rendered import as_choice, as_switch, check_literal, literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
+
+    from airflow_provider_b24.rendered import Templated
+
+_IF_ERRORS = ("fail", "report")
 
 
 class Bitrix24CallOperator(Bitrix24BaseOperator):
@@ -18,36 +23,47 @@ class Bitrix24CallOperator(Bitrix24BaseOperator):
     :param method: the method's name as Bitrix24 documents it, for example ``crm.deal.get``
         (templated).
     :param parameters: its parameters; ``params`` is Airflow's own word for the DAG's (templated).
-    :param all_pages: read a list method to its end and return all its items.
+    :param all_pages: read a list method to its end and return all its items (templated).
     :param repeatable: whether the call is idempotent, so that it may be sent again after an attempt whose
         outcome is unknown; None looks the method up. Without that a lost reply fails the task, and Airflow
-        does not retry it.
+        does not retry it (templated).
     :param bitrix24_conn_id: the Airflow connection (templated).
     :returns: the reply's ``result``, or the list of all items.
     """
 
-    template_fields: Sequence[str] = ("bitrix24_conn_id", "method", "parameters")
+    template_fields: Sequence[str] = (
+        "bitrix24_conn_id",
+        "method",
+        "parameters",
+        "all_pages",
+        "repeatable",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"parameters": "json"}
 
     def __init__(
         self,
         *,
-        method: str,
-        parameters: Mapping[str, Any] | None = None,
-        all_pages: bool = False,
-        repeatable: bool | None = None,
+        method: Templated[str],
+        parameters: Templated[Mapping[str, Any]] | None = None,
+        all_pages: Templated[bool] = False,
+        repeatable: Templated[bool] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.method = method
-        self.parameters = parameters
-        self.all_pages = all_pages
-        self.repeatable = repeatable
+        self.method: Any = method
+        self.parameters: Any = parameters
+        self.all_pages: Any = all_pages
+        self.repeatable: Any = repeatable
+        check_literal(all_pages, as_switch, "all_pages")
+        check_literal(repeatable, _as_repeatable)
 
     def execute(self, context: Context) -> Any:  # noqa: ARG002
         """Call the method and return its result."""
-        if self.all_pages:
-            return list(self.hook.iterate(self.method, self.parameters))
-        return self.hook.call(self.method, self.parameters, repeatable=self.repeatable)
+        parameters = literal(self.parameters)
+        repeatable = _as_repeatable(self.repeatable)
+        if as_switch(self.all_pages, "all_pages"):
+            return list(self.hook.iterate(self.method, parameters))
+        return self.hook.call(self.method, parameters, repeatable=repeatable)
 
 
 class Bitrix24BatchOperator(Bitrix24BaseOperator):
@@ -56,39 +72,44 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
     :param commands: a key of your own to ``[method, params]``, or to a method without parameters
         (templated).
     :param if_errors: ``fail`` the task when a command fails, without a retry, which would run the
-        others again; or ``report`` it only.
+        others again; or ``report`` it only (templated).
     :param bitrix24_conn_id: the Airflow connection (templated).
     :returns: ``{"results": {key: result}, "errors": {key: {"type", "code", "description", …}}}``;
         it is in XCom also when the task fails.
     :raises Bitrix24BatchIncompleteError: when a command fails.
     """
 
-    template_fields: Sequence[str] = ("bitrix24_conn_id", "commands")
+    template_fields: Sequence[str] = ("bitrix24_conn_id", "commands", "if_errors")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"commands": "json"}
 
     def __init__(
         self,
         *,
-        commands: Mapping[str, Sequence[Any] | str],
-        if_errors: str = "fail",
+        commands: Templated[Mapping[str, Sequence[Any] | str | XComArg]],
+        if_errors: Templated[str] = "fail",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if if_errors not in {"fail", "report"}:
-            raise ValueError(f"if_errors must be 'fail' or 'report', not {if_errors!r}")
-        self.commands = commands
-        self.if_errors = if_errors
+        self.commands: Any = commands
+        self.if_errors: Any = if_errors
+        check_literal(if_errors, as_choice, "if_errors", _IF_ERRORS)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the commands and return their results and errors."""
         from airflow_provider_b24.exceptions import Bitrix24BatchIncompleteError
 
-        done = self.hook.call_batch(self.commands)
+        if_errors = as_choice(self.if_errors, "if_errors", _IF_ERRORS)
+        done = self.hook.call_batch(literal(self.commands))
         errors = {str(key): error.to_dict() for key, error in done.errors.items()}
         outcome = {"results": {str(key): result for key, result in done.results.items()}, "errors": errors}
-        if errors and self.if_errors == "fail":
+        if errors and if_errors == "fail":
             keep_result(context, outcome)
             first = next(iter(done.errors.values()))
             raise Bitrix24BatchIncompleteError(
                 f"{len(errors)} of {len(done)} commands failed; all answers are in XCom. The first: {first}"
             )
         return outcome
+
+
+def _as_repeatable(value: Any) -> bool | None:
+    return None if value is None or value == "None" else as_switch(value, "repeatable")

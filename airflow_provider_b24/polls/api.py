@@ -164,7 +164,7 @@ class PollsApi:
         if attach := find_attach(self._client, _RECALL, response.result):
             return parse_attach(self._client, _RECALL, attach, reference)
         refusal = self._client.refusal(Bitrix24PollError, _RECALL, "the portal kept the vote")
-        refusal.attempts = response.attempts
+        refusal.attempts, refusal.may_have_executed = response.attempts, response.may_have_executed
         return self._after_refused_recall(reference, refusal)
 
     def stop(self, poll: Any) -> Poll:
@@ -232,7 +232,7 @@ class PollsApi:
         refusal = self._client.refusal(
             Bitrix24BallotRejectedError, _VOTE, "the portal took none of the answers"
         )
-        refusal.attempts = response.attempts
+        refusal.attempts, refusal.may_have_executed = response.attempts, response.may_have_executed
         return self._after_refused_vote(reference, ballot, refusal)
 
     def _after_refused_vote(
@@ -240,7 +240,7 @@ class PollsApi:
     ) -> Poll:
         """Return the poll if an attempt whose reply was lost has cast the ballot, else say why not."""
         current = self.get(reference)
-        if (error.attempts or 1) > 1 and same_choice(current, ballot):
+        if error.may_have_executed and same_choice(current, ballot):
             return current
         self._refuse_vote(current)
         raise error
@@ -248,7 +248,7 @@ class PollsApi:
     def _after_refused_recall(self, reference: PollReference, error: Bitrix24Error) -> Poll:
         """Return the poll if an attempt whose reply was lost has recalled the vote, else say why not."""
         current = self.get(reference)
-        if (error.attempts or 1) > 1 and not current.is_voted:
+        if error.may_have_executed and not current.is_voted:
             return current
         if current.is_finished:
             raise self._client.refusal(Bitrix24PollFinishedError, _RECALL, "the poll is stopped")
@@ -270,6 +270,7 @@ class PollsApi:
         try:
             self._client.call(method, reference.params())
         except Bitrix24AccessDeniedError as error:
-            error.advice = _AUTHOR_ONLY
+            if type(error) is Bitrix24AccessDeniedError:
+                error.advice = _AUTHOR_ONLY
             raise
         return self.get(reference)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.rendered import as_text
 from airflow_provider_b24.schemas.validate import check
 
 if TYPE_CHECKING:
@@ -96,8 +97,13 @@ def _find_answer(question: Question, name: Any, path: str) -> Answer:
 
 
 def _named(rows: Sequence[_Row], name: Any) -> list[_Row]:
-    # A text comes before an id, so that an answer "2026" can be named.
-    return [row for row in rows if _is_text(row.text, name)] or [row for row in rows if _is_id(row.id, name)]
+    # A text comes before an id, so that an answer "2026" can be named. A number is an id first: only native
+    # rendering makes a number of an answer's text.
+    return (
+        [row for row in rows if _is_text(row.text, name)]
+        or [row for row in rows if _is_id(row.id, name)]
+        or [row for row in rows if _is_text(row.text, as_text(name))]
+    )
 
 
 def _ids_of(rows: Sequence[Question] | Sequence[Answer]) -> str:

@@ -95,7 +95,7 @@ class VoteCounter:
         return Count(counted, self._decide(counted, rule, electorate), electorate, voters)
 
     def _members(self) -> Everybody:
-        members = set(self._chats.members(self._chat_id or 0))
+        members = set(self._chats.people(self._chat_id or 0))
         if self._account_id is not None:
             members.discard(self._account_id())
         return Everybody(tuple(sorted(members)))

@@ -67,22 +67,28 @@ class PollSending:
         try:
             return self._send_once(params, repeated=repeated)
         except Bitrix24Error as error:
-            if known is None and (error.outcome is Outcome.UNKNOWN or error.may_have_executed):
+            if not _may_have_sent(error):
+                raise
+            if known is None:
                 raise self._outcome_unknown(error, template) from error
+            error.advice = f"{error.advice} {_advice(template)}".lstrip()
             raise
 
     def _send_once(self, params: dict[str, Any], *, repeated: bool) -> dict[str, int]:
         response, repeated = self._send_after_duplicate(params, repeated=repeated)
         sent = self._sent(response, params["chatId"])
         if repeated:
-            try:
-                # A repeated send names the first message but a vote that is attached to nothing.
-                sent["vote_id"] = self._read_vote_id(sent)
-            except Bitrix24Error as error:
-                # The poll is sent; only its vote id is not known.
-                error.may_have_executed = True
-                raise
+            # A repeated send names the first message but a vote that is attached to nothing.
+            sent["vote_id"] = self._read_back(sent)
         return sent
+
+    def _read_back(self, sent: dict[str, int]) -> int:
+        try:
+            return self._read_vote_id(sent)
+        except Bitrix24Error as error:
+            # The poll is in the chat, whatever becomes of reading it.
+            error.may_have_executed = True
+            raise
 
     def _send_after_duplicate(self, params: dict[str, Any], *, repeated: bool) -> tuple[Response, bool]:
         """Send; while an earlier copy may be in flight, a refusal is a reason to wait and retry.
@@ -90,23 +96,27 @@ class PollSending:
         :returns: the response, and whether the poll may have been sent before.
         """
         pauses = list(_IN_FLIGHT_BACKOFF)
+        in_doubt = False
         while True:
             try:
                 response = self._client.request(_METHOD, params)
             except Bitrix24PollError as error:
-                repeated = repeated or (error.attempts or 1) > 1
+                in_doubt = in_doubt or error.may_have_executed
+                repeated = repeated or in_doubt
                 if not repeated:
                     raise
                 if not pauses:
                     error.outcome, error.advice = Outcome.UNKNOWN, _STILL_IN_FLIGHT
+                    error.may_have_executed = True
                     raise
                 self._sleep(pauses.pop(0))
             except Bitrix24Error as error:
-                # The earlier copy may be in flight, whatever became of this one.
-                error.may_have_executed |= len(pauses) < len(_IN_FLIGHT_BACKOFF)
+                # A send that was not executed says nothing of an earlier one with the same template id.
+                in_doubt = in_doubt or (repeated and error.outcome is not Outcome.NOT_EXECUTED)
+                error.may_have_executed = error.may_have_executed or in_doubt
                 raise
             else:
-                return response, repeated or response.attempts > 1
+                return response, repeated or response.may_have_executed
 
     def _sent(self, response: Response, chat: int) -> dict[str, int]:
         with promised("a message id and a vote id", method=_METHOD, conn_id=self._client.conn_id):
@@ -116,12 +126,21 @@ class PollSending:
 
     def _outcome_unknown(self, error: Bitrix24Error, template_id: str) -> Bitrix24OutcomeUnknownError:
         """Return the error for a poll that a repeat would duplicate, since it takes another template id."""
+        reason = f"{_STILL_IN_FLIGHT} " if error.advice == _STILL_IN_FLIGHT else ""
         return self._client.outcome_unknown(
             _METHOD,
             error.description or "",
             code=error.code,
             status=error.status,
             attempts=error.attempts,
-            advice=f"Look whether the poll is in the chat, or send it with template_id={template_id!r}: "
-            "the portal then returns the poll that exists.",
+            may_have_executed=True,
+            advice=f"{reason}Look whether the poll is in the chat. {_advice(template_id)}",
         )
+
+
+def _advice(template_id: str) -> str:
+    return f"A send with template_id={template_id!r} returns the poll if it exists."
+
+
+def _may_have_sent(error: Bitrix24Error) -> bool:
+    return error.may_have_executed or error.outcome is Outcome.UNKNOWN

@@ -43,7 +43,8 @@ class ErrorCode:
     :param executed: whether the portal executed the call, whatever the status; None: the status decides.
     :param without_status: the same inside a batch, where a command has no status.
     :param retry: how a retry is made.
-    :param method: the method, in lower case, for which this row holds; empty: all others.
+    :param method: the method, in lower case, for which this row holds; ``name.*`` is all methods whose
+        name starts so; empty: all others.
     """
 
     code: str
@@ -78,7 +79,7 @@ ERROR_CODES = (
     ErrorCode("insufficient_scope", e.Bitrix24ScopeError),
     ErrorCode("403", e.Bitrix24AccessDeniedError),
     ErrorCode("510", e.Bitrix24AccessDeniedError),
-    ErrorCode("attach_read_access_denied", e.Bitrix24AccessDeniedError),
+    ErrorCode("attach_read_access_denied", e.Bitrix24PollAccessError),
     ErrorCode("canceled", e.Bitrix24ChatAccessError),
     # What is not there
     ErrorCode("error_method_not_found", e.Bitrix24MethodNotFoundError),
@@ -90,7 +91,7 @@ ERROR_CODES = (
     # Parameters
     ErrorCode("100", e.Bitrix24ArgumentError),
     ErrorCode("error_argument", e.Bitrix24ArgumentError),
-    ErrorCode("invalid_request", e.Bitrix24ArgumentError),
+    ErrorCode("invalid_request", e.Bitrix24ArgumentError, method="oauth/token"),
     ErrorCode("missing_required_param", e.Bitrix24ArgumentError),
     ErrorCode("params_error", e.Bitrix24ArgumentError),
     ErrorCode("user_id_empty", e.Bitrix24ArgumentError),
@@ -113,6 +114,8 @@ ERROR_CODES = (
     ErrorCode("error_unexpected_answer", e.Bitrix24ServerError, without_status=Outcome.UNKNOWN),
     ErrorCode("error_core", e.Bitrix24ServerError, without_status=Outcome.UNKNOWN),
     ErrorCode("portal_deleted", e.Bitrix24PortalError),
+    # "Https required", and nothing else.
+    ErrorCode("invalid_request", e.Bitrix24HttpsRequiredError),
     # Batches
     ErrorCode("error_batch_length_exceeded", e.Bitrix24BatchError),
     ErrorCode("error_batch_method_not_allowed", e.Bitrix24BatchError),
@@ -121,6 +124,7 @@ ERROR_CODES = (
     ErrorCode("message_id_error", e.Bitrix24MessageError),
     ErrorCode("cant_edit_message", e.Bitrix24MessageError),
     ErrorCode("attach_error", e.Bitrix24MessageError),
+    ErrorCode("access_error", e.Bitrix24ChatAccessError, method="im.message.add"),
     ErrorCode("im_not_installed", e.Bitrix24MessageError),
     # Open lines
     ErrorCode("not_active_line", e.Bitrix24LineNotActiveError),
@@ -152,6 +156,8 @@ ERROR_CODES = (
     ErrorCode("400", e.Bitrix24PollRejectedError, method="vote.integration.im.send"),
     ErrorCode("403", e.Bitrix24PollRejectedError, method="vote.integration.im.send"),
     ErrorCode("400", e.Bitrix24BallotRejectedError, method="vote.attachedvote.vote"),
+    # "Attach read access denied", which has no code of its own in the source.
+    ErrorCode("0", e.Bitrix24PollAccessError, method="vote.attachedvote.*"),
     # "The poll is inactive", as documented and as the source has it.
     ErrorCode("403", e.Bitrix24PollFinishedError, method="vote.attachedvote.vote"),
     ErrorCode("510", e.Bitrix24PollFinishedError, method="vote.attachedvote.vote"),
@@ -173,7 +179,9 @@ def find(code: str, *, method: str = "") -> ErrorCode | None:
     :param code: the code as the portal wrote it.
     :param method: the method that answered; some codes mean another thing for some methods.
     """
-    return _ROWS.get((method.lower(), code.lower())) or _ROWS.get(("", code.lower()))
+    name = method.lower()
+    names = (name, f"{name.rpartition('.')[0]}.*", "")
+    return next((row for name in names if (row := _ROWS.get((name, code.lower())))), None)
 
 
 def retry_kind(code: str) -> RetryKind:

@@ -54,6 +54,7 @@ class OAuthServer:
     """
 
     def __init__(self, *, application: Application, transport: Transport, conn_id: str) -> None:
+        self.address = application.oauth_server
         self._application = application
         self._transport = transport
         self._conn_id = conn_id
@@ -70,7 +71,7 @@ class OAuthServer:
             return self.refusal(failure.code, failure.description, status=failure.status, advice=_APPLICATION)
         why = REGISTRY.redact_and_truncate(": ".join(filter(None, (failure.code, failure.description))))
         return Bitrix24NoAnswerError(
-            f"The OAuth server {self._application.oauth_server} gave no usable answer: {why}",
+            f"The OAuth server {self.address} gave no usable answer: {why}",
             method=_METHOD,
             status=failure.status,
             outcome=Outcome.NOT_EXECUTED,
@@ -102,7 +103,7 @@ class OAuthServer:
     def _moved(self, failure: Failure) -> Bitrix24ConfigurationError:
         where = REGISTRY.redact_and_truncate(failure.location or "another address")
         return Bitrix24ConfigurationError(
-            f"The OAuth server {self._application.oauth_server} redirects to {where}",
+            f"The OAuth server {self.address} redirects to {where}",
             field="extra.oauth_server",
             method=_METHOD,
             status=failure.status,
@@ -120,7 +121,7 @@ class OAuthServer:
         }
         return HttpRequest(
             # In the body, not in the address, where proxies and servers would log it.
-            Secret(f"{self._application.oauth_server}/oauth/token/"),
+            Secret(f"{self.address}/oauth/token/"),
             urlencode(form).encode(),
             # Used once an hour: the server would have closed a kept connection.
             headers={"Connection": Secret("close")},

@@ -101,7 +101,7 @@ def guard_loggers() -> None:
 
 def protect(*secrets: Secret | None) -> None:
     """Register secrets here and with Airflow's own masker."""
-    from airflow.providers.common.compat.sdk import mask_secret
+    from airflow_provider_b24.compat import mask_secret
 
     REGISTRY.add(*secrets)
     for secret in secrets:

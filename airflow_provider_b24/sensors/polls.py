@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
@@ -18,20 +18,25 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_b24.exceptions import Bitrix24Error, error_from_dict
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
-from airflow_provider_b24.ids import positive_number
+from airflow_provider_b24.ids import parse_chat_id, positive_number
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
-from airflow_provider_b24.rendered import literal
+from airflow_provider_b24.polls.reference import parse_reference
+from airflow_provider_b24.polls.rules import parse_rule
+from airflow_provider_b24.rendered import as_switch, check_literal, literal
+from airflow_provider_b24.utils.mapped_texts import MappedTextsMixin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.common.compat.sdk import Context
+    from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
     from airflow_provider_b24.polls.poll import Poll
+    from airflow_provider_b24.rendered import Templated
     from airflow_provider_b24.triggers.poll_watcher.payloads import PollEvent
 
 
-class Bitrix24PollSensor(BaseSensorOperator):
+class Bitrix24PollSensor(MappedTextsMixin, BaseSensorOperator):
     """Wait until a rule decides a poll, and return the poll.
 
     Deferrable, poke and reschedule mode all read it once at the start. A portal that is down, slow or
@@ -52,7 +57,7 @@ class Bitrix24PollSensor(BaseSensorOperator):
     :param chat_id: the poll's chat, which the rule ``"everybody"`` needs; None takes it from the send
         operator's output (templated).
     :param stop_at_end: stop the poll when it is decided, at the timeout, and when a person ends the task in
-        Airflow (3.3 and later while it is deferred). Only the poll's author may.
+        Airflow (3.3 and later while it is deferred). Only the poll's author may (templated).
     :param deferrable: wait in the triggerer instead of on a worker; default: Airflow's
         ``[operators] default_deferrable``.
     :param bitrix24_conn_id: the Airflow connection (templated).
@@ -62,8 +67,15 @@ class Bitrix24PollSensor(BaseSensorOperator):
     :raises Bitrix24PollUndecidedError: when the poll is stopped before the rule is met.
     """
 
-    template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "rule", "chat_id")
+    template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "rule", "chat_id", "stop_at_end")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"poll": "json", "rule": "json"}
     operator_extra_links = POLL_LINKS
+
+    if TYPE_CHECKING:
+
+        @property
+        def output(self) -> PlainXComArg:
+            """What the task returns; Airflow's own annotation does not know ``output["key"]``."""
 
     def __init__(
         self,
@@ -73,19 +85,24 @@ class Bitrix24PollSensor(BaseSensorOperator):
         poll_interval: float = 10,
         poke_interval: timedelta | float | None = None,
         chat_id: Any = None,
-        stop_at_end: bool = False,
+        stop_at_end: Templated[bool] = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        bitrix24_conn_id: str = Bitrix24Hook.default_conn_name,
+        bitrix24_conn_id: Templated[str] = Bitrix24Hook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(poke_interval=poll_interval if poke_interval is None else poke_interval, **kwargs)
         self.poll = poll
         self.rule = rule
         self.chat_id = chat_id
-        self.stop_at_end = stop_at_end
+        self.stop_at_end: Any = stop_at_end
         self.deferrable = deferrable
-        self.bitrix24_conn_id = bitrix24_conn_id
+        self.bitrix24_conn_id: Any = bitrix24_conn_id
         self._has_links = False
+        check_literal(poll, parse_reference)
+        check_literal(rule, parse_rule)
+        check_literal(stop_at_end, as_switch, "stop_at_end")
+        if chat_id is not None:
+            check_literal(chat_id, parse_chat_id)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Read the poll once.
@@ -98,7 +115,7 @@ class Bitrix24PollSensor(BaseSensorOperator):
         try:
             links = partial(self._push_links, context, hook)
             poll = read_if_decided(hook, self.poll, self.rule, chat_id=self.chat_id, on_read=links)
-            if poll is not None and self.stop_at_end:
+            if poll is not None and self._stops:
                 poll = hook.polls.stop(self.poll)
         except Bitrix24Error as error:
             if not error.transient:
@@ -112,6 +129,7 @@ class Bitrix24PollSensor(BaseSensorOperator):
 
         :param context: Airflow's context.
         """
+        as_switch(self.stop_at_end, "stop_at_end")
         try:
             return self._read_and_defer(context) if self.deferrable else super().execute(context)
         except (Bitrix24Error, AirflowSensorTimeout) as error:
@@ -131,7 +149,7 @@ class Bitrix24PollSensor(BaseSensorOperator):
         if event["status"] == "success":
             # The first read may have failed.
             push_links(context, poll_url=event["poll"].get("result_url", ""))
-            stopped = Bitrix24Hook(self.bitrix24_conn_id).polls.stop(self.poll) if self.stop_at_end else None
+            stopped = Bitrix24Hook(self.bitrix24_conn_id).polls.stop(self.poll) if self._stops else None
             return event["poll"] if stopped is None else stopped.to_dict()
         if event["status"] == "error":
             raise error_from_dict(event["error"])
@@ -144,8 +162,12 @@ class Bitrix24PollSensor(BaseSensorOperator):
         """Stop the poll when the worker's process is told to end, on request."""
         self._stop()
 
+    @property
+    def _stops(self) -> bool:
+        return as_switch(self.stop_at_end, "stop_at_end")
+
     def _stop(self) -> None:
-        if self.stop_at_end:
+        if self._stops:
             from airflow_provider_b24.asks.closing import stop_quietly
 
             stop_quietly(self.bitrix24_conn_id, self.poll)
@@ -168,8 +190,6 @@ class Bitrix24PollSensor(BaseSensorOperator):
         return first.xcom_value
 
     def _defer(self, deadline: float) -> None:
-        from airflow_provider_b24.polls.reference import parse_reference
-        from airflow_provider_b24.polls.rules import parse_rule
         from airflow_provider_b24.triggers.polls import Bitrix24PollTrigger
 
         self.defer(
@@ -180,7 +200,7 @@ class Bitrix24PollSensor(BaseSensorOperator):
                 poll_interval=float(self.poke_interval),
                 deadline=deadline,
                 chat_id=self._chat(),
-                stop_at_end=self.stop_at_end,
+                stop_at_end=self._stops,
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=max(deadline - time.time(), 0.0)),

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_b24.chats.api import Chat, ChatsApi
 from airflow_provider_b24.exceptions import (
-    Bitrix24AccessDeniedError,
+    Bitrix24ChatAccessError,
     Bitrix24OutcomeUnknownError,
     Bitrix24ValidationError,
 )
@@ -60,10 +60,13 @@ def test_a_send_that_was_not_executed_is_retried(portal: Emulator, chats: ChatsA
 
 def test_a_chat_without_the_user_is_denied(portal: Emulator, chats: ChatsApi) -> None:
     chat = portal.add_chat("Board", members=[2])
-    with pytest.raises(Bitrix24AccessDeniedError):
+    with pytest.raises(Bitrix24ChatAccessError, match="Add the connection's user to the chat") as caught:
         chats.send(chat_id=chat, message="Hello")
-    with pytest.raises(Bitrix24AccessDeniedError):
+    assert caught.value.code == "ACCESS_ERROR"
+    with pytest.raises(Bitrix24ChatAccessError, match="Add the connection's user to the chat"):
         chats.members(chat)
+    with pytest.raises(Bitrix24ChatAccessError):
+        chats.members(999_999)
 
 
 @pytest.mark.parametrize("result", [None, [], True, 0, ""])

@@ -172,7 +172,7 @@ def test_the_oauth_server_follows_from_the_portals_region(
     extra = {"refresh_token": "refresh-me"}
     hook = connect(monkeypatch, host=host, login="local.1.a", password="s3cret", extra=extra)
 
-    assert hook._credentials._application.oauth_server == server  # type: ignore[attr-defined]
+    assert hook._credentials._server.address == server  # type: ignore[attr-defined]
 
 
 def test_the_field_behaviour_for_older_airflow_matches_the_metadata() -> None:

@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import Connection
 from airflow_provider_b24 import exceptions
 from airflow_provider_b24.hooks import connection as code
 from airflow_provider_b24.hooks.connection import read_connection
-from airflow_provider_b24.rest.auth import _SECOND_ZONES
+from airflow_provider_b24.rest.oauth_server import _SECOND_ZONES
 from airflow_provider_b24.rest.rate_limit import PLANS
 from tests.support.snippets import run_snippets
 
@@ -100,4 +100,4 @@ def test_plans_zones_and_timeouts_on_the_page_equal_the_code() -> None:
     assert zones is not None
     assert set(re.findall(r"\b[a-z]{2}\b", zones[1].replace(" and ", " "))) == set(_SECOND_ZONES)
     assert f"| {code._READ_SECONDS:.0f} |" in PAGE
-    assert f"connecting may take {code._CONNECT_SECONDS:.0f} of them" in PAGE
+    assert f"connecting ({code._CONNECT_SECONDS:.0f} of them for one address)" in PAGE

@@ -131,9 +131,9 @@ def test_a_sensor_that_is_told_the_chat_links_to_it(
 
 
 def test_the_scheduler_keeps_the_names_of_the_links() -> None:
-    dag = send_and_wait("kept", 1)
-    for task in DagSerialization.from_dict(DagSerialization.to_dict(dag)).tasks:
-        assert set(task.operator_extra_link_dict) == {"Poll results", "Bitrix24 chat"}
+    stored = DagSerialization.to_dict(send_and_wait("kept", 1))["dag"]["tasks"]
+    keys = {link.name: link.xcom_key for link in (Bitrix24PollResultsLink(), Bitrix24ChatLink())}
+    assert [task["__var"]["_operator_extra_links"] for task in stored] == [keys, keys]
 
 
 def test_links_are_pushed_only_where_there_is_a_task_and_an_address() -> None:

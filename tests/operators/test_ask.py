@@ -16,7 +16,7 @@ from airflow_provider_b24.operators.ask import (
     Bitrix24AskBranchOperator,
     Bitrix24AskOperator,
 )
-from tests.support.dag_runs import instance, xcom
+from tests.support.dag_runs import clear_and_run, instance, xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -378,6 +378,19 @@ def test_a_retry_after_a_lost_reply_asks_once(crowd: Crowd, run_dag: Callable[..
 
     assert xcom(run, "ask")["chosen_options"] == ["Yes"]
     assert len(crowd.portal.polls()) == 1
+
+
+def test_a_clear_after_a_lost_reply_asks_once(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
+    crowd.portal.faults.add("drop_after", method="vote.Integration.Im.send", times=4)
+    dag = ask_dag(crowd)
+    run = run_dag(dag)
+    assert states(run)["ask"] == "failed"
+
+    crowd.vote(0, "Yes")
+    assert clear_and_run(dag, run, "ask").state == "success"
+
+    assert xcom(run, "ask")["chosen_options"] == ["Yes"]
+    assert is_closed(crowd)
 
 
 def test_a_retry_after_a_failure_at_the_end_takes_the_same_answer_and_announces_once(

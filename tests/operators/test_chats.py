@@ -10,7 +10,7 @@ from airflow.sdk import DAG, task
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.operators.chats import Bitrix24SendMessageOperator
-from tests.support.dag_runs import instance, xcom
+from tests.support.dag_runs import instance, set_rendered, xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,8 @@ def test_a_lost_reply_fails_the_task_without_a_retry(portal: Emulator, run_dag: 
 def test_bad_input_is_refused_and_nothing_is_sent(
     portal: Emulator, options: dict[str, Any], path: str
 ) -> None:
-    operator = Bitrix24SendMessageOperator(task_id="say", **{"chat_id": 1, "message": "Hi", **options})
+    operator = Bitrix24SendMessageOperator(task_id="say", chat_id=1, message="Hi")
+    set_rendered(operator, options)
 
     with pytest.raises(Bitrix24ValidationError) as refusal:
         operator.execute({})

@@ -20,7 +20,7 @@ from airflow_provider_b24.operators.open_lines import (
     Bitrix24UpdateConnectorMessagesOperator,
 )
 from airflow_provider_b24.rest.retry import RetryPolicy
-from tests.support.dag_runs import instance, xcom
+from tests.support.dag_runs import instance, set_rendered, xcom
 from tests.support.oauth_failures import break_oauth_server
 
 if TYPE_CHECKING:
@@ -227,8 +227,9 @@ def test_a_webhook_is_refused_with_the_advice_to_use_an_application(
 def test_bad_input_is_refused_and_nothing_is_sent(
     portal: Emulator, application: str, operator: Any, options: dict[str, Any], path: str
 ) -> None:
-    given = {"connector": CONNECTOR, "line": 1, "messages": [message(1)], **options}
+    given = {"connector": CONNECTOR, "line": 1, "messages": [message(1)]}
     task = operator(task_id="push", bitrix24_conn_id=application, **given)
+    set_rendered(task, options)
 
     with pytest.raises(Bitrix24ValidationError) as refusal:
         task.execute({})
@@ -239,7 +240,7 @@ def test_bad_input_is_refused_and_nothing_is_sent(
 @pytest.mark.parametrize("operator", OPERATORS)
 @pytest.mark.parametrize("word", ["ignore", "", None])
 def test_an_unknown_if_undelivered_is_refused_when_the_dag_is_parsed(operator: Any, word: Any) -> None:
-    with pytest.raises(ValueError, match="fail, report"):
+    with pytest.raises(Bitrix24ValidationError, match=r"^if_undelivered: must be one of fail, report"):
         operator(task_id="push", connector=CONNECTOR, line=1, messages=[], if_undelivered=word)
 
 

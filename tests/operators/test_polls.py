@@ -20,7 +20,7 @@ from airflow_provider_b24.operators.polls import (
     Bitrix24SendPollOperator,
     Bitrix24StopPollOperator,
 )
-from tests.support.dag_runs import clear_and_run, instance, xcom
+from tests.support.dag_runs import clear_and_run, instance, set_rendered, xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
+SEND = "vote.Integration.Im.send"
 POLL = {"question": "Deploy?", "answers": ["Yes", "No"]}
 
 
@@ -92,7 +93,8 @@ def test_a_poll_is_sent_and_its_ids_are_in_xcom(
 def test_bad_input_fails_the_task_and_nothing_is_sent(
     portal: Emulator, chat_id: int, options: dict[str, Any], path: str
 ) -> None:
-    task = Bitrix24SendPollOperator(task_id="send", **{"chat_id": chat_id, **POLL, **options})
+    task = Bitrix24SendPollOperator(task_id="send", chat_id=chat_id, **POLL)
+    set_rendered(task, options)
 
     with pytest.raises(Bitrix24ValidationError) as refusal:
         task.execute(fake_context())
@@ -128,6 +130,41 @@ def test_a_cleared_task_sends_a_new_poll(portal: Emulator, chat_id: int, run_dag
     assert len(polls_in(portal, chat_id)) == 3
     assert polls_in(portal, chat_id)[0] == first
     assert polls_in(portal, chat_id)[-1] == xcom(run, "send")["message_id"]
+
+
+def test_a_cleared_task_that_lost_its_poll_finds_it(
+    portal: Emulator, chat_id: int, run_dag: Callable[..., Any]
+) -> None:
+    portal.faults.add("drop_after", method=SEND, times=8)
+    dag = send_dag("send_lost_cleared", chat_id, retries=1)
+    run = run_dag(dag)
+    (message_id,) = polls_in(portal, chat_id)
+    assert instance(run, "send").state == "failed"
+
+    found = clear_and_run(dag, run, "send")
+
+    assert found.state == "success"
+    assert polls_in(portal, chat_id) == [message_id]
+    assert xcom(run, "send")["message_id"] == message_id
+    assert xcom(run, "send")["vote_id"] == portal.poll(message_id).vote_id
+    # The poll is returned now, so that the next clear is for another one.
+    assert clear_and_run(dag, run, "send").state == "success"
+    assert len(polls_in(portal, chat_id)) == 2
+
+
+def test_a_mapped_task_that_lost_its_poll_finds_its_own(
+    portal: Emulator, run_dag: Callable[..., Any]
+) -> None:
+    chats = [portal.add_chat(f"Team {number}") for number in range(2)]
+    portal.faults.add("drop_after", method=SEND, times=8)
+    with DAG("send_lost_mapped", schedule=None) as dag:
+        Bitrix24SendPollOperator.partial(task_id="send", **POLL).expand(chat_id=chats)
+    run = run_dag(dag)
+    assert [instance(run, "send", index).state for index in range(2)] == ["failed", "failed"]
+
+    for index, chat in enumerate(chats):
+        assert clear_and_run(dag, run, "send", index).state == "success"
+        assert polls_in(portal, chat) == [xcom(run, "send", index)["message_id"]]
 
 
 def test_another_run_sends_another_poll(portal: Emulator, chat_id: int, run_dag: Callable[..., Any]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG, task
 
-from airflow_provider_b24.exceptions import Bitrix24BatchIncompleteError
+from airflow_provider_b24.exceptions import Bitrix24BatchIncompleteError, Bitrix24ValidationError
 from airflow_provider_b24.operators.rest import Bitrix24BatchOperator, Bitrix24CallOperator
 from tests.support.dag_runs import instance, xcom
 
@@ -225,5 +225,5 @@ def test_the_batch_error_counts_the_failures_and_xcom_has_the_results(portal: Em
 
 @pytest.mark.parametrize("if_errors", ["ignore", "", None])
 def test_an_unknown_if_errors_is_refused_when_the_dag_is_parsed(if_errors: Any) -> None:
-    with pytest.raises(ValueError, match="'fail' or 'report'"):
+    with pytest.raises(Bitrix24ValidationError, match=r"^if_errors: must be one of fail, report"):
         Bitrix24BatchOperator(task_id="batch", commands={}, if_errors=if_errors)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_b24.polls.counting import VoteCounter
 from airflow_provider_b24.polls.electorate import Electorate, count_votes, who_counted
+from airflow_provider_b24.polls.reference import parse_reference
 from airflow_provider_b24.polls.rules import Everybody
-from airflow_provider_b24.polls.verdict import votes_of
+from airflow_provider_b24.polls.verdict import Decided, votes_of
 
 from .test_rules import poll_of
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.emulator import Emulator
+    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 
 SETTINGS = settings(max_examples=100, deadline=None)
 cast_votes = st.lists(
@@ -55,3 +63,22 @@ def test_a_rule_that_names_people_narrows_who_counts() -> None:
     assert narrowed.allowed == {2, 3}
     assert narrowed.size == 1
     assert [narrowed.counts(person) for person in (1, 2, 3, 4)] == [False, False, True, False]
+
+
+def test_everybody_means_neither_bots_nor_people_who_have_left(portal: Emulator, hook: Bitrix24Hook) -> None:
+    ann, bot, gone = (portal.add_user(name) for name in ("Ann", "Robot", "Gone"))
+    portal.portal.people.get(bot).bot = True  # type: ignore[union-attr]
+    portal.portal.people.get(gone).active = False  # type: ignore[union-attr]
+    chat = portal.add_chat("Team", members=[1, ann, bot, gone])
+    sent = hook.polls.send(chat_id=chat, question="Q?", answers=["Yes", "No"])
+    portal.vote(sent["message_id"], user_id=ann, answers=["Yes"])
+    counter = VoteCounter(
+        polls=hook.polls,
+        chats=hook.chats,
+        rule=Everybody(),
+        chat_id=chat,
+        account_id=lambda: hook.account_id,
+    )
+
+    verdict = counter.count(parse_reference(sent), hook.polls.get(sent)).verdict
+    assert isinstance(verdict, Decided)

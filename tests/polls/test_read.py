@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_b24.emulator.state.texts import TEXTS
 from airflow_provider_b24.exceptions import (
     Bitrix24AccessDeniedError,
     Bitrix24Error,
     Bitrix24NoAnswerError,
     Bitrix24OperatingLimitError,
+    Bitrix24PollAccessError,
     Bitrix24PollNotFoundError,
 )
 from airflow_provider_b24.polls.api import PollsApi
+from airflow_provider_b24.polls.decision import get_if_decided
 from airflow_provider_b24.polls.poll import Poll
 from tests.support.clients import client_of
 
@@ -140,7 +143,7 @@ def test_a_signed_id_reads_a_poll_in_a_chat_of_others(
     assert list(polls.voters(name).values()) == [[], []]
     assert b"Deploy?" in polls.report(name)
     for action in (polls.stop, polls.recall, lambda poll: polls.vote(poll, answers="Yes")):
-        with pytest.raises(Bitrix24AccessDeniedError):
+        with pytest.raises(Bitrix24PollAccessError):
             action(name)
 
 
@@ -165,14 +168,54 @@ def test_a_deleted_poll_is_not_found(
         getattr(polls, action)(message)
 
 
-@pytest.mark.parametrize("action", ["get", "voters", "report"])
-def test_a_hidden_poll_is_denied(
-    portal: Emulator, polls: PollsApi, ask: Callable[..., int], action: str
+ACTIONS: dict[str, Callable[[PollsApi, int], object]] = {
+    "get": lambda polls, message: polls.get(message),
+    "get_many": lambda polls, message: _first(polls.get_many([message])),
+    "voters": lambda polls, message: polls.voters(message),
+    "report": lambda polls, message: polls.report(message),
+    "vote": lambda polls, message: polls.vote(message, answers="Yes"),
+    "recall": lambda polls, message: polls.recall(message),
+    "stop": lambda polls, message: polls.stop(message),
+    "resume": lambda polls, message: polls.resume(message),
+    "wait": lambda polls, message: get_if_decided(polls, message, "first_vote"),
+}
+
+
+def _first(found: list[Poll | Bitrix24Error]) -> Poll:
+    if isinstance(found[0], Bitrix24Error):
+        raise found[0]
+    return found[0]
+
+
+@pytest.mark.parametrize("code", ["ATTACH_READ_ACCESS_DENIED", "0", 0])
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_hidden_poll_is_denied_with_advice_whatever_its_code(
+    *,
+    portal: Emulator,
+    polls: PollsApi,
+    ask: Callable[..., int],
+    action: str,
+    code: str | int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    portal.quirks.read_denied_code = code
+    portal.quirks.language = "ru"
+    monkeypatch.setitem(TEXTS, "attach.read_denied", ("Denied", "Доступ запрещён"))
     message = ask()
     hide(portal, message)
-    with pytest.raises(Bitrix24AccessDeniedError):
-        getattr(polls, action)(message)
+    with pytest.raises(Bitrix24PollAccessError, match="user to the chat") as caught:
+        ACTIONS[action](polls, message)
+    assert isinstance(caught.value, Bitrix24AccessDeniedError)
+    assert caught.value.code == str(code)
+
+
+def test_a_stop_by_another_member_is_denied_and_names_the_author(
+    portal: Emulator, ask: Callable[..., int], as_bob: Callable[[], PollsApi]
+) -> None:
+    message = ask()
+    with pytest.raises(Bitrix24AccessDeniedError, match="Only the user who sent the poll") as caught:
+        as_bob().stop(message)
+    assert not isinstance(caught.value, Bitrix24PollAccessError)
 
 
 # Many
@@ -216,7 +259,7 @@ def test_a_deleted_or_hidden_poll_is_its_own_error_and_no_others(
         Poll,
         Bitrix24PollNotFoundError,
         Poll,
-        Bitrix24AccessDeniedError,
+        Bitrix24PollAccessError,
         Poll,
         Bitrix24PollNotFoundError,
         Bitrix24PollNotFoundError,

@@ -216,6 +216,72 @@ def test_a_refusal_of_a_poll_that_was_never_sent_before_is_final(portal: Emulato
     assert portal.requests.count(SEND) == 1
 
 
+def refuse_for_now(portal: Emulator) -> None:
+    """Answer the first request with an error that says that nothing was executed."""
+    portal.faults.add("status_503_limit", method=SEND)
+
+
+def test_a_refusal_after_an_attempt_that_was_not_executed_is_final(portal: Emulator, chat: int) -> None:
+    refuse_for_now(portal)
+    portal.portal.uuids.claim(TEMPLATE)
+    naps: list[float] = []
+    with pytest.raises(Bitrix24PollRejectedError) as caught:
+        send(PollsApi(client_of(portal), sleep=naps.append), chat, template_id=TEMPLATE, may_have_sent=False)
+    assert naps == []
+    assert caught.value.attempts == 2
+    assert caught.value.outcome is Outcome.REFUSED
+
+
+def test_a_poll_that_was_sent_after_an_attempt_that_was_not_executed_is_not_read_back(
+    portal: Emulator, polls: PollsApi, chat: int
+) -> None:
+    refuse_for_now(portal)
+    one_poll_is_there(portal, chat, send(polls, chat))
+    assert portal.requests.count("vote.AttachedVote.get") == 0
+
+
+@pytest.mark.parametrize("template_id", [None, TEMPLATE])
+def test_a_portal_that_is_still_busy_with_a_crashed_send_is_named_with_the_template_id(
+    portal: Emulator, chat: int, template_id: str | None
+) -> None:
+    portal.faults.add("hold", method=SEND, seconds=0.0, abandon=True)
+    portal.faults.add("drop_after", method=SEND)
+    naps: list[float] = []
+    with pytest.raises(Bitrix24Error) as caught:
+        send(PollsApi(client_of(portal, timeout=0.2), sleep=naps.append), chat, template_id=template_id)
+    assert 20 < sum(naps) < 60
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert caught.value.may_have_executed
+    assert "an hour" in str(caught.value)
+    used = portal.requests[-1].params["templateId"]
+    assert f"template_id={used!r}" in str(caught.value)
+
+
+def test_a_limit_after_a_lost_attempt_and_a_refusal_is_not_called_safe_to_repeat(
+    portal: Emulator, chat: int
+) -> None:
+    portal.faults.add("hold", method=SEND, seconds=0.0, abandon=True)
+
+    def limit(_: float) -> None:
+        portal.faults.add("status_503_limit", method=SEND, times=None)
+
+    polls = PollsApi(client_of(portal, timeout=0.2), sleep=limit)
+    with pytest.raises(Bitrix24OutcomeUnknownError, match="template_id="):
+        send(polls, chat)
+
+
+def test_a_refusal_after_a_lost_attempt_is_not_called_safe_to_repeat(
+    portal: Emulator, polls: PollsApi, chat: int
+) -> None:
+    portal.faults.add("drop_after", method=SEND)
+    client = client_of(portal)
+    client._caller._sleep = lambda _: portal.chat(chat).members.remove(1)
+    with pytest.raises(Bitrix24OutcomeUnknownError, match="template_id=") as caught:
+        send(PollsApi(client), chat)
+    assert caught.value.may_have_executed
+    assert len(portal.polls()) == 1
+
+
 # Without a template id of the caller's own the send can't be repeated
 
 

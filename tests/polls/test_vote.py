@@ -405,6 +405,27 @@ def test_a_lost_recall_in_a_poll_that_is_stopped_meanwhile_is_done(
     assert PollsApi(client).recall(message).voters == 0
 
 
+def test_a_recall_in_a_stopped_poll_is_refused_also_after_an_attempt_that_was_not_executed(
+    either_portal: Emulator, polls: PollsApi, ask: Callable[..., int]
+) -> None:
+    message = ask(allow_revote=True)
+    stop_and_wait(either_portal, message)
+    either_portal.faults.add("status_503_limit", method=RECALL)
+    with pytest.raises(Bitrix24PollFinishedError):
+        polls.recall(message)
+
+
+def test_a_vote_that_was_cast_elsewhere_is_not_taken_for_an_attempt_that_was_not_executed(
+    either_portal: Emulator, ask: Callable[..., int]
+) -> None:
+    message = ask()
+    either_portal.faults.add("status_503_limit", method=VOTE)
+    client = client_of(either_portal)
+    client._caller._sleep = lambda _: either_portal.vote(message, user_id=1, answers=["Yes"])
+    with pytest.raises(Bitrix24AlreadyVotedError):
+        PollsApi(client).vote(message, answers=["Yes"])
+
+
 def test_a_recall_in_a_missing_poll_is_not_found(polls: PollsApi) -> None:
     with pytest.raises(Bitrix24PollNotFoundError):
         polls.recall(999_999)

@@ -12,6 +12,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24AccessDeniedError,
     Bitrix24AuthError,
     Bitrix24Error,
+    Bitrix24HttpsRequiredError,
     Bitrix24LimitError,
     Bitrix24MethodNotFoundError,
     Bitrix24NoAnswerError,
@@ -185,6 +186,15 @@ def test_a_refusal_is_raised_at_once_with_the_portals_code_and_description(
     assert (error.method, error.conn_id, error.attempts) == ("no.such.method", "test_portal", 1)
     assert error.outcome is Outcome.REFUSED
     assert time.sleeps == []
+
+
+def test_a_portal_that_takes_https_only_points_at_the_connection_s_address(
+    client: Bitrix24Client, portal: Emulator
+) -> None:
+    portal.quirks.https_required = True
+    with pytest.raises(Bitrix24HttpsRequiredError, match="connection's address") as caught:
+        client.call("user.current")
+    assert caught.value.code == "INVALID_REQUEST"
 
 
 def test_the_parameter_that_the_portal_names_is_in_the_error(

@@ -11,7 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from airflow_provider_b24.exceptions import Bitrix24AuthError
-from airflow_provider_b24.rest.auth import Application, OAuthCredentials, WebhookCredentials
+from airflow_provider_b24.rest.auth import OAuthCredentials, WebhookCredentials
+from airflow_provider_b24.rest.oauth_server import Application
 from airflow_provider_b24.rest.rate_limit import PLANS, HostBucket
 from airflow_provider_b24.rest.redaction import REGISTRY, Secret, SecretRegistry, guard_loggers
 from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair

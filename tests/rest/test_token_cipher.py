@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_b24.rest.redaction import Secret
@@ -14,6 +14,7 @@ def cipher(secret: str = "client-secret-1", context: str = "my_portal") -> Token
     return TokenCipher(client_secret=Secret(secret), context=context)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.text(), st.text(st.characters(codec="utf-8")))
 def test_a_text_is_read_with_the_same_secret_and_context(text: str, secret: str, context: str) -> None:
     assert cipher(secret, context).decrypt(cipher(secret, context).encrypt(text)) == text
@@ -33,6 +34,7 @@ def test_another_secret_or_context_reads_nothing(other: TokenCipher) -> None:
     assert other.decrypt(cipher().encrypt("access-token-1")) is None
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_text_that_was_not_encrypted_here_reads_as_nothing(text: str) -> None:
     assert cipher().decrypt(text) is None

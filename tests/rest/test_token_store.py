@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
@@ -44,6 +44,7 @@ def test_a_saved_pair_is_loaded_from_its_variable(variables: dict[str, str]) -> 
     assert store("other_portal").load() is None
 
 
+@settings(deadline=None)
 @given(TOKENS, TOKENS, st.text(), st.text())
 def test_any_pair_is_loaded_as_it_was_saved_and_its_variable_shows_nothing(
     access: str, refresh: str, conn_id: str, secret: str

@@ -25,7 +25,7 @@ from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.operators.polls import Bitrix24SendPollOperator
 from airflow_provider_b24.sensors.polls import Bitrix24PollSensor
 from airflow_provider_b24.triggers.polls import Bitrix24PollTrigger
-from tests.support.dag_runs import instance, xcom
+from tests.support.dag_runs import instance, set_rendered, xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -388,7 +388,8 @@ def test_the_default_of_deferrable_is_airflows_setting(deferrable: str) -> None:
 def test_bad_input_is_refused_before_anything_is_asked(
     portal: Emulator, mode: dict[str, Any], options: dict[str, Any], path: str
 ) -> None:
-    sensor = Bitrix24PollSensor(task_id="wait", **{"poll": 1, **mode, **options})
+    sensor = Bitrix24PollSensor(task_id="wait", poll=1, **mode)
+    set_rendered(sensor, options)
 
     with pytest.raises(Bitrix24ValidationError) as refusal:
         sensor.execute({"ti": FirstTry()})  # type: ignore[typeddict-item]

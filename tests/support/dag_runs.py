@@ -36,3 +36,14 @@ def clear_and_run(dag: DAG, run: DagRun, task_id: str, map_index: int = -1) -> T
         fresh.try_number += 1
     _run_task(ti=instance(run, task_id, map_index), task=dag.get_task(task_id), run_triggerer=True)
     return instance(run, task_id, map_index)
+
+
+def set_rendered(task: Any, fields: dict[str, Any]) -> None:
+    """Set fields of a task as rendering its templates does.
+
+    :param task: an operator or sensor.
+    :param fields: templated fields and what they are rendered to.
+    """
+    assert set(fields) <= set(task.template_fields)
+    for name, value in fields.items():
+        setattr(task, name, value)

@@ -7,10 +7,12 @@ from datetime import datetime
 
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_b24.operators.ask import Bitrix24AskOperator
 from airflow_provider_b24.operators.chats import Bitrix24SendMessageOperator
 from airflow_provider_b24.operators.polls import (
     Bitrix24CastVoteOperator,
     Bitrix24DownloadPollReportOperator,
+    Bitrix24GetPollResultsOperator,
     Bitrix24SendPollOperator,
     Bitrix24StopPollOperator,
 )
@@ -37,4 +39,10 @@ with DAG("smoke", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
     say = Bitrix24SendMessageOperator(
         task_id="say", chat_id=CHAT, message="{{ ti.xcom_pull(task_ids='stop')['voters'] }} people voted"
     )
-    ask >> vote >> wait >> poke >> stop >> report >> many >> application >> say
+    decide = Bitrix24AskOperator(
+        task_id="decide", chat_id=CHAT, question="D?", answers="{{ ['Yes', 'No'] }}", poll_interval=1
+    )
+    read = Bitrix24GetPollResultsOperator(
+        task_id="read", poll=ask.output["message_id"], with_voters="{{ true }}"
+    )
+    ask >> vote >> wait >> poke >> stop >> report >> many >> application >> say >> decide >> read

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.responses import JSONResponse
 
 from airflow_provider_b24.emulator.http.control import ControlApi
+from airflow_provider_b24.emulator.http.loopback import has_foreign_origin, has_loopback_host
 from airflow_provider_b24.emulator.http.rest_app import RestApp
 from airflow_provider_b24.emulator.page import routes as page
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from airflow_provider_b24.emulator.http.connections import Connections
     from airflow_provider_b24.emulator.state.world import World
 
+_MISDIRECTED = JSONResponse({"error": "the Host header is not a loopback address"}, 421)
+_FOREIGN = JSONResponse({"error": "another site's page may not use this portal"}, 403)
+
 
 def application(world: World, dispatcher: Dispatcher, connections: Connections) -> ASGIApp:
     """Return the ASGI application of a portal."""
@@ -26,8 +31,14 @@ def application(world: World, dispatcher: Dispatcher, connections: Connections) 
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         # REST calls are thousands, so they skip the router.
-        path = scope["path"]
-        chosen = rest if path.startswith(("/rest/", "/oauth/token")) else site
-        await chosen(scope, receive, send)
+        is_rest = scope["path"].startswith(("/rest/", "/oauth/token"))
+        if not has_loopback_host(scope):
+            await _MISDIRECTED(scope, receive, send)
+        elif is_rest:
+            await rest(scope, receive, send)
+        elif has_foreign_origin(scope):
+            await _FOREIGN(scope, receive, send)
+        else:
+            await site(scope, receive, send)
 
     return serve

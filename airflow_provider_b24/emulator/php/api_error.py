@@ -9,7 +9,7 @@ class ApiError(Exception):
     """A refusal: becomes ``{"error": code, "error_description": description, **extra}``."""
 
     def __init__(
-        self, code: str, description: str, status: int = 400, extra: dict[str, Any] | None = None
+        self, code: str | int, description: str, status: int = 400, extra: dict[str, Any] | None = None
     ) -> None:
         super().__init__(f"{code}: {description}")
         self.code = code

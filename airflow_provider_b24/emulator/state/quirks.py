@@ -16,6 +16,8 @@ class Quirks:
     ``refresh_grace``: seconds for which a used refresh token still works.
     ``https_required``: refuse webhooks over plain HTTP, as the cloud does.
     ``nested_register_errors``: imconnector.register fails inside ``result``, as documented.
+    ``read_denied_code``: the error code of a poll that the caller may not read: documented is a name;
+    the published source sends ``"0"``, and older cores the number 0.
     """
 
     documented_errors: bool = False
@@ -24,3 +26,4 @@ class Quirks:
     refresh_grace: float = 0.0
     https_required: bool = False
     nested_register_errors: bool = False
+    read_denied_code: str | int = "ATTACH_READ_ACCESS_DENIED"

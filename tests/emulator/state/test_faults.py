@@ -26,7 +26,7 @@ def raw(portal: Emulator, method: str) -> bytes:
     """Return every byte that the portal sends before it closes or falls silent."""
     with socket.create_connection(("127.0.0.1", int(portal.url.rsplit(":", 1)[1])), timeout=2) as line:
         path = f"/rest/1/{portal.webhook_code}/{method}?DIALOG_ID=chat1489&MESSAGE=x"
-        line.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        line.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         return line.recv(65536)
 
 

@@ -139,16 +139,18 @@ async def test_a_deleted_poll_fails_its_own_waiter_and_is_not_read_again(
     assert await ended(*tasks.values()) == ["success"] * 119
 
 
+@pytest.mark.parametrize("code", ["ATTACH_READ_ACCESS_DENIED", "0", 0])
 async def test_a_forbidden_poll_fails_its_own_waiter(
-    portal: Emulator, watcher: PollWatcher, send: Callable[..., list[int]]
+    portal: Emulator, watcher: PollWatcher, send: Callable[..., list[int]], code: str | int
 ) -> None:
+    portal.quirks.read_denied_code = code
     seen, hidden = send(2)
     chat = portal.add_chat("Elsewhere", members=[2])
     tasks = [wait(watcher, seen), wait(watcher, hidden)]
     await rounds(portal)
     portal.poll(hidden).chat_id = chat
 
-    assert type(await error_of(tasks[1])).__name__ == "Bitrix24AccessDeniedError"
+    assert type(await error_of(tasks[1])).__name__ == "Bitrix24PollAccessError"
     portal.stop_poll(seen)
     assert await ended(tasks[0]) == ["success"]
 

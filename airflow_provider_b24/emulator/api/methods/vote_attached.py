@@ -46,7 +46,8 @@ def get_many(call: Call) -> object:
         if poll is None:
             return _swallowed(call, "ATTACH_NOT_FOUND", f"Attach with entityId {number} not found ")
         if not call.portal.polls.can_read(poll, call.user):
-            return _swallowed(call, "ATTACH_READ_ACCESS_DENIED", call.portal.say("attach.read_denied"))
+            denied = _read_denied(call)
+            return _swallowed(call, denied.code, denied.description)
         items.append(attach_format.rendered(call.portal, poll, call.user))
     return {"items": items}
 
@@ -168,7 +169,7 @@ def _checked(call: Call, poll: Poll | None, *, allowed: bool = False) -> Poll:
     if poll is None:
         raise ApiError("ATTACH_NOT_FOUND", call.portal.say("attach.not_found"))
     if not allowed and not call.portal.polls.can_read(poll, call.user):
-        raise ApiError("ATTACH_READ_ACCESS_DENIED", call.portal.say("attach.read_denied"))
+        raise _read_denied(call)
     return poll
 
 
@@ -185,7 +186,11 @@ def _access_denied(call: Call, key: str) -> ApiError:
     return ApiError("510", call.portal.say(key))
 
 
-def _swallowed(call: Call, code: str, text: str, *, documented: str | None = None) -> list[NoReturn]:
+def _read_denied(call: Call) -> ApiError:
+    return ApiError(call.portal.quirks.read_denied_code, call.portal.say("attach.read_denied"))
+
+
+def _swallowed(call: Call, code: str | int, text: str, *, documented: str | None = None) -> list[NoReturn]:
     """Fail as the server does: errors are collected, then an empty array is returned."""
     if call.portal.quirks.documented_errors:
         raise ApiError(code, documented or text)
