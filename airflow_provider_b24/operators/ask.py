@@ -159,10 +159,13 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
     def execute(self, context: Context) -> Any:
         """Ask, and wait in the triggerer."""
         from airflow_provider_b24.asks.ending import end_ask
+        from airflow_provider_b24.operators.required_action import check_required_actions
 
         self._read_switches()
         settings = self._settings()
         settings.check()
+        if self.airflow_required_action:
+            check_required_actions()
         self._ask = ask = self._send(context, settings)
         self._remember(context, ask)
         poll = self.hook.polls.get(ask.message_id)
@@ -210,6 +213,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         return AskSettings.of(self)
 
     def _send(self, context: Context, settings: AskSettings) -> Ask:
+        excluded = settings.excluded(context)
         sent = send_poll_once(
             context,
             lambda template_id, may_have_sent: self.hook.polls.send(
@@ -229,7 +233,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         ask = settings.ask(
             sent,
             asked_at=asked_at,
-            excluded=settings.excluded(context),
+            excluded=excluded,
             poll_url=self.hook.polls.get(sent["message_id"]).result_url,
             required_action_id=str(context["ti"].id) if self.airflow_required_action else None,
         )

@@ -96,11 +96,13 @@ class PollSending:
         :returns: the response, and whether the poll may have been sent before.
         """
         pauses = list(_IN_FLIGHT_BACKOFF)
+        in_doubt = False
         while True:
             try:
                 response = self._client.request(_METHOD, params)
             except Bitrix24PollError as error:
-                repeated = repeated or error.may_have_executed
+                in_doubt = in_doubt or error.may_have_executed
+                repeated = repeated or in_doubt
                 if not repeated:
                     raise
                 if not pauses:
@@ -109,7 +111,9 @@ class PollSending:
                     raise
                 self._sleep(pauses.pop(0))
             except Bitrix24Error as error:
-                error.may_have_executed = error.may_have_executed or repeated
+                # A send that was not executed says nothing of an earlier one with the same template id.
+                in_doubt = in_doubt or (repeated and error.outcome is not Outcome.NOT_EXECUTED)
+                error.may_have_executed = error.may_have_executed or in_doubt
                 raise
             else:
                 return response, repeated or response.may_have_executed
