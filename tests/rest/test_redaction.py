@@ -22,7 +22,7 @@ from airflow_provider_b24.rest.redaction import (
     guard_loggers,
 )
 from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair
-from airflow_provider_b24.rest.transport import RequestsTransport, TransportOptions
+from airflow_provider_b24.rest.transport import HttpReply, HttpRequest, RequestsTransport, TransportOptions
 from tests.support.controls import FORBIDDEN, HOSTILE_TEXTS
 from tests.support.frames import shown_by
 
@@ -246,6 +246,13 @@ def test_str_and_repr_of_a_secret_are_redacted() -> None:
     assert f"{secret} {secret!r} {[secret]} {secret!s}" == "Secret(***) Secret(***) [Secret(***)] Secret(***)"
     assert secret.reveal() == "canary0value"
     assert not hasattr(secret, "__dict__")
+
+
+def test_requests_and_replies_show_neither_body_nor_location() -> None:
+    request = HttpRequest(Secret("canary0url"), b"canary0body", {"Authorization": Secret("canary0token")})
+    reply = HttpReply(302, b"canary0body", location="https://a.example/rest/1/canary0code/")
+
+    assert ALL not in f"{request!r} {reply!r}"
 
 
 def test_secrets_compare_by_value() -> None:
