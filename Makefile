@@ -10,7 +10,7 @@ PIP_QUIET := --quiet --disable-pip-version-check
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(DEMO)/.ready ## Run two examples in a real Airflow against an emulated portal
+demo: $(DEMO)/.ready ## Run three examples in a real Airflow against an emulated portal
 	$(DEMO)/bin/python demo
 
 demo-ui: $(DEMO)/.ready ## The same; Airflow's web UI and the portal's page stay open

@@ -1,4 +1,4 @@
-"""A real Airflow runs two of the examples against an emulated portal.
+"""A real Airflow runs three of the examples against an emulated portal.
 
 ``python demo`` prints a transcript and ends; ``python demo --ui`` keeps Airflow's web UI and the
 portal's page open until Ctrl-C. All processes listen on loopback only and are stopped at the end.
@@ -20,10 +20,11 @@ sys.path.insert(0, str(ROOT))
 from demo.processes import Processes  # noqa: E402
 from demo.stack import Airflow, airflow_environment, free_port  # noqa: E402
 from demo.terminal import own_terminal  # noqa: E402
-from demo.transcript import chat_lines, poll_lines, report_lines  # noqa: E402
+from demo.transcript import ask_lines, chat_lines, poll_lines, report_lines  # noqa: E402
 from demo.world import Portal  # noqa: E402
 
 POLL, PUSH = "bitrix24_weekly_team_poll", "bitrix24_nightly_connector_push"
+ASK = "bitrix24_supplier_choice"
 _RUNS_WITHIN = 180.0
 _STARTED = time.monotonic()
 
@@ -76,19 +77,20 @@ def run(*, ui: bool) -> bool:
 
 
 def show(airflow: Airflow, portal: Portal) -> bool:
-    """Run the two examples, print their results, and return whether they are as expected."""
+    """Run the examples, print their results, and return whether they are as expected."""
     runs = {}
-    for dag_id in (POLL, PUSH):
+    for dag_id in (POLL, PUSH, ASK):
         airflow.wait_for_dag(dag_id)
         runs[dag_id] = airflow.run_dag(dag_id, {})
         say(f"Running {dag_id}")
     states = follow(airflow, runs)
-    poll = airflow.result(POLL, runs[POLL], "close")
+    poll = airflow.result(POLL, runs[POLL], "decided")
     report = airflow.result(PUSH, runs[PUSH], "push")
-    transcript(portal.state(), poll, report)
+    ask = airflow.result(ASK, runs[ASK], "choose")
+    transcript(portal.state(), poll, report, ask, airflow.task_states(ASK, runs[ASK]))
     for dag_id, state in states.items():
         print(f"{dag_id}: {state}")
-    return all(state == "success" for state in states.values()) and _as_expected(poll, report)
+    return all(state == "success" for state in states.values()) and _as_expected(poll, report, ask)
 
 
 def follow(airflow: Airflow, runs: dict[str, str]) -> dict[str, str]:
@@ -109,12 +111,13 @@ def follow(airflow: Airflow, runs: dict[str, str]) -> dict[str, str]:
         time.sleep(0.5)
 
 
-def transcript(state: dict[str, Any], poll: Any, report: Any) -> None:
-    """Print the poll, the report and the chat."""
+def transcript(state: dict[str, Any], poll: Any, report: Any, ask: Any, branches: dict[str, str]) -> None:
+    """Print the poll, the question and what followed, the report and the chat."""
     names = {user["id"]: user["name"] for user in state["users"]}
     print()
     for lines in (
         poll_lines(poll) if poll else iter(["No poll was closed"]),
+        ask_lines(ask, branches) if ask else iter(["No question was decided"]),
         report_lines(report) if report else iter(["No messages were pushed"]),
         chat_lines(state["chats"][0], names=names),
     ):
@@ -126,7 +129,7 @@ def stay(airflow: Airflow, portal: Portal) -> None:
     """Keep everything running until Ctrl-C."""
     print(f"\nAirflow's web UI   {airflow.url}  (no login)")
     print(f"The portal's page  {portal.url}  (vote, stop polls, read the open line)")
-    print("All five DAGs can be triggered as they are.")
+    print("All nine DAGs can be triggered as they are.")
     print("Ctrl-C stops all.", flush=True)
     while True:
         signal.pause()
@@ -137,10 +140,13 @@ def say(text: str) -> None:
     print(f"[{time.monotonic() - _STARTED:5.1f} s] {text}", flush=True)
 
 
-def _as_expected(poll: Any, report: Any) -> bool:
-    """Return whether the poll was decided and three of four messages were delivered."""
+def _as_expected(poll: Any, report: Any, ask: Any) -> bool:
+    """Return whether both polls were decided and three of four messages were delivered."""
     return (
-        bool(poll and report) and poll["is_finished"] and (report["accepted"], report["rejected"]) == (3, 1)
+        bool(poll and report and ask)
+        and poll["is_finished"]
+        and ask["decided_by"] == "votes"
+        and (report["accepted"], report["rejected"]) == (3, 1)
     )
 
 

@@ -23,6 +23,19 @@ def poll_lines(poll: Mapping[str, Any]) -> Iterator[str]:
     yield f"  Winner: {winner(poll)}"
 
 
+def ask_lines(audit: Mapping[str, Any], branches: Mapping[str, str]) -> Iterator[str]:
+    """Yield a question with its answer, who gave it, and which task ran by it."""
+    poll = audit["poll"]
+    chosen = audit["chosen_options"][0]
+    people = ", ".join(person["name"] for person in (audit["voters"] or {}).get(chosen, []))
+    yield f"Ask {poll['message_id']}: {poll['questions'][0]['text']}"
+    yield f"  Decided: {chosen} by {people} (rule: {audit['rule']})"
+    ran = ", ".join(
+        f"{task_id} {state}" for task_id, state in sorted(branches.items()) if task_id != "choose"
+    )
+    yield f"  Branch: {ran}"
+
+
 def winner(poll: Mapping[str, Any]) -> str:
     """Return the answer with the most votes, or all answers in a tie."""
     answers = poll["questions"][0]["answers"]

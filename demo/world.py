@@ -1,4 +1,4 @@
-"""What the five examples need to run with their defaults: people, a deal's chat, a connector, messages."""
+"""What the examples need to run with their defaults: people, a deal's chat, a connector, messages."""
 
 from __future__ import annotations
 

@@ -52,6 +52,7 @@ with DAG(
     enough = Bitrix24PollSensor.partial(
         task_id="enough",
         rule={"quorum": "{{ params.quorum }}"},
+        stop_at_end=True,
         deferrable=True,
         timeout=timedelta(days=5).total_seconds(),
     ).expand(poll=ask.output)

@@ -10,11 +10,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, Param, task
 
-from airflow_provider_b24.operators.polls import (
-    Bitrix24CastVoteOperator,
-    Bitrix24SendPollOperator,
-    Bitrix24StopPollOperator,
-)
+from airflow_provider_b24.operators.polls import Bitrix24CastVoteOperator, Bitrix24SendPollOperator
 from airflow_provider_b24.sensors.polls import Bitrix24PollSensor
 
 GO, WAIT = "Release", "Wait a day"
@@ -77,9 +73,9 @@ with DAG(
         task_id="quorum",
         poll=ask.output,
         rule={"quorum": "{{ params.quorum }}"},
+        stop_at_end=True,
         deferrable=True,
         timeout=timedelta(hours=4).total_seconds(),
     )
-    stop = Bitrix24StopPollOperator(task_id="stop", poll=ask.output)
-    vote >> quorum >> stop
-    next_step(stop.output) >> [release(), postpone()]
+    vote >> quorum
+    next_step(quorum.output) >> [release(), postpone()]

@@ -8,7 +8,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import DAG, Param, task
 
 from airflow_provider_b24.operators.chats import Bitrix24SendMessageOperator
-from airflow_provider_b24.operators.polls import Bitrix24SendPollOperator, Bitrix24StopPollOperator
+from airflow_provider_b24.operators.polls import Bitrix24SendPollOperator
 from airflow_provider_b24.sensors.polls import Bitrix24PollSensor
 
 
@@ -45,12 +45,11 @@ with DAG(
         task_id="decided",
         poll=ask.output,
         rule={"quorum": "{{ params.quorum }}"},
+        stop_at_end=True,
         deferrable=True,
         poll_interval=5,
         timeout=timedelta(days=2).total_seconds(),
     )
-    close = Bitrix24StopPollOperator(task_id="close", poll=ask.output)
-    post = Bitrix24SendMessageOperator(
-        task_id="post", chat_id="{{ params.chat_id }}", message=announcement(close.output)
+    Bitrix24SendMessageOperator(
+        task_id="post", chat_id="{{ params.chat_id }}", message=announcement(decided.output)
     )
-    decided >> close

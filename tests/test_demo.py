@@ -67,7 +67,7 @@ def test_the_service_accounts_vote_is_its_own(trigger: Callable[[str], Any], wor
     chat = next(chat for chat in world.state()["chats"] if chat["id"] == CHAT)
     assert asked in [message["id"] for message in chat["messages"]]
     assert xcom(run, "vote")["is_voted"]
-    assert xcom(run, "stop")["is_voted"] is False  # The one who asks has not voted.
+    assert xcom(run, "quorum")["is_voted"] is False  # The one who asks has not voted.
 
 
 def test_a_second_night_pushes_the_same_messages_again(trigger: Callable[[str], Any]) -> None:

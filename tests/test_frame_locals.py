@@ -144,10 +144,10 @@ def test_a_timeout_while_a_reply_is_waited_for_shows_no_secret(
     portal: Emulator, connect: Callable[..., Bitrix24Hook], auth: str, call: Callable[[Bitrix24Hook], Any]
 ) -> None:
     hook = connect(**portal.connection(auth))
-    hook.call("profile")
-    portal.faults.add("slow", times=None, seconds=1.0)
+    call(hook)
+    portal.faults.add("slow", times=None, seconds=2.0)
 
-    with pytest.raises(AirflowTaskTimeout) as caught, interrupted(0.1):
+    with pytest.raises(AirflowTaskTimeout) as caught, interrupted(0.3):
         call(hook)
 
     assert_hidden(caught.value, *secrets_of(portal))
@@ -352,10 +352,11 @@ def test_rich_shows_no_secret(portal: Emulator, connect: Callable[..., Bitrix24H
     from rich.traceback import Traceback
 
     hook = connect(**portal.connection())
-    portal.faults.add("slow", times=None, seconds=1.0)
+    hook.call("profile")
+    portal.faults.add("slow", times=None, seconds=2.0)
     console = Console(file=io.StringIO(), width=400)
     try:
-        with interrupted(0.1):
+        with interrupted(0.3):
             hook.call("profile")
     except AirflowTaskTimeout as error:
         trace = error.__traceback__

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_b24.emulator import Emulator
+    from tests.support.crowd import Crowd
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -30,20 +31,22 @@ def readme(portal: Emulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_the_polls_dag_asks_waits_and_branches(
-    readme: dict[str, Any], portal: Emulator, run_dag: Callable[..., Any]
+    readme: dict[str, Any], crowd: Crowd, run_dag: Callable[..., Any]
 ) -> None:
-    dag = readme["ask_before_release"]()
-    dag.get_task("ask").on_success_callback = [lambda context: votes(portal, context)]
-    run = run_dag(dag)
+    readme["ask"].poll_interval = 0.1
+    crowd.when_asked(lambda: [crowd.vote(person, "Yes") for person in range(3)])
+    run = run_dag(readme["dag"])
     states = {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
     assert (states["release"], states["wait"]) == ("success", "skipped")
 
 
-def votes(portal: Emulator, context: Any) -> None:
-    """Let three people say yes."""
-    message_id = context["ti"].xcom_pull(task_ids="ask")["message_id"]
-    for user_id in (2, 3, 4):
-        portal.vote(message_id, user_id=user_id, answers=["Yes"])
+def test_an_ask_is_at_most_twelve_lines_of_dag() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = [
+        found for found in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "AskBranch" in found
+    ]
+    lines = [line for line in block.splitlines() if line.strip() and not line.startswith(("from", "import"))]
+    assert len(lines) <= 12
 
 
 def test_the_connector_snippet_delivers_its_message(

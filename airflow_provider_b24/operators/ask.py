@@ -13,6 +13,7 @@ from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
 from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
 from airflow_provider_b24.rendered import as_switch, check_literal
+from airflow_provider_b24.utils.controls import without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -158,10 +159,13 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
     def execute(self, context: Context) -> Any:
         """Ask, and wait in the triggerer."""
         from airflow_provider_b24.asks.ending import end_ask
+        from airflow_provider_b24.operators.required_action import check_required_actions
 
         self._read_switches()
         settings = self._settings()
         settings.check()
+        if self.airflow_required_action:
+            check_required_actions()
         self._ask = ask = self._send(context, settings)
         self._remember(context, ask)
         poll = self.hook.polls.get(ask.message_id)
@@ -209,6 +213,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         return AskSettings.of(self)
 
     def _send(self, context: Context, settings: AskSettings) -> Ask:
+        excluded = settings.excluded(context)
         sent = send_poll_once(
             context,
             lambda template_id, may_have_sent: self.hook.polls.send(
@@ -228,11 +233,12 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         ask = settings.ask(
             sent,
             asked_at=asked_at,
-            excluded=settings.excluded(context),
+            excluded=excluded,
             poll_url=self.hook.polls.get(sent["message_id"]).result_url,
             required_action_id=str(context["ti"].id) if self.airflow_required_action else None,
         )
-        self.log.info("Asked in chat %d (message %d): %s", ask.chat_id, ask.message_id, ask.question)
+        question = without_controls(ask.question)
+        self.log.info("Asked in chat %d (message %d): %s", ask.chat_id, ask.message_id, question)
         return ask
 
     def _asked_at(self, context: Context, sent: dict[str, int]) -> float:
@@ -302,7 +308,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         from airflow_provider_b24.asks.closing import announce
 
         keep_result(context, ending.audit)
-        self.log.info("%s", ending.summary)
+        self.log.info("%s", without_controls(ending.summary))
         if self.announce:
             announce(self.hook, ask, ending.message)
         self._ask = None

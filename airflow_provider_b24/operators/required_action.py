@@ -1,11 +1,11 @@
 """The same question among Airflow's Required Actions, from Airflow 3.1 on.
 
-Airflow's functions for it are not public: they are imported where they are used, and a missing one is
-refused with the version that has it.
+Airflow's functions for it are not public: they are imported where they are used.
 """
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
@@ -13,6 +13,17 @@ from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
+
+
+def check_required_actions() -> None:
+    """Refuse an Airflow without Required Actions, before anybody is asked.
+
+    :raises Bitrix24ConfigurationError: before Airflow 3.1.
+    """
+    if any(find_spec(name) is None for name in ("airflow.sdk", "airflow.sdk.execution_time.hitl")):
+        raise Bitrix24ConfigurationError(
+            "airflow_required_action needs Airflow 3.1 or later", field="airflow_required_action"
+        )
 
 
 def open_required_action(
@@ -25,14 +36,9 @@ def open_required_action(
     :param body: what stands below it, in Markdown.
     :param answers: the options.
     :param multiple: whether several may be chosen.
-    :raises Bitrix24ConfigurationError: before Airflow 3.1.
     """
-    try:
-        from airflow.sdk.execution_time.hitl import upsert_hitl_detail
-    except ImportError:
-        raise Bitrix24ConfigurationError(
-            "airflow_required_action needs Airflow 3.1 or later", field="airflow_required_action"
-        ) from None
+    from airflow.sdk.execution_time.hitl import upsert_hitl_detail
+
     upsert_hitl_detail(
         ti_id=task_instance_id,
         options=list(answers),

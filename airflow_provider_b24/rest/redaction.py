@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import traceback
 from urllib.parse import quote
+
+from airflow_provider_b24.utils.controls import without_controls
 
 #: Shorter values would mask ordinary words, and Airflow does not mask them either.
 _MIN_LENGTH = 5
 _MASK = "***"
 _MAX_TEXT_LENGTH = 300
-#: Escape sequences of terminals: colours and moves of the cursor; titles and links; all others.
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"
-    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"
-    r"|\x1b[ -/]*[0-~]"
-)
-#: C0 and C1, line and paragraph separators, and lone surrogates, which no log can be written with.
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-#: They reverse the order in which a text is shown.
-_BIDI_CONTROLS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _URLLIB3 = ("connection", "connectionpool", "poolmanager", "response", "util", "util.retry")
 
 
@@ -104,14 +95,6 @@ class SecretRegistry(logging.Filter):
 
 #: One for the process: urllib3's loggers are shared by every connection too.
 REGISTRY = SecretRegistry()
-
-
-def without_controls(text: str) -> str:
-    """Return a text that a log and a terminal show as one line, and as it is.
-
-    :param text: a text from outside; its control characters become spaces, its escape sequences nothing.
-    """
-    return _CONTROLS.sub(" ", _BIDI_CONTROLS.sub("", _ESCAPES.sub("", text)))
 
 
 def guard_loggers() -> None:

@@ -30,22 +30,22 @@ _POOL = 32
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A POST whose address and headers hold secrets."""
+    """A POST whose address, headers and body hold secrets."""
 
     url: Secret
-    body: bytes
+    body: bytes = field(repr=False)
     headers: Mapping[str, Secret] = field(default_factory=dict)
     content_type: str = "application/json"
 
 
 @dataclass(frozen=True)
 class HttpReply:
-    """A complete HTTP answer."""
+    """A complete HTTP answer, whose body and location may repeat secrets."""
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
     content_type: str = ""
-    location: str | None = None
+    location: str | None = field(default=None, repr=False)
     disposition: str = ""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_b24.emulator.voters import Voters
-from tests.support.dag_runs import xcom
+from tests.support.dag_runs import instance, xcom
 from tests.support.examples import NAMES, load
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_b24.emulator import Emulator
+    from tests.support.crowd import Crowd
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_the_weekly_poll_is_sent_decided_closed_and_announced(
     chat = portal.add_chat("Team", members=[1, *voters.user_ids])
     run = run_dag(load("weekly_team_poll"), run_conf={"chat_id": chat, "quorum": 5})
     assert run.state == "success"
-    poll = xcom(run, "close")
+    poll = xcom(run, "decided")
     assert (poll["voters"], poll["is_finished"]) == (5, True)
     question, *_, announcement = [message.text for message in portal.messages(chat)]
     assert question.startswith("Where do we meet this week?")
@@ -84,7 +85,8 @@ def test_the_service_account_votes_and_the_poll_ends_at_its_quorum(
     ended = states(run)
     assert ended[expected] == "success"
     assert ended["postpone" if expected == "release" else "release"] == "skipped"
-    assert xcom(run, "stop")["voters"] == 3
+    assert xcom(run, "quorum")["voters"] == 3
+    assert xcom(run, "quorum")["is_finished"] is True
 
 
 def outbox(tmp_path: Path, *customers: str) -> str:
@@ -155,4 +157,71 @@ def test_one_poll_goes_to_many_chats_and_the_answers_into_one_table(
     assert header == ["chat", "Good", "So so", "Bad"]
     assert [row[0] for row in rows] == chats
     assert all(sum(row[1:]) >= 2 for row in rows)
-    assert [len(portal.messages(chat)) for chat in chats] == [1, 1, 1]
+    assert [poll.chat_id for poll in portal.polls()] == chats
+    assert all(poll.is_finished(portal.portal.clock() + 1) for poll in portal.polls())
+
+
+@pytest.mark.parametrize(("votes", "released"), [(["Approve"] * 2, "success"), (["Reject"] * 2, "skipped")])
+def test_two_approvals_release_and_two_rejections_do_not(
+    crowd: Crowd, run_dag: Callable[..., Any], votes: list[str], released: str
+) -> None:
+    crowd.when_asked(lambda: [crowd.vote(person, answer) for person, answer in enumerate(votes)])
+    run = run_dag(load("release_approval"), run_conf={"chat_id": crowd.chat})
+    assert states(run) == {"approve": "success", "release": released}
+
+
+def test_silence_until_the_deadline_is_a_rejection(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
+    dag = load("release_approval")
+    dag.get_task("approve").response_timeout = 0.5
+    run = run_dag(dag, run_conf={"chat_id": crowd.chat})
+    assert states(run)["release"] == "skipped"
+    assert xcom(run, "approve")["timedout"] is True
+
+
+def test_the_supplier_with_the_votes_gets_the_order(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
+    answers = ["Green Pulp", "City Office", "City Office"]
+    crowd.when_asked(lambda: [crowd.vote(person, answer) for person, answer in enumerate(answers)])
+    run = run_dag(load("supplier_choice"), run_conf={"chat_id": crowd.chat})
+    ended = states(run)
+    assert (ended["order_city"], ended["order_north"], ended["order_green"]) == (
+        "success",
+        "skipped",
+        "skipped",
+    )
+    assert xcom(run, "order_city") == "ordered from City Office"
+
+
+def test_the_stand_up_reminds_who_is_silent_and_posts_a_summary(
+    crowd: Crowd, run_dag: Callable[..., Any]
+) -> None:
+    def answer() -> None:
+        for person, text in enumerate(["On track", "On track", "Blocked"]):
+            crowd.vote(person, text)
+        crowd.portal.say(crowd.chat, crowd.ids[2], "The database is down", reply_to=crowd.message_id)
+
+    dag = load("daily_standup")
+    dag.get_task("ask").remind_every = 0.8
+    dag.get_task("ask").response_timeout = 1.4
+    crowd.when_asked(answer)
+    run = run_dag(dag, run_conf={"chat_id": crowd.chat, "people": 4})
+    assert states(run) == {"ask": "skipped", "summary": "success", "post": "success"}
+    (reminder,) = [text for text in crowd.texts() if "Please vote" in text]
+    assert reminder.startswith(f"[USER={crowd.ids[3]}]Dan[/USER] Please vote")
+    assert crowd.texts()[-1] == (
+        "[b]Stand-up[/b]\nBlocked: 1\nI need help: 0\nOn track: 2\nCid: The database is down"
+    )
+
+
+def test_a_vote_in_the_chat_publishes_the_prices_and_airflow_asks_the_same(
+    crowd: Crowd, run_dag: Callable[..., Any]
+) -> None:
+    from airflow.models.hitl import HITLDetail
+    from airflow.utils.session import create_session
+
+    crowd.when_asked(lambda: crowd.vote(0, "Publish"))
+    run = run_dag(load("two_channel_approval"), run_conf={"chat_id": crowd.chat})
+    assert states(run) == {"approve": "success", "publish": "success"}
+    with create_session() as session:
+        action = session.get(HITLDetail, instance(run, "approve").id)
+        assert action is not None
+        assert action.options == ["Publish", "Not today"]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given
-from hypothesis import strategies as st
 
 from airflow_provider_b24.exceptions import Bitrix24AuthError, Bitrix24Error
 from airflow_provider_b24.rest.auth import OAuthCredentials, WebhookCredentials
@@ -22,10 +20,10 @@ from airflow_provider_b24.rest.redaction import (
     Secret,
     SecretRegistry,
     guard_loggers,
-    without_controls,
 )
 from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair
-from airflow_provider_b24.rest.transport import RequestsTransport, TransportOptions
+from airflow_provider_b24.rest.transport import HttpReply, HttpRequest, RequestsTransport, TransportOptions
+from tests.support.controls import FORBIDDEN, HOSTILE_TEXTS
 from tests.support.frames import shown_by
 
 from .conftest import reply_bytes
@@ -250,6 +248,13 @@ def test_str_and_repr_of_a_secret_are_redacted() -> None:
     assert not hasattr(secret, "__dict__")
 
 
+def test_requests_and_replies_show_neither_body_nor_location() -> None:
+    request = HttpRequest(Secret("canary0url"), b"canary0body", {"Authorization": Secret("canary0token")})
+    reply = HttpReply(302, b"canary0body", location="https://a.example/rest/1/canary0code/")
+
+    assert ALL not in f"{request!r} {reply!r}"
+
+
 def test_secrets_compare_by_value() -> None:
     assert Secret("a") == Secret("a") != Secret("b")
     assert Secret("a") != "a"
@@ -331,27 +336,6 @@ def test_protect_adds_secrets_to_airflows_masker(monkeypatch: pytest.MonkeyPatch
 
 # Control characters of a text from outside
 
-ESCAPES = [
-    "\x1b[31m",
-    "\x1b[2J\x1b[H",
-    "\x1b]0;title\x07",
-    "\x1b]8;;https://evil.example\x1b\\",
-    "\x1bc",
-    "\x1b(B",
-    "\x1bP1$r\x1b\\",
-]
-FORBIDDEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-HOSTILE_TEXTS = st.lists(
-    st.one_of(
-        st.text(max_size=8),
-        st.text(st.characters(categories=["Cc", "Cf", "Zl", "Zp", "Cs"]), max_size=3),
-        st.sampled_from([*ESCAPES, "canary0", "value", "\r\n", "\u202e", "Нет доступа", "🎉"]),
-    ),
-    max_size=40,
-).map("".join)
-
 
 @given(HOSTILE_TEXTS)
 @example("canary0\x00value")
@@ -366,33 +350,6 @@ def test_a_text_from_outside_has_no_control_character_and_no_secret(text: str) -
     assert "canary0value" not in shown_text
     assert len(shown_text) <= 300
     shown_text.encode()
-
-
-@given(HOSTILE_TEXTS)
-def test_removing_control_characters_twice_changes_nothing_more(text: str) -> None:
-    assert without_controls(without_controls(text)) == without_controls(text)
-
-
-@given(st.text(st.characters(exclude_categories=["Cc", "Cf", "Zl", "Zp", "Cs"])))
-def test_a_plain_text_of_any_language_is_kept(text: str) -> None:
-    assert without_controls(text) == text
-
-
-@pytest.mark.parametrize("escape", ESCAPES)
-def test_an_escape_sequence_disappears_whole(escape: str) -> None:
-    assert without_controls(f"before{escape}after") == "beforeafter"
-
-
-@pytest.mark.parametrize("text", ["\x1b]0;no end", "\x9d0;title", "\x9b31m"])
-def test_an_escape_sequence_without_an_end_hides_nothing(text: str) -> None:
-    shown_text = without_controls(f"before{text} after")
-
-    assert shown_text.startswith("before")
-    assert shown_text.endswith(" after")
-
-
-def test_lines_become_one_line() -> None:
-    assert without_controls("one\r\ntwo\tthree\u2028four") == "one two three four"
 
 
 HOSTILE = "a\x1b[31mred\r\n2026-01-01 INFO forged\x00\x9b2J\u2028\u202egnp.exe"

@@ -1,0 +1,170 @@
+"""What ends an ask besides an answer: a person, a signal, a clear; and what does not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG, BaseNotifier
+
+from airflow_provider_b24.asks.ask import Ask
+from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.operators.ask import Bitrix24AskOperator
+from airflow_provider_b24.triggers import ask as ask_trigger
+from airflow_provider_b24.triggers.ask import Bitrix24AskTrigger
+from tests.support.dag_runs import clear_and_run, instance, xcom
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.crowd import Crowd
+
+pytestmark = pytest.mark.usefixtures("impatient")
+
+VOTED = "vote.AttachedVote.getWithVoted"
+
+
+def ask_dag(crowd: Crowd, **options: Any) -> DAG:
+    given = {"chat_id": crowd.chat, "question": "Deploy?", "answers": ["Yes", "No"], "poll_interval": 0.05}
+    with DAG(f"ends_{crowd.chat}_{time.time_ns()}", schedule=None) as dag:
+        Bitrix24AskOperator(task_id="ask", **given | options)
+    return dag
+
+
+async def sent(crowd: Crowd, **options: Any) -> Ask:
+    """Return an ask whose poll is in the chat."""
+    poll = await asyncio.to_thread(
+        lambda: Bitrix24Hook().polls.send(chat_id=crowd.chat, question="Q?", answers=["Yes", "No"])
+    )
+    given: dict[str, Any] = {"rule": "first_vote", "voters": None} | options
+    return Ask(poll["message_id"], crowd.chat, "Q?", excluded=[], asked_at=time.time(), **given)
+
+
+def waiting(ask: Ask) -> Bitrix24AskTrigger:
+    return Bitrix24AskTrigger(bitrix24_conn_id="bitrix24_default", ask=ask.to_dict(), poll_interval=0.02)
+
+
+def open_polls(crowd: Crowd) -> int:
+    return sum(not poll.is_finished(crowd.portal.portal.clock() + 1) for poll in crowd.portal.polls())
+
+
+@pytest.mark.asyncio
+async def test_a_stopped_triggerer_leaves_the_poll_open(crowd: Crowd) -> None:
+    trigger = waiting(await sent(crowd))
+    run = asyncio.ensure_future(anext(trigger.run()))
+    await asyncio.sleep(0.3)
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    await trigger.cleanup()
+
+    assert open_polls(crowd) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_task_that_was_answered_in_airflow_closes_the_poll_itself(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ask_trigger, "_is_answered_in_airflow", lambda _: True)
+    await waiting(await sent(crowd, required_action_id="some")).on_kill()
+
+    assert open_polls(crowd) == 1
+
+
+@pytest.mark.asyncio
+async def test_who_voted_is_read_once_half_of_the_votes_are_in(crowd: Crowd) -> None:
+    ask = await sent(crowd, rule={"quorum": 4}, voters=crowd.ids)
+    run = asyncio.ensure_future(anext(waiting(ask).run()))
+    counts = []
+    for person, answer in enumerate(["Yes", "No", "Yes", "No"]):
+        await asyncio.to_thread(crowd.vote, person, answer)
+        await asyncio.sleep(0.4)
+        counts.append(crowd.portal.requests.count(VOTED))
+    event = await asyncio.wait_for(run, 20)
+
+    assert event.payload["status"] == "decided"
+    assert counts == [0, 1, 2, 3]
+
+
+@pytest.mark.asyncio
+async def test_an_ask_in_which_everybody_counts_reads_no_voters(crowd: Crowd) -> None:
+    ask = await sent(crowd, rule={"quorum": 2})
+    run = asyncio.ensure_future(anext(waiting(ask).run()))
+    for person in range(2):
+        await asyncio.sleep(0.2)
+        await asyncio.to_thread(crowd.vote, person, "Yes")
+    await asyncio.wait_for(run, 20)
+
+    assert crowd.portal.requests.count(VOTED) == 0
+
+
+def test_a_worker_that_is_told_to_end_closes_the_poll(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = ask_dag(crowd).get_task("ask")
+    monkeypatch.setattr(task, "_ask", asyncio.run(sent(crowd)))
+    task.on_kill()
+
+    assert open_polls(crowd) == 0
+    assert "This poll is closed" in crowd.texts()[-1]
+
+
+def test_a_cleared_task_asks_anew(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
+    dag = ask_dag(crowd, response_timeout=0.3, defaults="No")
+    run = run_dag(dag)
+    clear_and_run(dag, run, "ask")
+
+    assert len(crowd.portal.polls()) == 2
+    assert open_polls(crowd) == 0
+
+
+def test_an_anonymous_ask_names_nobody(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
+    crowd.when_asked(lambda: crowd.vote(0, "Yes"))
+    run = run_dag(ask_dag(crowd, anonymous=True))
+    audit = xcom(run, "ask")
+
+    assert audit["chosen_options"] == ["Yes"]
+    assert (audit["voters"], audit["who_counted"], audit["responded_by_user"]) == (None, None, None)
+
+
+def test_a_changed_vote_counts_where_people_may_change_it(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
+    def vote() -> None:
+        crowd.vote(0, "Yes")
+        crowd.vote(1, "No")
+        crowd.vote(0, "No")
+        crowd.vote(2, "Yes")
+
+    crowd.when_asked(vote)
+    run = run_dag(ask_dag(crowd, rule={"quorum": 3}, allow_revote=True))
+
+    assert xcom(run, "ask")["counted"] == {"Yes": 1, "No": 2}
+
+
+def test_notifiers_are_called_once_the_question_is_asked(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
+    told = []
+
+    class Told(BaseNotifier):
+        def notify(self, context: Any) -> None:
+            told.append(context["ti"].task_id)
+
+    run_dag(ask_dag(crowd, response_timeout=0.3, defaults="No", notifiers=Told()))
+
+    assert told == ["ask"]
+
+
+def test_a_run_of_an_unknown_user_asks_nobody(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
+    run = run_dag(ask_dag(crowd, triggering_user_ids={"anna": 2}))
+
+    assert instance(run, "ask").state == "failed"
+    assert crowd.portal.polls() == []
+
+
+def test_an_airflow_without_required_actions_asks_nobody(
+    crowd: Crowd, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_b24.operators import required_action
+
+    monkeypatch.setattr(required_action, "find_spec", lambda name: None if name.endswith("hitl") else True)
+    run = run_dag(ask_dag(crowd, airflow_required_action=True))
+
+    assert instance(run, "ask").state == "failed"
+    assert crowd.portal.polls() == []
