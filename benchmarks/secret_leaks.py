@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import signal
 import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -16,7 +18,7 @@ from benchmarks.token_refresh import fast_application, our_application, refreshe
 from benchmarks.workers import run_together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from benchmarks.bench import Bench
     from benchmarks.portal import Portal
@@ -31,6 +33,12 @@ _FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 #: Longer than all retries of any contender.
 _PATIENCE = 30.0
+#: After how many seconds a call is interrupted while the portal is silent, as a task's timeout does.
+_TASK_TIMEOUT = 0.5
+
+
+class _TaskTimeoutError(BaseException):
+    """What the signal handler of a task's timeout raises."""
 
 
 @dataclass
@@ -55,7 +63,7 @@ class _Detector:
         """Search the error that a call raises, if any."""
         try:
             call()
-        except Exception as error:  # noqa: BLE001
+        except (Exception, _TaskTimeoutError) as error:  # noqa: BLE001
             self.errors += 1
             shown = traceback.TracebackException.from_exception(error, capture_locals=True)
             self.search("str", str(error))
@@ -123,12 +131,39 @@ def _call_with_faults(
             portal.add_fault(kind, times=None, **details)
             detector.search_error(call)
             portal.control("DELETE", "faults")
+        portal.add_fault("slow", times=None, seconds=4 * _TASK_TIMEOUT)
+        detector.search_error(_interrupted(call))
+        portal.control("DELETE", "faults")
     portal.expire_token()
     portal.add_fault("status_502", times=None, method="oauth.token")
     detector.search_error(by_token)
     portal.control("DELETE", "faults")
     _spend_refresh_token(portal)
     detector.search_error(by_token)
+
+
+def _interrupted(call: Callable[[], Any]) -> Callable[[], Any]:
+    """Return the call with a task's timeout in the middle of it."""
+
+    def work() -> Any:
+        with _task_timeout():
+            return call()
+
+    return work
+
+
+@contextmanager
+def _task_timeout() -> Iterator[None]:
+    def interrupt(*_: object) -> None:
+        raise _TaskTimeoutError("timeout")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, _TASK_TIMEOUT)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _spend_refresh_token(portal: Portal) -> None:

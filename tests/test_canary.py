@@ -7,7 +7,6 @@ import logging
 import os
 import subprocess
 import sys
-import traceback
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from airflow_provider_b24.operators.open_lines import Bitrix24SendConnectorMessa
 from airflow_provider_b24.operators.polls import Bitrix24SendPollOperator
 from airflow_provider_b24.operators.rest import Bitrix24BatchOperator, Bitrix24CallOperator
 from airflow_provider_b24.sensors.polls import Bitrix24PollSensor
+from tests.support.frames import shown_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,15 +80,6 @@ def context() -> Any:
     return {"ti": SimpleNamespace(**given, xcom_push=lambda **_: None)}
 
 
-def told(error: BaseException) -> list[str]:
-    """All that a traceback can show, the locals of every frame but this file's included."""
-    chain = traceback.TracebackException.from_exception(error, capture_locals=True)
-    for part in (chain, chain.__cause__, chain.__context__):
-        if part is not None:
-            part.stack[:] = [frame for frame in part.stack if frame.filename != __file__]
-    return [str(error), repr(error), repr(vars(error)), "".join(chain.format())]
-
-
 def operators(portal: Emulator, chat_id: int) -> dict[str, Any]:
     common = {"task_id": "t", "bitrix24_conn_id": CONN}
     message = {"user": {"id": "u"}, "message": {"id": "m", "text": "Hi"}, "chat": {"id": "c"}}
@@ -130,7 +121,7 @@ def test_operators_show_no_secret_whatever_happens(
         try:
             canary(json.dumps(operator.execute(context()), default=repr))
         except AirflowException as error:
-            canary(*told(error))
+            canary(*shown_by(error))
         hook = Bitrix24Hook(CONN)
         canary(repr(operator), repr(vars(operator)), repr(hook), repr(vars(hook)), repr(hook.settings))
     canary(caplog.text, *(repr(vars(record)) for record in caplog.records))
@@ -143,7 +134,7 @@ def test_a_stopped_portal_shows_no_secret(
 
     with pytest.raises(Bitrix24Error) as error:
         Bitrix24Hook(CONN).call("profile")
-    canary(*told(error.value), caplog.text)
+    canary(*shown_by(error.value), caplog.text)
 
 
 def test_a_connection_test_shows_no_secret(
@@ -165,7 +156,7 @@ def test_a_refused_refresh_shows_no_secret(
 
     with pytest.raises(Bitrix24Error) as error:
         Bitrix24Hook(application).call("profile")
-    shown = " ".join([*told(error.value), caplog.text])
+    shown = " ".join([*shown_by(error.value), caplog.text])
     assert [secret for secret in secrets if secret in shown] == []
 
 

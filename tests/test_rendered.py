@@ -101,7 +101,7 @@ def test_a_text_within_a_list_is_never_taken_for_a_list() -> None:
         {"message_id": BaseOperator(task_id="t").output},
         object(),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_known_only_when_the_task_runs_is_not_checked_before(value: Any) -> None:
     assert not is_literal(value)

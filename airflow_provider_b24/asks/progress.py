@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_b24.asks.texts import escalation_text, reminder_text
 from airflow_provider_b24.exceptions import Bitrix24Error
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.utils.controls import without_controls
 
 if TYPE_CHECKING:
     from airflow_provider_b24.asks.ask import Ask
@@ -115,7 +116,8 @@ class AskProgress:
             return
         text = reminder_text(self._ask, missing or [])
         self._hook.chats.send(message=text, chat_id=self._ask.chat_id)
-        log.info("Reminded %s", ", ".join(person["name"] for person in missing) if missing else "the chat")
+        names = ", ".join(person["name"] for person in missing or []) or "the chat"
+        log.info("Reminded %s", without_controls(names))
 
     def _missing(self) -> list[dict[str, Any]] | None:
         """Return who has not voted; None when the poll is anonymous."""

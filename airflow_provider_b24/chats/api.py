@@ -12,6 +12,7 @@ from airflow_provider_b24.chats.people import read_member_ids, read_own_id, read
 from airflow_provider_b24.chats.posting import ADD, post_once
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_chat_id, parse_id
+from airflow_provider_b24.utils.frames import hide_frames
 
 if TYPE_CHECKING:
     from airflow_provider_b24.chats.messages import ChatMessage, History
@@ -33,6 +34,7 @@ class Chat:
         return {"id": self.id, "title": self.title}
 
 
+@hide_frames
 class ChatsApi:
     """The ``im.*`` methods that a pipeline needs."""
 

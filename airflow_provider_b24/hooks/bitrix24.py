@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
 from airflow_provider_b24.get_provider_info import get_provider_info
+from airflow_provider_b24.utils.frames import hide_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -108,6 +109,7 @@ class Bitrix24Hook(BaseHook):
         return ChatsApi(self.client)
 
     @cached_property
+    @hide_frames
     def account_id(self) -> int:
         """The user id of the account behind the connection (``profile``).
 
@@ -118,6 +120,7 @@ class Bitrix24Hook(BaseHook):
         return read_own_id(self.client)
 
     @cached_property
+    @hide_frames
     def settings(self) -> ConnectionSettings:
         """What the connection says.
 
@@ -140,6 +143,7 @@ class Bitrix24Hook(BaseHook):
         """The client for the connection's portal."""
         return self._client_for(self._credentials)
 
+    @hide_frames
     def client_without_refresh(self) -> Bitrix24Client | None:
         """Return a client that never spends a refresh token; None when there is no access token yet."""
         from airflow_provider_b24.rest.auth import OAuthCredentials
@@ -173,6 +177,7 @@ class Bitrix24Hook(BaseHook):
         return RequestsTransport(self.settings.transport)
 
     @cached_property
+    @hide_frames
     def _credentials(self) -> Credentials:
         from airflow_provider_b24.rest.auth import WebhookCredentials
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24ExpiredTokenError
 from airflow_provider_b24.rest import php
+from airflow_provider_b24.rest.redaction import REGISTRY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ def _user(profile: Any) -> str:
         return "unknown"
     name = " ".join(str(profile[key]) for key in ("NAME", "LAST_NAME") if profile.get(key))
     administrator = ", administrator" if profile.get("ADMIN") else ""
-    return f"{name or 'without a name'} (id {profile.get('ID')}{administrator})"
+    return REGISTRY.redact_and_truncate(f"{name or 'without a name'} (id {profile.get('ID')}{administrator})")
 
 
 def _missing(scopes: Any) -> str:

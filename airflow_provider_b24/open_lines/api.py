@@ -16,6 +16,7 @@ from airflow_provider_b24.open_lines.report import (
     DeliveryStatus,
     read_deliveries,
 )
+from airflow_provider_b24.utils.frames import hide_frames
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Bitrix24Client
@@ -28,6 +29,7 @@ MAX_REQUEST_MESSAGES = 10
 _MAX_CONSECUTIVE_FAILURES = 2
 
 
+@hide_frames
 class OpenLinesApi:
     """The ``imconnector.*`` messages and ``imopenlines.crm.*`` methods of one portal.
 

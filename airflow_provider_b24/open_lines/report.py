@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_b24.ids import positive_number
 from airflow_provider_b24.rest import php
+from airflow_provider_b24.rest.redaction import REGISTRY
 
 
 class DeliveryStatus(StrEnum):
@@ -131,4 +132,6 @@ def _delivery(message_id: str, row: Any, needs_session: bool) -> Delivery:
 
 def _errors(value: Any) -> tuple[str, ...]:
     values = php.as_list(value) if isinstance(value, Mapping | list) else [value]
-    return tuple(str(error) for error in values if error) or ("the portal gave no reason",)
+    return tuple(REGISTRY.redact_and_truncate(str(error)) for error in values if error) or (
+        "the portal gave no reason",
+    )

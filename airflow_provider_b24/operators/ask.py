@@ -13,6 +13,7 @@ from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
 from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
 from airflow_provider_b24.rendered import as_switch, check_literal
+from airflow_provider_b24.utils.controls import without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -236,7 +237,8 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
             poll_url=self.hook.polls.get(sent["message_id"]).result_url,
             required_action_id=str(context["ti"].id) if self.airflow_required_action else None,
         )
-        self.log.info("Asked in chat %d (message %d): %s", ask.chat_id, ask.message_id, ask.question)
+        question = without_controls(ask.question)
+        self.log.info("Asked in chat %d (message %d): %s", ask.chat_id, ask.message_id, question)
         return ask
 
     def _asked_at(self, context: Context, sent: dict[str, int]) -> float:
@@ -306,7 +308,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         from airflow_provider_b24.asks.closing import announce
 
         keep_result(context, ending.audit)
-        self.log.info("%s", ending.summary)
+        self.log.info("%s", without_controls(ending.summary))
         if self.announce:
             announce(self.hook, ask, ending.message)
         self._ask = None

@@ -23,6 +23,7 @@ from airflow_provider_b24.polls.missing_voters import read_missing_voters
 from airflow_provider_b24.polls.reference import parse_reference
 from airflow_provider_b24.polls.sending import PollSending
 from airflow_provider_b24.polls.voters import read_voters
+from airflow_provider_b24.utils.frames import hide_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,6 +39,7 @@ _RECALL = "vote.AttachedVote.recall"
 _REPORT = "vote.AttachedVote.download"
 
 
+@hide_frames
 class PollsApi:
     """The ``vote.*`` methods of one portal.
 

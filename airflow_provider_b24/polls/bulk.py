@@ -18,6 +18,7 @@ from airflow_provider_b24.polls.poll import Poll
 from airflow_provider_b24.polls.reference import PollReference
 from airflow_provider_b24.polls.request import GET, GET_MANY, PollRequest
 from airflow_provider_b24.rest.php import as_dict, as_list
+from airflow_provider_b24.utils.frames import without_frames
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Bitrix24Client
@@ -164,7 +165,7 @@ class _ReplySorter:
                 return None
             return parse_attach(self._client, method, attach, reference)
         except Bitrix24Error as error:
-            return error
+            return without_frames(error)
 
     def _leave_unread(self, references: Iterable[PollReference], error: Bitrix24Error) -> None:
         self._outcome.unread |= dict.fromkeys(references, error)

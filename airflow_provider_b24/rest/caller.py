@@ -30,6 +30,7 @@ from airflow_provider_b24.rest.rate_limit import Limiter, NoLimit
 from airflow_provider_b24.rest.redaction import REGISTRY
 from airflow_provider_b24.rest.response import Failure, Response
 from airflow_provider_b24.rest.retry import GiveUp, RefreshToken, RetryPolicy, Step, Wait, next_step
+from airflow_provider_b24.utils.frames import without_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -283,7 +284,7 @@ def _not_sent(error: Bitrix24Error) -> Failure:
         Outcome.NOT_EXECUTED,
         description=error.message or error.description or "",
         retryable=retryable,
-        error=error,
+        error=without_frames(error),
     )
 
 

@@ -13,6 +13,7 @@ from airflow_provider_b24.rest.encoding import check_params
 from airflow_provider_b24.rest.idempotency import is_idempotent
 from airflow_provider_b24.rest.pagination import paginate
 from airflow_provider_b24.rest.single_call import SingleCall
+from airflow_provider_b24.utils.frames import hide_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.rest.transport import Transport
 
 
+@hide_frames
 class Bitrix24Client:
     """Calls a portal's REST methods within its limits.
 

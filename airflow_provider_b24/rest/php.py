@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24ServerError, Outcome
+from airflow_provider_b24.rest.redaction import REGISTRY
 
 #: No number of a database has more digits.
 _NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
@@ -169,7 +170,7 @@ def promised(
     try:
         yield
     except ValueError as error:
-        description = f"the reply is not {what}: {error}"
+        description = REGISTRY.redact_and_truncate(f"the reply is not {what}: {error}")
         raise Bitrix24ServerError(
             method=method, description=description, outcome=outcome, conn_id=conn_id
         ) from None

@@ -7,6 +7,8 @@ import threading
 import traceback
 from urllib.parse import quote
 
+from airflow_provider_b24.utils.controls import without_controls
+
 #: Shorter values would mask ordinary words, and Airflow does not mask them either.
 _MIN_LENGTH = 5
 _MASK = "***"
@@ -72,8 +74,11 @@ class SecretRegistry(logging.Filter):
         return text
 
     def redact_and_truncate(self, text: str) -> str:
-        """Return the beginning of a text, redacted first: a secret at the cut would stay in part."""
-        return self.redact(text)[:_MAX_TEXT_LENGTH]
+        """Return the beginning of a text from outside: without secrets and without control characters.
+
+        A secret at the cut would stay in part, and one that control characters interrupt would stay whole.
+        """
+        return self.redact(without_controls(self.redact(text)))[:_MAX_TEXT_LENGTH]
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask a log record's message and traceback; the record itself is always kept."""

@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 from airflow_provider_b24.exceptions import Bitrix24Error, Outcome
 from airflow_provider_b24.rest.decoding import TooLargeError, decode
 from airflow_provider_b24.rest.error_codes import outcome_of
+from airflow_provider_b24.rest.redaction import REGISTRY
 from airflow_provider_b24.rest.transport import HttpReply, NoReply
 
 #: Methods that answer with a file instead of JSON, in lower case.
@@ -168,7 +169,8 @@ def _origin(url: str) -> str | None:
         parts = urlsplit(url)
     except ValueError:
         return None
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else None
+    origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return REGISTRY.redact_and_truncate(origin) if parts.netloc else None
 
 
 def _success(reply: HttpReply, body: Any, *, binary: bool) -> Response | Failure:

@@ -45,13 +45,13 @@ class Bitrix24AskTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, together with the other polls of this triggerer, and yield one event."""
-        from airflow_provider_b24.triggers.poll_watcher.payloads import error_event
+        from airflow_provider_b24.triggers.poll_watcher.payloads import encodable, error_event
 
         try:
             event: Any = await self._wait()
         except Bitrix24Error as error:
             event = error_event(error)
-        yield TriggerEvent(event)
+        yield TriggerEvent(encodable(event))
 
     async def on_kill(self) -> None:
         """Close the poll: a person has ended the task, or answered it in Airflow."""

@@ -11,6 +11,7 @@ from airflow_provider_b24.polls.rules import Changed, Everybody
 from airflow_provider_b24.polls.verdict import Decided, Impossible, leaders, votes_of
 from airflow_provider_b24.triggers.poll_watcher.threads import run_in_daemon_thread
 from airflow_provider_b24.triggers.poll_watcher.watcher import watcher_of
+from airflow_provider_b24.utils.controls import without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,7 @@ class AskWait:
         poll = self._poll
         self._last = Changed(poll.voters, votes_of(poll), allow_revote=poll.allow_revote)
         count = await run_in_daemon_thread(self._progress.count, poll)
-        log.info("%s", progress_text(self._ask, count.poll))
+        log.info("%s", without_controls(progress_text(self._ask, count.poll)))
         if isinstance(count.verdict, Decided):
             top = leaders(count.poll)
             return {

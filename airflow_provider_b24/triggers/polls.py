@@ -70,7 +70,9 @@ class Bitrix24PollTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, together with the other polls of this triggerer, and yield one event."""
-        yield TriggerEvent(await self._event())
+        from airflow_provider_b24.triggers.poll_watcher.payloads import encodable
+
+        yield TriggerEvent(encodable(await self._event()))
 
     async def on_kill(self) -> None:
         """Stop the poll of a task that a person has ended, on request."""

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
-import traceback
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from hypothesis import example, given
 
-from airflow_provider_b24.exceptions import Bitrix24AuthError
+from airflow_provider_b24.exceptions import Bitrix24AuthError, Bitrix24Error
 from airflow_provider_b24.rest.auth import OAuthCredentials, WebhookCredentials
 from airflow_provider_b24.rest.oauth_server import Application
 from airflow_provider_b24.rest.rate_limit import PLANS, HostBucket
-from airflow_provider_b24.rest.redaction import REGISTRY, Secret, SecretRegistry, guard_loggers
+from airflow_provider_b24.rest.redaction import (
+    REGISTRY,
+    Secret,
+    SecretRegistry,
+    guard_loggers,
+)
 from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair
 from airflow_provider_b24.rest.transport import RequestsTransport, TransportOptions
+from tests.support.controls import FORBIDDEN, HOSTILE_TEXTS
+from tests.support.frames import shown_by
 
 from .conftest import reply_bytes
 
@@ -144,15 +152,6 @@ def make_portal(
     return make
 
 
-def shown(error: BaseException | None) -> Iterator[str]:
-    """Yield every text in which an error may be shown, and those of all errors that it hangs on."""
-    while error is not None:
-        yield f"{error} {error!r} {error.args!r} {vars(error)!r}"
-        yield "".join(traceback.format_exception(error))
-        yield from shown(error.__cause__)
-        error = error.__context__
-
-
 @pytest.mark.parametrize("situation", SITUATIONS)
 @pytest.mark.parametrize("way", ["call", "unsafe call", "call_batch", "iterate"])
 def test_no_secret_is_shown_whatever_happens(
@@ -174,7 +173,7 @@ def test_no_secret_is_shown_whatever_happens(
     try:
         texts.append(repr(ways[way]()))
     except Exception as error:  # noqa: BLE001
-        texts += shown(error)
+        texts += shown_by(error)
 
     assert server.requests
     assert everything.texts
@@ -190,7 +189,7 @@ def test_no_secret_is_shown_when_the_connection_is_refused(
     with pytest.raises(Exception, match="connection was refused") as caught:
         make_portal(server.url).call("user.get")
 
-    assert [text for text in [*shown(caught.value), *everything.texts] if ALL in text] == []
+    assert [text for text in [*shown_by(caught.value), *everything.texts] if ALL in text] == []
 
 
 def test_no_secret_is_shown_when_the_proxy_is_down(
@@ -205,7 +204,7 @@ def test_no_secret_is_shown_when_the_proxy_is_down(
     with pytest.raises(Exception, match="proxy") as caught:
         make_client(credentials=webhook, transport=transport).call("user.get")
 
-    assert [text for text in [*shown(caught.value), *everything.texts] if ALL in text] == []
+    assert [text for text in [*shown_by(caught.value), *everything.texts] if ALL in text] == []
 
 
 def test_state_files_hold_no_secret(
@@ -326,3 +325,95 @@ def test_protect_adds_secrets_to_airflows_masker(monkeypatch: pytest.MonkeyPatch
     protect(Secret("canary0value"), None, Secret("1"))
 
     assert masked == ["canary0value"]
+
+
+# Control characters of a text from outside
+
+
+@given(HOSTILE_TEXTS)
+@example("canary0\x00value")
+@example("canary0\x1b[0mvalue")
+@example("canary0\u202evalue")
+def test_a_text_from_outside_has_no_control_character_and_no_secret(text: str) -> None:
+    registry = SecretRegistry()
+    registry.add(Secret("canary0value"))
+    shown_text = registry.redact_and_truncate(text)
+
+    assert not FORBIDDEN.search(shown_text)
+    assert "canary0value" not in shown_text
+    assert len(shown_text) <= 300
+    shown_text.encode()
+
+
+HOSTILE = "a\x1b[31mred\r\n2026-01-01 INFO forged\x00\x9b2J\u2028\u202egnp.exe"
+HOSTILE_JSON = json.dumps(HOSTILE)
+HOSTILE_REPLIES = {
+    "error": reply_bytes(
+        f'{{"error":{HOSTILE_JSON},"error_description":{HOSTILE_JSON},"argument":{HOSTILE_JSON}}}'.encode(),
+        status="400 Bad Request",
+    ),
+    "error of a server": reply_bytes(
+        f'{{"error":{HOSTILE_JSON},"error_description":{HOSTILE_JSON}}}'.encode(), status="500 Broken"
+    ),
+    "error with status 200": reply_bytes(f'{{"error":{HOSTILE_JSON}}}'.encode()),
+    "limit": reply_bytes(
+        f'{{"error":"QUERY_LIMIT_EXCEEDED","error_description":{HOSTILE_JSON}}}'.encode(), status="503 Busy"
+    ),
+    "batch": reply_bytes(
+        f'{{"result":{{"result":[],"result_error":{{"c0":{{"error":{HOSTILE_JSON},'
+        f'"error_description":{HOSTILE_JSON}}},"c1":{HOSTILE_JSON}}}}}}}'.encode()
+    ),
+    "redirect": reply_bytes(
+        b"",
+        status="302 Found",
+        headers="Connection: close\r\nLocation: https://a\x1b[31mred\x9b2J.example/\r\n",
+    ),
+    "wrong result": reply_bytes(f'{{"result":{HOSTILE_JSON}}}'.encode()),
+}
+
+
+@pytest.mark.parametrize("reply", HOSTILE_REPLIES.values(), ids=HOSTILE_REPLIES)
+@pytest.mark.parametrize("way", ["call", "unsafe call", "call_batch", "iterate"])
+def test_no_control_character_reaches_an_error_or_a_log(
+    make_portal: Callable[[str], Bitrix24Client],
+    serve: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+    reply: bytes,
+    way: str,
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="airflow_provider_b24")
+    client = make_portal(serve(*[reply] * 30).url)
+    ways: dict[str, Callable[[], Any]] = {
+        "call": lambda: client.call("user.get"),
+        "unsafe call": lambda: client.call_for_id("im.message.add", {"MESSAGE": "x"}),
+        "call_batch": lambda: client.call_batch({"a": "user.get", "b": "im.message.add"}).raise_for_errors(),
+        "iterate": lambda: list(client.iterate("user.get")),
+    }
+    texts = []
+    try:
+        ways[way]()
+    except Bitrix24Error as error:
+        texts = [str(error), *map(str, vars(error).values())]
+    texts += [record.getMessage() for record in caplog.records if record.name.startswith("airflow_provider")]
+
+    assert texts
+    assert [text for text in texts if FORBIDDEN.search(text)] == []
+
+
+def test_a_refused_refresh_has_no_control_character(
+    make_client: Callable[..., Bitrix24Client], serve: Callable[..., Any], transport: RequestsTransport
+) -> None:
+    server = serve(*[HOSTILE_REPLIES["error"]] * 9)
+    application = OAuthCredentials(
+        portal=server.url,
+        application=Application("local.1.2", Secret("canary0client"), server.url),
+        start=TokenPair.from_connection(access_token="", refresh_token="canary0refresh"),
+        store=MemoryTokenStore(),
+        transport=transport,
+        conn_id="test_app",
+        sleep=lambda seconds: None,
+    )
+    with pytest.raises(Bitrix24Error) as caught:
+        make_client(credentials=application).call("profile")
+
+    assert not FORBIDDEN.search(str(caught.value))

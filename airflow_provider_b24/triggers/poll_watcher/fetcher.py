@@ -10,6 +10,7 @@ from airflow_provider_b24.polls.bulk import read_batch
 from airflow_provider_b24.rest.retry import RetryPolicy
 from airflow_provider_b24.triggers.poll_watcher.partial_json import PartialJsonTransport
 from airflow_provider_b24.triggers.poll_watcher.undecided_filter import UndecidedFilter
+from airflow_provider_b24.utils.frames import hide_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _NO_RETRIES = RetryPolicy(max_attempts=1, max_rate_limit_attempts=1)
 
 
+@hide_frames
 class PollFetcher:
     """Reads polls through one connection, one request at a time.
 

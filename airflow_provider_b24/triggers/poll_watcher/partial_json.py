@@ -11,6 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_b24.rest.decoding import DECODER, checked_text
 from airflow_provider_b24.rest.transport import HttpReply
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 #: Where a batch keeps the results of its commands.
 _RESULTS_PATH = ("result", "result")
-_DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
@@ -54,7 +54,7 @@ def prune_results(body: bytes, prune: Callable[[Any], Any]) -> bytes:
     :param prune: returns what is kept of a command's result.
     """
     try:
-        text = body.decode()
+        text = checked_text(body)
         value, end = _decode(text, _skip_space(text, 0), _RESULTS_PATH, prune)
         if _skip_space(text, end) == len(text):
             return json.dumps(value).encode()
@@ -66,17 +66,17 @@ def prune_results(body: bytes, prune: Callable[[Any], Any]) -> bytes:
 def _decode(text: str, at: int, path: tuple[str, ...], prune: Callable[[Any], Any]) -> tuple[Any, int]:
     """Decode the value that starts here, an object member by member; return it and where it ends."""
     if text[at] != "{":
-        return _DECODER.raw_decode(text, at)
+        return DECODER.raw_decode(text, at)
     found: dict[str, Any] = {}
     at = _skip_space(text, at + 1)
     while text[at] != "}":
         _expect(text, at, '"')
-        key, at = _DECODER.raw_decode(text, at)
+        key, at = DECODER.raw_decode(text, at)
         at = _skip_space(text, _expect(text, _skip_space(text, at), ":"))
         if path and key == path[0]:
             found[key], at = _decode(text, at, path[1:], prune)
         else:
-            value, at = _DECODER.raw_decode(text, at)
+            value, at = DECODER.raw_decode(text, at)
             found[key] = value if path else prune(value)
         at = _skip_space(text, at)
         if text[at] != "}":

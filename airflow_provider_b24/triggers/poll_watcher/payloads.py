@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from airflow_provider_b24.exceptions import Bitrix24Error
 from airflow_provider_b24.polls.decision import poll_if_decided
+from airflow_provider_b24.rest.decoding import clean
 
 if TYPE_CHECKING:
     from airflow_provider_b24.polls.bulk import PollAnswer
@@ -35,6 +36,14 @@ class ErrorEvent(TypedDict):
 
 
 PollEvent = SuccessEvent | TimeoutEvent | ErrorEvent
+
+
+def encodable(event: Any) -> Any:
+    """Return the event as Airflow can encode it: one that it can't would end the whole triggerer.
+
+    :param event: what a trigger is about to hand over.
+    """
+    return clean(event)
 
 
 def success_event(poll: Poll) -> SuccessEvent:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import get_args, get_type_hints
 
+import pytest
+
 from airflow_provider_b24.exceptions import Bitrix24PollNotFoundError, error_from_dict
 from airflow_provider_b24.polls.poll import Poll
 from airflow_provider_b24.polls.reference import parse_reference
 from airflow_provider_b24.polls.rules import Quorum, Stopped
 from airflow_provider_b24.triggers.poll_watcher.payloads import (
     PollEvent,
+    encodable,
     error_event,
     event_for,
     success_event,
@@ -62,3 +65,14 @@ def test_every_event_is_json_with_a_status_of_its_own() -> None:
 
     assert [event["status"] for event in events] == statuses == ["success", "timeout", "error"]
     assert json.loads(json.dumps(events)) == events
+
+
+@pytest.mark.parametrize("value", ["\ud800", 10**30, float("nan"), {"a": ["\udfff"]}])
+def test_an_event_is_handed_over_as_airflow_can_encode_it(value: object) -> None:
+    import msgspec
+
+    event = encodable({"status": "success", "poll": {"value": value}})
+
+    assert event["status"] == "success"
+    msgspec.msgpack.encode(event)
+    json.dumps(event, allow_nan=False).encode()
