@@ -1,6 +1,6 @@
 """Every morning, somebody approves the price list: in the chat, or under Required Actions in Airflow.
 
-The first answer wins and closes the other channel. It needs Airflow 3.1 or later.
+The first answer wins and closes the other channel. It needs Airflow 3.3 or later.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
     :param remind_every: seconds, or a timedelta, between two reminders to those who have not voted.
     :param escalate_after: seconds, or a timedelta, after which ``escalate_to`` hear of an open question.
     :param escalate_to: chats (``"chat12"``) and user ids (templated).
-    :param airflow_required_action: ask the same under Airflow's Required Actions (3.1 and later); the first
+    :param airflow_required_action: ask the same under Airflow's Required Actions (3.3 and later); the first
         answer wins (templated).
     :param notifiers: called once the question is asked, as in Airflow's own operators.
     :param announce: post the decision below the poll (templated).

@@ -1,11 +1,12 @@
-"""The same question among Airflow's Required Actions, from Airflow 3.1 on.
+"""The same question among Airflow's Required Actions, from Airflow 3.3 on.
+
+Older versions know Required Actions, too, but an answer there does not resume a deferred task.
 
 Airflow's functions for it are not public: they are imported where they are used.
 """
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 def check_required_actions() -> None:
     """Refuse an Airflow without Required Actions, before anybody is asked.
 
-    :raises Bitrix24ConfigurationError: before Airflow 3.1.
+    :raises Bitrix24ConfigurationError: before Airflow 3.3.
     """
-    if any(find_spec(name) is None for name in ("airflow.sdk", "airflow.sdk.execution_time.hitl")):
+    if tuple(map(int, _airflow_version().split(".")[:2])) < (3, 3):
         raise Bitrix24ConfigurationError(
-            "airflow_required_action needs Airflow 3.1 or later", field="airflow_required_action"
+            "airflow_required_action needs Airflow 3.3 or later", field="airflow_required_action"
         )
 
 
@@ -55,3 +56,9 @@ def is_answer_of_airflow(event: dict[str, Any]) -> bool:
     :param event: what resumed the task.
     """
     return "status" not in event and "chosen_options" in event
+
+
+def _airflow_version() -> str:
+    from airflow import __version__
+
+    return str(__version__)

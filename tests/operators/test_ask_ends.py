@@ -158,12 +158,12 @@ def test_a_run_of_an_unknown_user_asks_nobody(crowd: Crowd, run_dag: Callable[..
     assert crowd.portal.polls() == []
 
 
-def test_an_airflow_without_required_actions_asks_nobody(
+def test_an_airflow_before_3_3_asks_nobody_in_two_channels(
     crowd: Crowd, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow_provider_b24.operators import required_action
 
-    monkeypatch.setattr(required_action, "find_spec", lambda name: None if name.endswith("hitl") else True)
+    monkeypatch.setattr(required_action, "_airflow_version", lambda: "3.2.2")
     run = run_dag(ask_dag(crowd, airflow_required_action=True))
 
     assert instance(run, "ask").state == "failed"
