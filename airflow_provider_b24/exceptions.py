@@ -3,6 +3,8 @@
 Bitrix24Error
 ├── Bitrix24ValidationError             bad input; nothing was sent
 ├── Bitrix24ConfigurationError          the Airflow connection can't be used as it is
+├── Bitrix24StateError                  the files that processes share can't be used; nothing was sent
+│   └── Bitrix24LockTimeoutError        another process holds a lock for too long
 ├── Bitrix24NoAnswerError               no usable answer came; asking again is safe
 │   └── Bitrix24UnreachableError        the portal could not be reached; nothing was executed
 ├── Bitrix24OutcomeUnknownError         it may or may not have been executed; not retried by anyone
@@ -214,6 +216,20 @@ class Bitrix24ConfigurationError(Bitrix24Error):
     def __init__(self, message: str, *, field: str | None = None, **fields: Any) -> None:
         super().__init__(message, **fields)
         self.field = field
+
+
+class Bitrix24StateError(Bitrix24Error):
+    """The files that the processes of a host share can't be used; nothing was sent."""
+
+    transient = True
+    connection_wide = True
+    advice = "Set BITRIX24_STATE_DIR to a private directory on a local disk that this user can write to."
+
+
+class Bitrix24LockTimeoutError(Bitrix24StateError):
+    """Another process has held the lock of a shared file for too long; nothing was sent."""
+
+    advice = "If it lasts, look for a process on this host that is stopped or hangs."
 
 
 class Bitrix24NoAnswerError(Bitrix24Error):

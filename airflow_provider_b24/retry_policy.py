@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _RATE_SECONDS = 60.0
+#: A portal resets its counts within ten minutes; a later moment is not what it means.
+_MAX_SECONDS_TO_RESET = 3600.0
 #: Jitter, as a part of the delay: many tasks that failed together must not retry together.
 _JITTER = 0.1
 
@@ -70,7 +72,9 @@ class Bitrix24RetryPolicy(RetryPolicy):
         return RetryDecision.default()
 
     def _until_reset(self, error: e.Bitrix24OperatingLimitError) -> float:
-        return OPERATING_WINDOW if error.reset_at is None else max(error.reset_at - self._clock(), 1.0)
+        if error.reset_at is None:
+            return OPERATING_WINDOW
+        return min(max(error.reset_at - self._clock(), 1.0), _MAX_SECONDS_TO_RESET)
 
 
 def _later(seconds: float, reason: str) -> RetryDecision:

@@ -32,6 +32,10 @@ NAME_IT = (
 LINK = "must be a link that the portal can open (http or https)"
 UUID = "must be a lower-case UUID of version 4; the portal ignores others"
 SECONDS = "must be Unix seconds"
+RULES = (
+    "must be 'stopped', 'first_vote', 'everybody', {'quorum': k}, {'everybody': [user ids]}, "
+    "{'first_to': k} or {'majority': n}"
+)
 QUORUM = "must be a number of people, 1 or more"
 OFFER = "it offers 'Soup' ({soup}), 'Pie' ({pie}), 'Tea' ({tea})"
 
@@ -193,9 +197,10 @@ CASES: list[tuple[Use, str, str]] = [
     (lambda hook: hook.polls.report("x"), "poll", NAME_IT),
     (lambda hook: hook.polls.vote("x", answers="Yes"), "poll", NAME_IT),
     # Rules
-    (lambda _: parse_rule("soon"), "rule", "must be 'stopped', 'first_vote' or {'quorum': k}, not 'soon'"),
-    (lambda _: parse_rule(None), "rule", "must be 'stopped', 'first_vote' or {'quorum': k}, not None"),
-    (lambda _: parse_rule({}), "rule", "must be 'stopped', 'first_vote' or {'quorum': k}, not {}"),
+    (lambda _: parse_rule("soon"), "rule", f"{RULES}, not 'soon'"),
+    (lambda _: parse_rule(None), "rule", f"{RULES}, not None"),
+    (lambda _: parse_rule({}), "rule", f"{RULES}, not {{}}"),
+    (lambda _: parse_rule("{'quorum': 0}"), "rule.quorum", QUORUM),
     (lambda _: parse_rule({"quorum": 0}), "rule.quorum", QUORUM),
     (lambda _: parse_rule({"quorum": True}), "rule.quorum", QUORUM),
     (lambda _: parse_rule({"quorum": "many"}), "rule.quorum", QUORUM),

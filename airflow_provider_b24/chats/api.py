@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from airflow_provider_b24.chats.people import read_member_ids, read_own_id, read
 from airflow_provider_b24.chats.posting import ADD, post_once
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_chat_id, parse_id
+from airflow_provider_b24.rest import php
 from airflow_provider_b24.utils.frames import hide_frames
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 #: The portal does not search for less.
 _SHORTEST_SEARCH = 2
+_SEARCH = "im.search.chat.list"
 
 
 @dataclass(frozen=True)
@@ -156,12 +157,17 @@ class ChatsApi:
         return read_history(self._client, dialog, since=parse_id(since, path))
 
     def _search(self, text: str) -> list[Chat]:
-        found: dict[int, Chat] = {}
-        for row in self._client.iterate("im.search.chat.list", {"FIND": text}):
-            if isinstance(row, Mapping) and str(row.get("id", "")).isdigit():
-                chat = Chat(int(row["id"]), str(row.get("name") or row.get("title") or "").strip())
-                found[chat.id] = chat
+        rows = self._client.iterate(_SEARCH, {"FIND": text})
+        with php.promised("a list of chats", method=_SEARCH, conn_id=self._client.conn_id):
+            # Pages may overlap.
+            found = {chat.id: chat for chat in map(_chat, rows)}
         return list(found.values())
+
+
+def _chat(row: Any) -> Chat:
+    fields = php.as_row(row)
+    title = php.as_text(fields.get("name")) or php.as_text(fields.get("title"))
+    return Chat(php.as_id(fields.get("id")), title.strip())
 
 
 def dialog_id(*, chat_id: int | str | None, user_id: int | str | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24ExpiredTokenError
@@ -42,11 +41,12 @@ def _describe(client: Bitrix24Client) -> str:
 
 
 def _user(profile: Any) -> str:
-    if not isinstance(profile, Mapping):
-        return "unknown"
-    name = " ".join(str(profile[key]) for key in ("NAME", "LAST_NAME") if profile.get(key))
-    administrator = ", administrator" if profile.get("ADMIN") else ""
-    return REGISTRY.redact_and_truncate(f"{name or 'without a name'} (id {profile.get('ID')}{administrator})")
+    with php.promised("a user", method="profile"):
+        row = php.as_row(profile)
+        name = " ".join(filter(None, (php.as_text(row.get(key)) for key in ("NAME", "LAST_NAME"))))
+        administrator = ", administrator" if php.as_bool(row.get("ADMIN")) else ""
+        user = f"{name or 'without a name'} (id {php.as_id(row.get('ID'))}{administrator})"
+    return REGISTRY.redact_and_truncate(user)
 
 
 def _missing(scopes: Any) -> str:

@@ -117,17 +117,25 @@ def _rows(result: Any) -> dict[int, Any]:
 
 
 def _delivery(message_id: str, row: Any, needs_session: bool) -> Delivery:
-    if not isinstance(row, Mapping):
-        return Delivery(message_id, DeliveryStatus.UNKNOWN, ("the reply says nothing of this message",))
-    if not row.get("SUCCESS"):
-        return Delivery(message_id, DeliveryStatus.REJECTED, _errors(row.get("ERRORS")))
-    session = row.get("session")
-    if isinstance(session, Mapping) and (chat_id := positive_number(session.get("CHAT_ID"))):
-        session_id = positive_number(session.get("ID"))
-        return Delivery(message_id, DeliveryStatus.ACCEPTED, (), chat_id, session_id)
-    if needs_session:
+    try:
+        fields = php.as_row(row)
+        is_success, session = _is_success(fields), php.as_dict(fields.get("session"))
+        chat_id = php.as_count(session.get("CHAT_ID") or 0)
+    except ValueError:
+        # It may be delivered: what says neither yes nor no is no reason to send it again.
+        return Delivery(message_id, DeliveryStatus.UNKNOWN, ("the reply does not say what became of it",))
+    if not is_success:
+        return Delivery(message_id, DeliveryStatus.REJECTED, _errors(fields.get("ERRORS")))
+    if needs_session and not chat_id:
         return Delivery(message_id, DeliveryStatus.REJECTED, ("the open line did not take the message",))
-    return Delivery(message_id, DeliveryStatus.ACCEPTED)
+    session_id = positive_number(session.get("ID"))
+    return Delivery(message_id, DeliveryStatus.ACCEPTED, (), chat_id or None, session_id)
+
+
+def _is_success(row: Mapping[str, Any]) -> bool:
+    if row.get("SUCCESS") is None:
+        raise ValueError("it does not say whether it succeeded")
+    return php.as_bool(row["SUCCESS"])
 
 
 def _errors(value: Any) -> tuple[str, ...]:

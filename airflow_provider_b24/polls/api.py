@@ -13,6 +13,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24PollError,
     Bitrix24PollFinishedError,
     Bitrix24RecallNotAllowedError,
+    Bitrix24ServerError,
 )
 from airflow_provider_b24.ids import parse_chat_id
 from airflow_provider_b24.polls.attach import find_attach, parse_attach, poll_in_reply
@@ -47,11 +48,13 @@ class PollsApi:
     ``signed_attach_id`` or ``post_id``, a ``Poll``, or what ``send`` and ``Poll.to_dict()`` return.
 
     :param client: the portal's client.
-    :param sleep: waits for seconds while an in-flight duplicate of a poll is being sent.
+    :param sleep: waits for seconds: while an in-flight duplicate of a poll is being sent, and before a poll
+        is read again that does not show yet that it is stopped or resumed.
     """
 
     def __init__(self, client: Bitrix24Client, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
+        self._sleep = sleep
         self._sending = PollSending(client, read_vote_id=lambda sent: self.get(sent).vote_id, sleep=sleep)
 
     def send(
@@ -176,7 +179,7 @@ class PollsApi:
         :returns: the poll after the stop.
         :raises Bitrix24AccessDeniedError: when the connection's user is not its author.
         """
-        return self._switch("vote.AttachedVote.stop", poll)
+        return self._switch("vote.AttachedVote.stop", poll, is_finished=True)
 
     def resume(self, poll: Any) -> Poll:
         """Resume a stopped poll (``vote.AttachedVote.resume``).
@@ -185,7 +188,7 @@ class PollsApi:
         :returns: the poll, open again.
         :raises Bitrix24AccessDeniedError: when the connection's user is not its author.
         """
-        return self._switch("vote.AttachedVote.resume", poll)
+        return self._switch("vote.AttachedVote.resume", poll, is_finished=False)
 
     def voters(self, poll: Any) -> dict[int, list[dict[str, Any]]]:
         """Return who voted for what, all pages (``getWithVoted`` and ``getAnswerVoted``).
@@ -267,7 +270,7 @@ class PollsApi:
                 Bitrix24AlreadyVotedError, _VOTE, "the connection's user has voted already"
             )
 
-    def _switch(self, method: str, poll: Any) -> Poll:
+    def _switch(self, method: str, poll: Any, *, is_finished: bool) -> Poll:
         reference = parse_reference(poll)
         try:
             self._client.call(method, reference.params())
@@ -275,4 +278,12 @@ class PollsApi:
             if type(error) is Bitrix24AccessDeniedError:
                 error.advice = _AUTHOR_ONLY
             raise
-        return self.get(reference)
+        switched = self.get(reference)
+        if switched.is_finished is not is_finished:
+            # Servers of one portal may differ by a second.
+            self._sleep(1.0)
+            switched = self.get(reference)
+        if switched.is_finished is not is_finished:
+            state = "open" if is_finished else "stopped"
+            raise self._client.refusal(Bitrix24ServerError, method, f"the poll is still {state}")
+        return switched

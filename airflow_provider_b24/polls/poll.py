@@ -100,7 +100,7 @@ class Poll:
         :param attach: the object as the portal sent it.
         :param reference: how the poll was named: the reply does not say what it is attached to.
         :param portal: the portal's address, for an absolute result address.
-        :raises ValueError: when it has no id, no counter or no questions, or is not a poll at all.
+        :raises ValueError: when it has no id, counter, questions or answers, or is not a poll at all.
         """
         by_message = reference.kind is ReferenceKind.MESSAGE
         is_finished = as_bool(attach.get("isFinished"))
@@ -143,12 +143,15 @@ class Poll:
 
 
 def _question(row: Mapping[str, Any]) -> Question:
+    answers = tuple(map(_answer, _rows(row.get("ANSWERS"))))
+    if not answers:
+        raise ValueError("it has a question without answers")
     return Question(
         id=as_id(row.get("ID")),
         text=as_text(row.get("QUESTION")),
         multiple_choice=as_number(row.get("FIELD_TYPE")) == _MULTIPLE_CHOICE,
         votes=as_count(row.get("COUNTER")),
-        answers=tuple(map(_answer, _rows(row.get("ANSWERS")))),
+        answers=answers,
     )
 
 

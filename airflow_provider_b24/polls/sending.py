@@ -9,9 +9,9 @@ from airflow_provider_b24.exceptions import (
     Bitrix24PollError,
     Outcome,
 )
-from airflow_provider_b24.ids import parse_chat_id
+from airflow_provider_b24.ids import parse_chat_id, positive_number
 from airflow_provider_b24.polls.template_id import check_template_id, fresh_template_id
-from airflow_provider_b24.rest.php import as_dict, as_id, as_number, promised
+from airflow_provider_b24.rest.php import as_dict, as_id, promised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,11 +76,11 @@ class PollSending:
 
     def _send_once(self, params: dict[str, Any], *, repeated: bool) -> dict[str, int]:
         response, repeated = self._send_after_duplicate(params, repeated=repeated)
-        sent = self._sent(response, params["chatId"])
-        if repeated:
-            # A repeated send names the first message but a vote that is attached to nothing.
-            sent["vote_id"] = self._read_back(sent)
-        return sent
+        message_id = self._message_id(response)
+        # A repeated send names the first message but a vote that is attached to nothing.
+        vote_id = None if repeated else positive_number(as_dict(response.result).get("voteId"))
+        sent = {"message_id": message_id, "chat_id": params["chatId"]}
+        return {**sent, "vote_id": vote_id or self._read_back(sent)}
 
     def _read_back(self, sent: dict[str, int]) -> int:
         try:
@@ -118,11 +118,9 @@ class PollSending:
             else:
                 return response, repeated or response.may_have_executed
 
-    def _sent(self, response: Response, chat: int) -> dict[str, int]:
+    def _message_id(self, response: Response) -> int:
         with promised("a message id and a vote id", method=_METHOD, conn_id=self._client.conn_id):
-            result = as_dict(response.result)
-            vote_id = int(as_number(result.get("voteId")))
-            return {"message_id": as_id(result.get("messageId")), "vote_id": vote_id, "chat_id": chat}
+            return as_id(as_dict(response.result).get("messageId"))
 
     def _outcome_unknown(self, error: Bitrix24Error, template_id: str) -> Bitrix24OutcomeUnknownError:
         """Return the error for a poll that a repeat would duplicate, since it takes another template id."""

@@ -6,7 +6,12 @@ import os
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from airflow_provider_b24.exceptions import Bitrix24AuthError, Bitrix24ConfigurationError, Outcome
+from airflow_provider_b24.exceptions import (
+    Bitrix24AuthError,
+    Bitrix24ConfigurationError,
+    Bitrix24StateError,
+    Outcome,
+)
 from airflow_provider_b24.rest.error_codes import RetryKind, retry_kind
 from airflow_provider_b24.rest.oauth_server import OAuthServer
 from airflow_provider_b24.rest.redaction import Secret, protect
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Seconds after which the store is read again: another host may be about to save its pair.
 _REREAD_DELAYS = (0.0, 1.0, 3.0)
+#: Seconds that a save which failed before waits for the lock.
+_SAVE_LOCK_SECONDS = 2.0
 _AUTH_ADVICE = (
     "Check that the application is installed on the portal that host names. If it is, authorise it again and "
     "put the new refresh_token in the connection's extra."
@@ -138,9 +145,13 @@ class OAuthCredentials:
         """Save the pair that could not be saved when it was new, once its time has come."""
         if not self._chain.is_save_due:
             return
-        with self._locked() as file:
-            if self._chain.is_save_due and self._chain.save_again():
-                _mark(file, "")
+        try:
+            with self._locked(limit=_SAVE_LOCK_SECONDS) as file:
+                if self._chain.is_save_due and self._chain.save_again():
+                    _mark(file, "")
+        except Bitrix24StateError:
+            # This process has the pair, so that the call need not wait.
+            self._chain.postpone_save()
 
     def _refresh_once(self, refused: Secret | None) -> TokenPair:
         with self._locked() as file:
@@ -149,8 +160,8 @@ class OAuthCredentials:
                 return pair
             return self._request_pair(pair, file) or self._pair_of_another_host(pair, file)
 
-    def _locked(self) -> AbstractContextManager[int]:
-        return locked(state_file("oauth", self._conn_id))
+    def _locked(self, *, limit: float | None = None) -> AbstractContextManager[int]:
+        return locked(state_file("oauth", self._conn_id), limit=limit)
 
     def _request_pair(self, pair: TokenPair, file: int) -> TokenPair | None:
         """Return the new pair, saved; None when the server says that the refresh token is spent."""

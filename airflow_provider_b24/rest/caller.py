@@ -16,6 +16,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24ApiError,
     Bitrix24AuthError,
     Bitrix24Error,
+    Bitrix24LockTimeoutError,
     Bitrix24NoAnswerError,
     Bitrix24OperatingLimitError,
     Bitrix24OutcomeUnknownError,
@@ -278,8 +279,9 @@ def _not_sent(error: Bitrix24Error) -> Failure:
 
     It has no code: one of the OAuth server says nothing of how the call is retried.
     """
-    # A queue of the bucket that is too long stays so for the whole call.
-    retryable = error.transient is True and not isinstance(error, Bitrix24RateLimitError)
+    # A queue that is too long stays so for the whole call, and a lock was waited for long enough.
+    lasting = isinstance(error, Bitrix24RateLimitError | Bitrix24LockTimeoutError)
+    retryable = error.transient is True and not lasting
     return Failure(
         Outcome.NOT_EXECUTED,
         description=error.message or error.description or "",

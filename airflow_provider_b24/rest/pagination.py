@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.exceptions import Bitrix24Error
+from airflow_provider_b24.exceptions import Bitrix24Error, Outcome
 from airflow_provider_b24.rest import php
 
 if TYPE_CHECKING:
@@ -62,5 +62,6 @@ def _no_list(method: str) -> Bitrix24Error:
     return Bitrix24Error(
         f"{method} answers with no list, or with several, so it has no items to paginate",
         method=method,
+        outcome=Outcome.UNKNOWN,
         advice="Call it with hook.call and take what you need from the result.",
     )

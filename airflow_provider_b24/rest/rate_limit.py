@@ -4,13 +4,13 @@ The portal counts requests per source address: each adds one, a fixed rate drain
 would overflow is refused. GCRA says the same with one number, the time at which the bucket will be
 empty. The number lives in a file under a lock, so that workers, triggerer and scripts of one host
 fill one bucket together. A caller reserves its place under the lock and waits outside it: places
-are given in the order of asking, and a caller that dies costs one place.
+are given in the order of asking, and a caller that dies costs one place. While the file can't be
+used, each process has a bucket of its own.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import random
 import struct
 import time
@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_b24.exceptions import Bitrix24RateLimitError, Outcome
-from airflow_provider_b24.rest.shared_state import locked, state_file
+from airflow_provider_b24.rest.shared_state import state_path
+from airflow_provider_b24.rest.shared_value import SharedValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,7 +157,8 @@ class HostBucket:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._path = state_file("bucket", portal)
+        self._path = state_path("bucket", portal)
+        self._shared = SharedValue(self._path, merge=_fuller)
         self._plan = plan
         self._max_wait = max_wait
         self._clock = clock
@@ -176,11 +178,9 @@ class HostBucket:
 
         :raises Bitrix24RateLimitError: when the queue is longer than ``max_wait``; nothing is reserved.
         """
-        with locked(self._path) as file:
-            level, seconds = reserve(_read(file), self._plan, self._clock())
-            if seconds <= self._max_wait:
-                _write(file, level)
-                return seconds
+        seconds = self._shared.update(self._add_request)
+        if seconds <= self._max_wait:
+            return seconds
         raise Bitrix24RateLimitError(
             f"The queue for this portal on this host is {seconds:.0f} s long, "
             f"and a call waits {self._max_wait:.0f} s at most",
@@ -189,16 +189,21 @@ class HostBucket:
 
     def refused(self) -> None:
         """Slow the whole host down, with jitter, so that hosts do not retry together."""
-        with locked(self._path) as file:
-            later = random.uniform(0.0, self._plan.interval)
-            _write(file, penalize(_read(file), self._plan, self._clock(), later=later))
+        later = random.uniform(0.0, self._plan.interval)
+        self._shared.update(
+            lambda data: (_pack(penalize(_unpack(data), self._plan, self._clock(), later=later)), None)
+        )
+
+    def _add_request(self, data: bytes) -> tuple[bytes, float]:
+        level = _unpack(data)
+        after, seconds = reserve(level, self._plan, self._clock())
+        return _pack(after if seconds <= self._max_wait else level), seconds
 
 
-def _read(file: int) -> Level:
-    data = os.pread(file, _LAYOUT.size, 0)
-    if len(data) != _LAYOUT.size:
+def _unpack(data: bytes) -> Level:
+    if len(data) < _LAYOUT.size:
         return Level()
-    level = Level(*_LAYOUT.unpack(data))
+    level = Level(*_LAYOUT.unpack_from(data))
     return level if _is_possible(level) else Level()
 
 
@@ -211,6 +216,10 @@ def _is_possible(level: Level) -> bool:
     )
 
 
-def _write(file: int, level: Level) -> None:
-    # One small write: a crash leaves the old number or the new one.
-    os.pwrite(file, _LAYOUT.pack(level.empty_at, level.penalty, level.penalized_at, level.at), 0)
+def _pack(level: Level) -> bytes:
+    return _LAYOUT.pack(level.empty_at, level.penalty, level.penalized_at, level.at)
+
+
+def _fuller(first: bytes, second: bytes) -> bytes:
+    """Return the level at which more requests wait."""
+    return max(first, second, key=lambda data: _unpack(data).empty_at)

@@ -178,14 +178,17 @@ def _success(reply: HttpReply, body: Any, *, binary: bool) -> Response | Failure
         return Response(
             body["result"], _int(body.get("total")), _int(body.get("next")), read_operating(body.get("time"))
         )
-    if binary and reply.body and _is_file(reply):
+    if binary and body is None and reply.body and _is_file(reply):
         return Response(None, raw=reply.body)
     return Failure(Outcome.UNKNOWN, description=_describe(reply), status=reply.status)
 
 
 def _is_file(reply: HttpReply) -> bool:
-    """Tell a report, which is an HTML table too, from a proxy's or a login page."""
-    return "attachment" in reply.disposition.lower() or "html" not in reply.content_type.lower()
+    """Tell a report, which is an HTML table too, from a proxy's or a login page, and from JSON's ``null``."""
+    kind = reply.content_type.lower()
+    if "json" in kind or reply.body.strip() == b"null":
+        return False
+    return "attachment" in reply.disposition.lower() or "html" not in kind
 
 
 def _describe(reply: HttpReply) -> str:

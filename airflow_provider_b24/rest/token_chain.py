@@ -98,6 +98,11 @@ class TokenChain:
         """Whether a pair that could not be saved should be saved again now."""
         return self._unsaved is not None and self._save_at is not None and self._clock() >= self._save_at
 
+    def postpone_save(self) -> None:
+        """Save the pair that could not be saved some time later."""
+        if self._save_at is not None:
+            self._save_at = self._clock() + _SAVE_INTERVAL
+
     def save_again(self) -> bool:
         """Save the pair that could not be saved; False when that fails again, or is not needed any more."""
         unsaved = self._unsaved

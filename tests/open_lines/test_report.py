@@ -59,6 +59,24 @@ def test_success_without_a_session_is_rejected(session: Any) -> None:
     assert fates([row, TAKEN], needs_session=False)[0]["status"] == "accepted"
 
 
+@pytest.mark.parametrize("success", [None, "maybe", 5, [], {}, "removed"])
+def test_a_row_that_says_neither_yes_nor_no_is_unknown(success: Any) -> None:
+    row = {**TAKEN, "SUCCESS": success}
+    if success == "removed":
+        del row["SUCCESS"]
+    assert fates([row, TAKEN])[0]["status"] == "unknown"
+
+
+@pytest.mark.parametrize(("success", "status"), [("N", "rejected"), (0, "rejected"), ("Y", "accepted")])
+def test_success_is_a_flag_as_php_writes_it(success: Any, status: str) -> None:
+    assert fates([{**TAKEN, "SUCCESS": success}, TAKEN])[0]["status"] == status
+
+
+@pytest.mark.parametrize("session", ["x", 5, ["x"], {"CHAT_ID": "x"}, {"CHAT_ID": [1]}])
+def test_success_with_a_malformed_session_is_unknown(session: Any) -> None:
+    assert fates([{**TAKEN, "session": session}, TAKEN])[0]["status"] == "unknown"
+
+
 @pytest.mark.parametrize("result", [None, [], True, "ok", {}, {"DATA": []}, {"DATA": {"RESULT": True}}])
 def test_a_malformed_reply_leaves_all_messages_unknown(result: Any) -> None:
     found = read_deliveries(MESSAGES, result, needs_session=True)

@@ -108,7 +108,7 @@ def test_a_worker_that_is_told_to_end_closes_the_poll(crowd: Crowd, monkeypatch:
     assert "This poll is closed" in crowd.texts()[-1]
 
 
-def test_a_cleared_task_asks_anew(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
+def test_a_cleared_task_asks_again_with_a_new_poll(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
     dag = ask_dag(crowd, response_timeout=0.3, defaults="No")
     run = run_dag(dag)
     clear_and_run(dag, run, "ask")

@@ -164,7 +164,7 @@ def test_a_clear_after_a_worker_that_died_while_it_sent_finds_the_poll(
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr("airflow_provider_b24.polls.sending.PollSending._sent", killed)
+        patch.setattr("airflow_provider_b24.polls.sending.PollSending._message_id", killed)
         task.run()
     task.clear()
     message_id = task.run()

@@ -268,7 +268,10 @@ def test_a_ballot_of_which_the_portal_takes_no_answer_is_rejected(
     (question,) = poll.questions.values()
 
     def answers_are_replaced() -> None:
-        question.answers.clear()
+        for answer in list(question.answers.values()):
+            del question.answers[answer.id]
+            answer.id += 1000
+            question.answers[answer.id] = answer
         poll.version += 1
 
     with pytest.raises(Bitrix24BallotRejectedError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import struct
@@ -304,3 +305,32 @@ def test_no_limit_never_waits() -> None:
     limit.refused()
 
     assert [limit.wait() for _ in range(1000)] == [None] * 1000  # type: ignore[func-returns-value]
+
+
+@pytest.mark.parametrize("call", ["os.open", "fcntl.flock", "os.pwrite"])
+def test_without_its_file_the_bucket_is_one_of_the_process(
+    bucket: HostBucket,
+    time: Time,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    call: str,
+) -> None:
+    def fail(*args: object) -> None:
+        raise OSError(errno.ENOSPC, "said the disk")
+
+    for _ in range(30):
+        bucket.wait()
+    with monkeypatch.context() as patch:
+        patch.setattr(call, fail)
+        for _ in range(15):
+            bucket.wait()
+        bucket.refused()
+        bucket.wait()
+
+    assert 1.0 <= sum(time.sleeps) <= 1.5
+    assert len(caplog.messages) == 1
+    time.sleeps.clear()
+    bucket.wait()
+
+    # The requests and the refusal of the time without a file are in the file now.
+    assert 0.9 <= sum(time.sleeps) <= 1.0

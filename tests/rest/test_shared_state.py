@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import logging
 import os
+import pathlib
+import resource
+import shutil
 import signal
 import threading
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
+from airflow_provider_b24.exceptions import (
+    Bitrix24ConfigurationError,
+    Bitrix24LockTimeoutError,
+    Bitrix24StateError,
+    Outcome,
+)
+from airflow_provider_b24.rest import shared_state
 from airflow_provider_b24.rest.shared_state import locked, state_directory, state_file
+from tests.support.clients import client_of
 
 from .conftest import forked
 
 if TYPE_CHECKING:
-    import pathlib
+    from airflow_provider_b24.emulator import Emulator
+    from airflow_provider_b24.rest.client import Bitrix24Client
 
 # Python warns of forks in processes with threads; the children here touch no thread.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+
+def open_files() -> int:
+    return len(list(pathlib.Path("/proc/self/fd").iterdir()))
 
 
 def is_free(path: pathlib.Path) -> bool:
@@ -92,7 +110,7 @@ def test_a_symlink_instead_of_a_state_file_is_not_followed(tmp_path: pathlib.Pat
     path = state_file("bucket", "x")
     path.symlink_to(tmp_path / "victim")
 
-    with pytest.raises(OSError), locked(path):
+    with pytest.raises(Bitrix24StateError), locked(path):
         pass
 
     assert not (tmp_path / "victim").exists()
@@ -164,3 +182,243 @@ def test_a_lock_is_released_after_an_error() -> None:
         _ = 1 / 0
 
     assert is_free(path)
+
+
+# What goes wrong with the directory
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "Free space"),
+        (errno.EDQUOT, "Free space"),
+        (errno.EROFS, "BITRIX24_STATE_DIR"),
+        (errno.EACCES, "BITRIX24_STATE_DIR"),
+        (errno.EIO, "BITRIX24_STATE_DIR"),
+        (errno.EMFILE, "ulimit -n"),
+        (errno.ENFILE, "ulimit -n"),
+    ],
+)
+@pytest.mark.parametrize("call", ["os.open", "os.mkdir"])
+def test_a_directory_that_fails_is_one_typed_error_with_path_and_advice(
+    monkeypatch: pytest.MonkeyPatch, state_directory: pathlib.Path, call: str, number: int, advice: str
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> int:
+        raise OSError(number, "said the kernel")
+
+    monkeypatch.setattr(call, fail)
+    with pytest.raises(Bitrix24StateError) as caught, locked(shared_state.state_path("oauth", "x")):
+        pass
+
+    assert str(state_directory) in str(caught.value)
+    assert os.strerror(number) in str(caught.value)
+    assert advice in str(caught.value)
+    assert (caught.value.transient, caught.value.outcome) == (True, Outcome.NOT_EXECUTED)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL])
+def test_a_file_system_without_locks_is_a_typed_error(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def fail(*args: Any) -> None:
+        raise OSError(number, "said the kernel")
+
+    before = open_files()
+    with monkeypatch.context() as patch:
+        patch.setattr("fcntl.flock", fail)
+        with pytest.raises(Bitrix24StateError, match="local disk"), locked(state_file("oauth", "x")):
+            pass
+
+    assert open_files() == before
+    with locked(state_file("oauth", "x")):
+        pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
+def test_a_disk_that_fails_under_the_lock_is_a_typed_error(number: int) -> None:
+    path = state_file("oauth", "x")
+    with pytest.raises(Bitrix24StateError, match="oauth-"), locked(path):
+        raise OSError(number, "said the disk")
+
+    assert is_free(path)
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionRefusedError(errno.ECONNREFUSED, "x"), TimeoutError("x"), OSError("x")]
+)
+def test_an_error_of_something_else_under_the_lock_stays_itself(error: OSError) -> None:
+    with pytest.raises(OSError) as caught, locked(state_file("oauth", "x")):
+        raise error
+
+    assert caught.value is error
+
+
+def test_a_process_without_descriptors_is_a_typed_error() -> None:
+    path = state_file("oauth", "x")
+    outcome = path.with_name("outcome")
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+    def run_out() -> None:
+        with outcome.open("w") as file:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (file.fileno() + 1, hard))
+            try:
+                with locked(path):
+                    pass
+            except Bitrix24StateError as error:
+                file.write(str(error))
+
+    os.waitpid(forked(run_out), 0)
+    assert "ulimit -n" in outcome.read_text()
+
+
+def test_a_directory_that_a_cleaner_removed_is_made_again(state_directory: pathlib.Path) -> None:
+    path = state_file("oauth", "x")
+    for _ in range(2):
+        shutil.rmtree(state_directory)
+        with locked(path):
+            assert path.exists()
+
+    assert state_directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_directory_that_somebody_else_made_meanwhile_is_refused(state_directory: pathlib.Path) -> None:
+    path = state_file("oauth", "x")
+    shutil.rmtree(state_directory)
+    state_directory.mkdir()
+    state_directory.chmod(0o777)
+
+    with pytest.raises(Bitrix24ConfigurationError), locked(path):
+        pass
+
+
+def test_a_file_that_is_removed_while_its_lock_is_waited_for_is_not_the_one_that_is_locked() -> None:
+    path = state_file("oauth", "x")
+    held: list[bool] = []
+
+    def wait() -> None:
+        with locked(path) as file:
+            held.append(os.fstat(file).st_ino == path.stat().st_ino)
+
+    with locked(path):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        time.sleep(0.1)
+        path.unlink()
+        path.touch(0o600)
+    waiting.join()
+
+    assert held == [True]
+
+
+# A lock that is not released
+
+
+def hold(path: pathlib.Path) -> int:
+    """Hold a lock in a child, and return the child's id once it does."""
+    reading, writing = os.pipe()
+
+    def work() -> None:
+        with locked(path):
+            os.write(writing, b"!")
+            signal.pause()
+
+    child = forked(work)
+    os.read(reading, 1)
+    os.close(reading)
+    os.close(writing)
+    return child
+
+
+def test_a_stopped_holder_delays_others_for_a_bounded_time() -> None:
+    path = state_file("oauth", "x")
+    child = hold(path)
+    os.kill(child, signal.SIGSTOP)
+    before = open_files()
+    try:
+        started = time.monotonic()
+        with pytest.raises(Bitrix24LockTimeoutError) as caught, locked(path, limit=0.2):
+            pass
+        assert 0.2 <= time.monotonic() - started < 2
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+    assert str(path) in str(caught.value)
+    assert "stopped" in str(caught.value)
+    assert (caught.value.transient, caught.value.outcome) == (True, Outcome.NOT_EXECUTED)
+    assert open_files() == before
+    with locked(path, limit=0.2):
+        pass
+
+
+def test_a_long_wait_says_so_once_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shared_state, "_QUIET_SECONDS", 0.05)
+    path = state_file("oauth", "x")
+    child = hold(path)
+    try:
+        with pytest.raises(Bitrix24LockTimeoutError), locked(path, limit=0.3):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert f"Waiting for the lock of {path}" in caplog.text
+
+
+def test_a_short_wait_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    path = state_file("oauth", "x")
+    child = hold(path)
+    threading.Timer(0.1, os.kill, (child, signal.SIGKILL)).start()
+    with locked(path, limit=10):
+        pass
+    os.waitpid(child, 0)
+
+    assert caplog.messages == []
+
+
+# What a refresh of the token makes of it
+
+
+@pytest.fixture
+def application(portal: Emulator) -> Bitrix24Client:
+    """A client whose access token has expired."""
+    portal.expire_access_token()
+    return client_of(portal, auth="oauth")
+
+
+@pytest.mark.parametrize("call", ["os.open", "fcntl.flock", "os.pwrite"])
+def test_a_full_disk_fails_a_refresh_before_the_token_is_spent(
+    application: Bitrix24Client, portal: Emulator, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def fail(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, "said the disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(call, fail)
+        with pytest.raises(Bitrix24StateError, match="No space left") as caught:
+            application.call("user.current")
+
+    assert caught.value.conn_id == "the_connection"
+    assert portal.requests.count("oauth.token") == 0
+    assert application.call("user.current")["ID"] == "1"
+    assert portal.requests.count("oauth.token") == 1
+
+
+def test_a_stopped_refresh_of_another_process_fails_others_after_one_wait(
+    application: Bitrix24Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_state, "LOCK_SECONDS", 0.3)
+    child = hold(state_file("oauth", "the_connection"))
+    os.kill(child, signal.SIGSTOP)
+    started = time.monotonic()
+    try:
+        with pytest.raises(Bitrix24LockTimeoutError):
+            application.call("user.current")
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+    assert time.monotonic() - started < 0.3 * 3
+    assert application.call("user.current")["ID"] == "1"

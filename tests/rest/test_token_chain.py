@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError, Bitrix24TokenRefreshError
+from airflow_provider_b24.rest import auth
 from airflow_provider_b24.rest.redaction import Secret
+from airflow_provider_b24.rest.shared_state import locked, state_file
 from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair
 
 if TYPE_CHECKING:
@@ -122,6 +124,28 @@ def test_a_pair_that_could_not_be_saved_is_saved_with_a_later_call(
     assert store.saves == 7
     make_app(store=store).call("user.current")
     assert portal.requests.count("oauth.token") == 1
+
+
+def test_without_the_lock_of_a_refresh_a_save_is_postponed_and_calls_go_on(
+    make_expired_app: Callable[..., Bitrix24Client],
+    portal: Emulator,
+    time: Time,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = FailingStore(5)
+    app = make_expired_app(store=store)
+    app.call("user.current")
+    time.now += 30
+    with monkeypatch.context() as patch, locked(state_file("oauth", "test_app")):
+        patch.setattr(auth, "_SAVE_LOCK_SECONDS", 0.05)
+        assert app.call("user.current")["ID"] == "1"
+        patch.setattr(auth, "locked", None)
+        assert app.call("user.current")["ID"] == "1"
+    assert store.saves == 5
+    time.now += 30
+    app.call("user.current")
+
+    assert kept(store) == newest(portal)
 
 
 def test_a_save_that_was_interrupted_is_made_with_the_next_call(

@@ -28,7 +28,7 @@ def poll(*, voters: int = 0, is_finished: bool = False) -> Poll:
         "ID": 91,
         "VOTE_ID": 77,
         "COUNTER": voters,
-        "QUESTIONS": {"7": {"ID": 7, "COUNTER": voters, "ANSWERS": []}},
+        "QUESTIONS": {"7": {"ID": 7, "COUNTER": voters, "ANSWERS": {"8": {"ID": 8, "COUNTER": 0}}}},
         "isFinished": is_finished,
     }
     return Poll.from_attach(attach, reference=REFERENCE, portal="https://acme.bitrix24.com")
