@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, task, task_group
+from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_b24.operators.chats import Bitrix24SendMessageOperator
 from airflow_provider_b24.operators.open_lines import Bitrix24SendConnectorMessagesOperator
@@ -206,3 +207,26 @@ def test_a_mapped_task_group_renders_no_text_from_xcom(
 
     assert run_dag(dag).state == "success"
     assert texts(portal, chat_id) == [HOSTILE]
+
+
+@pytest.mark.parametrize("source", ["xcom", "literal"])
+def test_a_decorated_functions_arguments_from_xcom_are_left_as_they_are(
+    portal: Emulator, chat_id: int, run_dag: Callable[..., Any], source: str
+) -> None:
+    seen: list[tuple[str, str]] = []
+    with author_dag() as dag:
+
+        @task
+        def rows() -> list[dict[str, Any]]:
+            return [{"message": AUTHORS}]
+
+        @task.bitrix24_ask(chat_id=chat_id)
+        def ask(message: str, own: str) -> Any:
+            seen.append((message, own))
+            raise AirflowSkipException
+
+        ask.partial(own=AUTHORS).expand_kwargs(rows() if source == "xcom" else [{"message": AUTHORS}])
+
+    run_dag(dag)
+
+    assert seen == [(AUTHORS if source == "xcom" else "rendered", "rendered")]
