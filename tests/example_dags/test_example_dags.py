@@ -155,9 +155,10 @@ def test_one_poll_goes_to_many_chats_and_the_answers_into_one_table(
     assert run.state == "success"
     header, *rows = xcom(run, "table")
     assert header == ["chat", "Good", "So so", "Bad"]
-    assert [row[0] for row in rows] == chats
+    assert sorted(row[0] for row in rows) == chats
     assert all(sum(row[1:]) >= 2 for row in rows)
-    assert [poll.chat_id for poll in portal.polls()] == chats
+    # Mapped tasks may run in any order.
+    assert sorted(poll.chat_id for poll in portal.polls() if poll.chat_id) == chats
     assert all(poll.is_finished(portal.portal.clock() + 1) for poll in portal.polls())
 
 

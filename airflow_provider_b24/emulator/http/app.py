@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_b24.emulator.http.connections import Connections
     from airflow_provider_b24.emulator.state.world import World
 
+#: Official SDKs call the OAuth server by its name, also when a test leads them here.
+_OAUTH_SERVERS = frozenset({b"oauth.bitrix24.tech", b"oauth.bitrix.info"})
 _MISDIRECTED = JSONResponse({"error": "the Host header is not a loopback address"}, 421)
 _FOREIGN = JSONResponse({"error": "another site's page may not use this portal"}, 403)
 
@@ -32,7 +34,7 @@ def application(world: World, dispatcher: Dispatcher, connections: Connections) 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         # REST calls are thousands, so they skip the router.
         is_rest = scope["path"].startswith(("/rest/", "/oauth/token"))
-        if not has_loopback_host(scope):
+        if not has_loopback_host(scope) and not _names_oauth_server(scope):
             await _MISDIRECTED(scope, receive, send)
         elif is_rest:
             await rest(scope, receive, send)
@@ -42,3 +44,9 @@ def application(world: World, dispatcher: Dispatcher, connections: Connections) 
             await site(scope, receive, send)
 
     return serve
+
+
+def _names_oauth_server(scope: Scope) -> bool:
+    hosts = [value.partition(b":")[0].lower() for name, value in scope["headers"] if name == b"host"]
+    is_token = str(scope["path"]).startswith("/oauth/token")
+    return is_token and len(hosts) == 1 and hosts[0] in _OAUTH_SERVERS
