@@ -104,7 +104,8 @@ def activate(call: Call) -> object:
     params = upper_keys(call.params)
     require_set(params, "CONNECTOR", "LINE", "ACTIVE")
     connector, line = str(params["CONNECTOR"]), to_int(params["LINE"])
-    if not truthy(params["ACTIVE"]):
+    documented = call.portal.quirks.documented_active_flag and params["ACTIVE"] == "N"
+    if documented or not truthy(params["ACTIVE"]):
         return call.portal.lines.connectors.deactivate(connector, line)
     call.portal.lines.connectors.activate(connector, line)
     return True

@@ -78,4 +78,5 @@ def feature_get(call: Call) -> object:
     code = php.upper_keys(call.params).get("CODE")
     if not code:
         raise ApiError("CODE_EMPTY", "CODE can't be empty")
-    return {"value": "Y" if FEATURES.get(str(code)) else "N"}
+    extended = code != "rest_offline_extended" or call.portal.quirks.offline_events
+    return {"value": "Y" if FEATURES.get(str(code)) and extended else "N"}
