@@ -136,9 +136,20 @@ def active_n(trial: Trial) -> str:
 )
 def extended_events(trial: Trial) -> str:
     """Ask for the plan's feature."""
-    answer = trial.ask("feature.get", {"CODE": "rest_offline_extended"})
-    value = as_object(answer.result).get("value")
-    return {"Y": "there", "N": "not there"}.get(str(value), str(answer))
+    return _feature(trial, "rest_offline_extended")
+
+
+@probe(
+    "events.sources",
+    "Source keys of offline events in the portal's plan",
+    "there",
+    depends="two listeners of one application with a key each",
+    otherwise="Listen with one trigger for each application.",
+    auth=Auth.APPLICATION,
+)
+def event_sources(trial: Trial) -> str:
+    """Ask for the plan's feature."""
+    return _feature(trial, "rest_auth_connector")
 
 
 @probe(
@@ -174,6 +185,11 @@ def event_get(trial: Trial) -> str:
         return str(answer)
     events = "some events" if as_items(result["events"]) else "no events"
     return f"{'process_id' if 'process_id' in result else 'no process_id'} and {events}"
+
+
+def _feature(trial: Trial, code: str) -> str:
+    answer = trial.ask("feature.get", {"CODE": code})
+    return {"Y": "there", "N": "not there"}.get(str(as_object(answer.result).get("value")), str(answer))
 
 
 def _must_exist(code: str) -> None:

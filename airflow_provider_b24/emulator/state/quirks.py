@@ -39,9 +39,12 @@ class Quirks:
     ``stops_at_once``: in the second of the stop no vote is counted any more.
     ``partial_lists``: getMany leaves out polls that it does not find.
     ``documented_active_flag``: ACTIVE "N" of imconnector.activate deactivates.
-    ``offline_events``: False where the tariff has no extended offline events.
     ``exact_references``: a batch resolves ``$result[key]`` only where it is the whole value.
     ``oldest_first``: im.dialog.messages.get returns the newest page with its oldest message first.
+    ``offline_extended``: the plan lets an application reserve offline events, and not only remove them.
+    ``auth_connector``: the plan lets an application divide its offline events by source keys.
+    ``collapse_messages``: the offline queue keeps the last message of a conversation alone, as it keeps
+    the last state of a CRM item; by the published source it keeps each message.
     """
 
     documented_errors: bool = False
@@ -68,6 +71,8 @@ class Quirks:
     stops_at_once: bool = False
     partial_lists: bool = False
     documented_active_flag: bool = False
-    offline_events: bool = True
     exact_references: bool = False
     oldest_first: bool = False
+    offline_extended: bool = True
+    auth_connector: bool = True
+    collapse_messages: bool = False
