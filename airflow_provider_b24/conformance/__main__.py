@@ -74,7 +74,7 @@ def prepare(options: argparse.Namespace) -> Trial:
         account_id=hook.account_id,
         scopes=scopes,
         is_application=hook.settings.is_application,
-        anonymous_value=hook.settings.anonymous_value,
+        anonymous_value=hook.settings.anonymous_value or 2,
         line_id=options.line,
     )
 
