@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from airflow_provider_b24.emulator.state.quirks import Quirks
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TITLE = "Zebra quarterly"
 #: More than a page, so that every probe has something to look at.
@@ -66,7 +67,7 @@ class Site:
             account_id=hook.account_id,
             scopes=frozenset(hook.call("scope")),
             is_application=hook.settings.is_application,
-            anonymous_value=hook.settings.anonymous_value,
+            anonymous_value=hook.settings.anonymous_value or 2,
             line_id=self.line_id,
             sleep=self.clock.sleep,
         )
@@ -79,14 +80,9 @@ class Site:
         return rows
 
 
-@pytest.fixture
-def quirks() -> Quirks:
-    """Which kind of portal it is; a test may change it before or after."""
-    return Quirks()
-
-
-@pytest.fixture
-def site(quirks: Quirks, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+@contextmanager
+def opened(quirks: Quirks, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Open a portal of a kind, with a chat that has a past."""
     clock = Clock()
     with Emulator(plan="none", quirks=quirks, clock=clock) as portal:
         chat_id = portal.add_chat(TITLE, members=[1, 2, 3])
@@ -94,3 +90,24 @@ def site(quirks: Quirks, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
             portal.say(chat_id, 2, f"Message {number}")
         line_id = next(iter(portal.portal.lines)).id
         yield Site(portal, clock, chat_id, line_id, monkeypatch)
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    with opened(Quirks(), monkeypatch) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def make_rows(
+    airflow_database: None, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., dict[str, Row]]:
+    """Run all probes against a fresh portal of a kind, and return the rows by the probes' ids."""
+
+    def make(quirks: Quirks, auth: str = "webhook", *, read_only: bool = False) -> dict[str, Row]:
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setenv("BITRIX24_STATE_DIR", str(tmp_path_factory.mktemp("state") / "own"))
+            with opened(quirks, monkeypatch) as found:
+                return found.rows(auth, read_only=read_only)
+
+    return make
