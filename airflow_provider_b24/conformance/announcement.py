@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.conformance.probe import Probe
 
 #: What all probes together post into the chat; a test counts it.
-POLLS, MESSAGES, NOTICES = 18, 3, 1
+POLLS, MESSAGES, NOTICES = 16, 2, 1
 
 
 def announcement(tried: Iterable[Probe], *, on_line: bool) -> str:
@@ -20,7 +20,7 @@ def announcement(tried: Iterable[Probe], *, on_line: bool) -> str:
     :param on_line: whether an open line was given.
     """
     lines = [
-        f"The people in the chat will see up to {POLLS} polls and {MESSAGES} messages that begin with",
+        f"The people in the chat will see about {POLLS} polls and {MESSAGES} messages that begin with",
         '"Airflow conformance check", for a minute or two, and may get notifications. The connection\'s user',
         "votes in some of the polls. All of them are deleted in the end; those that Bitrix24 does not let",
         f"be deleted are stopped and stay. Bitrix24's own notice of a stopped poll ({NOTICES}) stays.",

@@ -32,10 +32,12 @@ class Sent:
 
     :param message_id: its message.
     :param vote_id: the vote id that the reply named.
+    :param answer: the reply.
     """
 
     message_id: int
     vote_id: int
+    answer: Answer
 
 
 @dataclass
@@ -131,7 +133,15 @@ class Trial:
         if message_id is None or vote_id is None:
             raise CouldNotTellError(f"a poll could not be sent: {answer}")
         self.messages[message_id] = None
-        return Sent(message_id, vote_id)
+        return Sent(message_id, vote_id, answer)
+
+    def plain_poll(self) -> Sent:
+        """Return the public poll in which nobody votes.
+
+        :raises CouldNotTellError: when the portal would not take it.
+        """
+        sent: Sent = self.once("plain poll", lambda: self.send("reading", ANONYMITY=1))
+        return sent
 
     def attach(self, message_id: int) -> dict[str, Any]:
         """Return the ``attach`` of a poll.

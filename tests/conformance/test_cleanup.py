@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,7 +33,7 @@ def test_a_poll_that_cannot_be_deleted_is_stopped_and_counted(site: Site) -> Non
     trial.send("one")
     refusal = {"error": "CANT_EDIT_MESSAGE", "error_description": "Time has expired"}
     site.portal.faults.add(
-        "reply", method="im.message.delete", times=None, body=refusal, status=400, executed=False
+        "reply", method="im.message.delete", times=None, body=json.dumps(refusal), status=400, executed=False
     )
 
     assert clean_up(trial) == 1

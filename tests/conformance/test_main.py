@@ -148,7 +148,9 @@ def test_texts_of_a_hostile_portal_are_not_reported(
     secret = f"{site.portal.url}/rest/1/{site.portal.webhook_code}/"
     body = {"error": secret, "error_description": secret, "result": None}
     for method in ("vote.*", "im.dialog.*", "batch", "imconnector.*", "department.get"):
-        site.portal.faults.add("reply", method=method, times=None, body=body, status=400, executed=False)
+        site.portal.faults.add(
+            "reply", method=method, times=None, body=json.dumps(body), status=400, executed=False
+        )
 
     assert call("--yes") == 1
     shown = capsys.readouterr()

@@ -171,7 +171,9 @@ def test_a_public_poll_that_cannot_be_deleted_is_stopped_at_once(
     send(polls, chat)
     portal.quirks.keeps_anonymity = False
     refusal = {"error": "CANT_EDIT_MESSAGE", "error_description": "Time has expired"}
-    portal.faults.add("reply", method=DELETE, times=None, body=refusal, status=400, executed=False)
+    portal.faults.add(
+        "reply", method=DELETE, times=None, body=json.dumps(refusal), status=400, executed=False
+    )
 
     with pytest.raises(Bitrix24AnonymityError, match="was stopped at once"):
         send(polls, chat)
@@ -223,7 +225,9 @@ def forbid(portal: Emulator, what: str) -> None:
         portal.portal.credentials.webhook.scopes.discard("im")
     else:
         refusal = {"error": "ACCESS_DENIED", "error_description": "No chats for you"}
-        portal.faults.add("reply", method=what, times=None, body=refusal, status=403, executed=False)
+        portal.faults.add(
+            "reply", method=what, times=None, body=json.dumps(refusal), status=403, executed=False
+        )
 
 
 def test_a_missing_scope_of_polls_says_so_itself(portal: Emulator, polls: PollsApi, chat: int) -> None:

@@ -71,7 +71,7 @@ def many_none(trial: Trial) -> str:
 )
 def many_order(trial: Trial) -> str:
     """Read two polls, one of them twice."""
-    first, second = _poll(trial).message_id, _second(trial).message_id
+    first, second = trial.plain_poll().message_id, _second(trial).message_id
     wanted = [second, first, second]
     answer = _many(trial, wanted)
     found = [as_object(item).get("entityId") for item in as_items(as_object(answer.result).get("items"))]
@@ -91,7 +91,7 @@ def many_order(trial: Trial) -> str:
 )
 def many_poisoned(trial: Trial) -> str:
     """Read a poll together with one that no portal has."""
-    return str(_many(trial, [_poll(trial).message_id, UNKNOWN]))
+    return str(_many(trial, [trial.plain_poll().message_id, UNKNOWN]))
 
 
 @probe(
@@ -104,7 +104,7 @@ def many_poisoned(trial: Trial) -> str:
 )
 def many_limit(trial: Trial) -> str:
     """Read one poll 50 times, and 51 times."""
-    number = _poll(trial).message_id
+    number = trial.plain_poll().message_id
     full = len(as_items(as_object(_many(trial, [number] * _LIMIT).result).get("items")))
     over = _many(trial, [number] * (_LIMIT + 1))
     return f"{full} items; {_LIMIT + 1}: {over}"
@@ -159,7 +159,7 @@ def uid(trial: Trial) -> str:
 )
 def module_case(trial: Trial) -> str:
     """Read a poll with the module in another case."""
-    return _found(trial, {**entity(_poll(trial).message_id), "moduleId": MODULE.capitalize()})
+    return _found(trial, {**entity(trial.plain_poll().message_id), "moduleId": MODULE.capitalize()})
 
 
 @probe(
@@ -173,7 +173,7 @@ def module_case(trial: Trial) -> str:
 def double_backslash(trial: Trial) -> str:
     """Read a poll with the backslashes doubled."""
     doubled = ENTITY.replace("\\", "\\\\")
-    return str(trial.ask(GET, {**entity(_poll(trial).message_id), "entityType": doubled}))
+    return str(trial.ask(GET, {**entity(trial.plain_poll().message_id), "entityType": doubled}))
 
 
 @probe(
@@ -226,13 +226,9 @@ def own_answers(trial: Trial) -> str:
 )
 def vote_id(trial: Trial) -> str:
     """Compare the vote id with that of the send."""
-    return "the voteId of the send" if _shown(trial).get("VOTE_ID") == _poll(trial).vote_id else "another"
-
-
-def _poll(trial: Trial) -> Sent:
-    """Return a poll in which nobody has voted."""
-    sent: Sent = trial.once("poll", lambda: trial.send("reading", ANONYMITY=1))
-    return sent
+    return (
+        "the voteId of the send" if _shown(trial).get("VOTE_ID") == trial.plain_poll().vote_id else "another"
+    )
 
 
 def _second(trial: Trial) -> Sent:
@@ -241,7 +237,7 @@ def _second(trial: Trial) -> Sent:
 
 
 def _shown(trial: Trial) -> dict[str, Any]:
-    return trial.attach(_poll(trial).message_id)
+    return trial.attach(trial.plain_poll().message_id)
 
 
 def _found(trial: Trial, params: dict[str, Any]) -> str:

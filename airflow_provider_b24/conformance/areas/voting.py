@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.conformance.answers import kind_of
 from airflow_provider_b24.conformance.probe import CouldNotTellError, probe
 from airflow_provider_b24.conformance.trial import VOTE, chosen_in, counters_in, entity, ids_in
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.conformance.trial import Sent, Trial
+    from airflow_provider_b24.conformance.trial import Trial
 
 _RECALL = "vote.AttachedVote.recall"
 _READ_AGAIN = "[] and a refusal are the same: the poll is read, and its state says which error it is."
@@ -26,7 +26,7 @@ _CHECKED = "Nothing changes: ballots are checked against a fresh read before the
 )
 def unknown_answer(trial: Trial) -> str:
     """Vote for an answer that the poll does not have."""
-    return str(trial.vote(_open(trial)))
+    return str(trial.vote(trial.plain_poll().message_id))
 
 
 @probe(
@@ -39,7 +39,7 @@ def unknown_answer(trial: Trial) -> str:
 )
 def empty(trial: Trial) -> str:
     """Vote for nothing."""
-    return str(trial.ask(VOTE, entity(_open(trial), ballot={})))
+    return str(trial.ask(VOTE, entity(trial.plain_poll().message_id, ballot={})))
 
 
 @probe(
@@ -52,7 +52,7 @@ def empty(trial: Trial) -> str:
 )
 def no_ballot(trial: Trial) -> str:
     """Vote without a ballot."""
-    return str(trial.ask(VOTE, entity(_open(trial))))
+    return str(trial.ask(VOTE, entity(trial.plain_poll().message_id)))
 
 
 @probe(
@@ -84,10 +84,7 @@ def radio(trial: Trial) -> str:
 )
 def counters(trial: Trial) -> str:
     """Look at the types of the counters in the reply to a vote."""
-    attach = trial.vote(trial.send("counters", ANONYMITY=1).message_id, 0).row("attach")
-    if not attach:
-        raise CouldNotTellError("a vote could not be cast")
-    touched, other = map(kind_of, counters_in(attach))
+    touched, other = map(kind_of, counters_in(_final_vote(trial)[1]))
     return f"{touched} for the answer, {other} for the other"
 
 
@@ -127,7 +124,7 @@ def recall_final(trial: Trial) -> str:
 )
 def recall_none(trial: Trial) -> str:
     """Recall in a poll in which the caller has not voted."""
-    return str(trial.ask(_RECALL, entity(_open(trial))))
+    return str(trial.ask(_RECALL, entity(trial.plain_poll().message_id)))
 
 
 @probe(
@@ -161,26 +158,25 @@ def broken_change(trial: Trial) -> str:
     return "leaves the first" if chosen_in(trial.attach(poll)) else "erases the first"
 
 
-def _open(trial: Trial) -> int:
-    """Return a poll in which the connection's user has not voted."""
-    poll: Sent = trial.once("open poll", lambda: trial.send("broken ballots", ANONYMITY=1))
-    return poll.message_id
-
-
 def _voted(trial: Trial) -> int:
     """Return a poll in which the connection's user has cast a final vote."""
-    number: int = trial.once("final vote", lambda: _with_vote(trial, "a final vote"))
-    return number
+    return _final_vote(trial)[0]
+
+
+def _final_vote(trial: Trial) -> tuple[int, dict[str, Any]]:
+    vote: tuple[int, dict[str, Any]] = trial.once("final vote", lambda: _with_vote(trial, "a final vote"))
+    return vote
 
 
 def _changeable(trial: Trial) -> int:
     """Return a poll in which the connection's user has cast a vote that may change."""
-    return _with_vote(trial, "a vote that may change", OPTIONS=1)
+    return _with_vote(trial, "a vote that may change", OPTIONS=1)[0]
 
 
-def _with_vote(trial: Trial, subject: str, **changes: int) -> int:
+def _with_vote(trial: Trial, subject: str, **changes: int) -> tuple[int, dict[str, Any]]:
+    """Return a poll in which the connection's user has voted, and what the reply to the vote showed."""
     poll = trial.send(subject, ANONYMITY=1, **changes).message_id
     answer = trial.vote(poll, 0)
     if not answer.row("attach"):
         raise CouldNotTellError(f"a vote could not be cast: {answer}")
-    return poll
+    return poll, answer.row("attach")
