@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.conformance.trial import Trial
 
 _HIDDEN, _SHOWN = "hides who voted", "shows who voted"
-_GUARD = "No anonymous poll is sent: the check before the first one fails with Bitrix24AnonymityError."
+_GUARD = "No anonymous poll is sent: the check before the first one raises Bitrix24AnonymityError."
 
 
 @probe(
@@ -34,7 +34,7 @@ def two(trial: Trial) -> str:
     "A poll with ANONYMITY 1",
     _SHOWN,
     depends="anonymous=False; who voted, approvals, people who count",
-    otherwise=_GUARD + " Public polls name no voters.",
+    otherwise=_GUARD,
     writes=True,
 )
 def one(trial: Trial) -> str:
@@ -60,7 +60,7 @@ def omitted(trial: Trial) -> str:
     "The connection's anonymous_value",
     "hides who voted; the other number shows it",
     depends="anonymous=True",
-    otherwise=_GUARD + " Set the connection's extra anonymous_value to the number that hides who voted.",
+    otherwise="Set the connection's extra anonymous_value to the number that hides who voted.",
     writes=True,
 )
 def connection(trial: Trial) -> str:
@@ -94,7 +94,7 @@ def answer_list(trial: Trial) -> str:
     "ANONYMITY as a poll shows it",
     "as it was sent",
     depends="Poll.anonymous, and the check of an anonymous poll after it is sent",
-    otherwise="An anonymous poll that comes back with another number is deleted and stopped at once.",
+    otherwise="An anonymous poll that comes back with another number is deleted at once, or else stopped.",
     writes=True,
 )
 def read_back(trial: Trial) -> str:
