@@ -22,14 +22,6 @@ class Auth(StrEnum):
     APPLICATION = "an application"
 
 
-class NotTriedError(Exception):
-    """The probe has nothing to look at here; the text says why."""
-
-
-class CouldNotTellError(Exception):
-    """The portal did something on the way that leaves the probe without an answer; the text says what."""
-
-
 @dataclass(frozen=True)
 class Probe:
     """One thing that the provider holds true of a portal.

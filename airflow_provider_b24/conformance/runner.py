@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from airflow_provider_b24.conformance.probe import Auth, CouldNotTellError, NotTriedError
+from airflow_provider_b24.conformance.probe import Auth
+from airflow_provider_b24.conformance.unanswered import CouldNotTellError, NotTriedError
 from airflow_provider_b24.exceptions import Bitrix24Error
 
 if TYPE_CHECKING:

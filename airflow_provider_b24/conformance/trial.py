@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.conformance.answers import Answer, as_object
-from airflow_provider_b24.conformance.probe import CouldNotTellError
+from airflow_provider_b24.conformance.unanswered import CouldNotTellError
 from airflow_provider_b24.ids import positive_number
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_b24.conformance.areas import PROBES
-from airflow_provider_b24.conformance.probe import Auth, CouldNotTellError, NotTriedError, Probe
+from airflow_provider_b24.conformance.probe import Auth, Probe
 from airflow_provider_b24.conformance.runner import Verdict, run, shown
+from airflow_provider_b24.conformance.unanswered import CouldNotTellError, NotTriedError
 from airflow_provider_b24.exceptions import Bitrix24RateLimitError, Bitrix24UnreachableError
 
 SECRET = "acme.bitrix24.com"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.conformance.answers import as_items, as_object
-from airflow_provider_b24.conformance.probe import CouldNotTellError, probe
+from airflow_provider_b24.conformance.probe import probe
 from airflow_provider_b24.conformance.trial import entity
+from airflow_provider_b24.conformance.unanswered import CouldNotTellError
 from airflow_provider_b24.ids import positive_number
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.conformance.answers import as_items, as_object, code_in
-from airflow_provider_b24.conformance.probe import Auth, CouldNotTellError, NotTriedError, probe
+from airflow_provider_b24.conformance.probe import Auth, probe
 from airflow_provider_b24.conformance.trial import UNKNOWN
+from airflow_provider_b24.conformance.unanswered import CouldNotTellError, NotTriedError
 
 if TYPE_CHECKING:
     from airflow_provider_b24.conformance.trial import Trial
@@ -131,7 +132,7 @@ def active_n(trial: Trial) -> str:
     "Extended offline events in the portal's plan",
     "there",
     depends="Bitrix24OfflineEventTrigger: events are reserved, not removed, until they are handled",
-    otherwise="Without them an event is removed when it is read: one that a crash interrupts is lost.",
+    otherwise="No event is read: the trigger's log names the feature that the plan lacks.",
     auth=Auth.APPLICATION,
 )
 def extended_events(trial: Trial) -> str:
@@ -172,7 +173,7 @@ def event_list(trial: Trial) -> str:
     "event.offline.get with clear=0, for an event that does not exist",
     "process_id and no events",
     depends="Bitrix24OfflineEventTrigger",
-    otherwise="A refusal is raised by the trigger.",
+    otherwise="No event is read: the trigger's log says why.",
     auth=Auth.APPLICATION,
     writes=True,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.conformance.answers import as_object, code_in, kind_of
-from airflow_provider_b24.conformance.probe import CouldNotTellError, probe
+from airflow_provider_b24.conformance.probe import probe
+from airflow_provider_b24.conformance.unanswered import CouldNotTellError
 
 if TYPE_CHECKING:
     from airflow_provider_b24.conformance.trial import Trial

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_b24.conformance.answers import as_object
-from airflow_provider_b24.conformance.probe import Auth, NotTriedError, probe
+from airflow_provider_b24.conformance.probe import Auth, probe
 from airflow_provider_b24.conformance.trial import ENTITY, GET, MODULE, UNKNOWN, entity
+from airflow_provider_b24.conformance.unanswered import NotTriedError
 
 if TYPE_CHECKING:
     from airflow_provider_b24.conformance.trial import Trial

@@ -6,8 +6,9 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.conformance.answers import as_items, as_object
-from airflow_provider_b24.conformance.probe import CouldNotTellError, probe
+from airflow_provider_b24.conformance.probe import probe
 from airflow_provider_b24.conformance.trial import GET, UNKNOWN, entity
+from airflow_provider_b24.conformance.unanswered import CouldNotTellError
 from airflow_provider_b24.ids import positive_number
 
 if TYPE_CHECKING:

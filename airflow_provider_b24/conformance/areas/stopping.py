@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_b24.conformance.answers import as_object
-from airflow_provider_b24.conformance.probe import CouldNotTellError, probe
+from airflow_provider_b24.conformance.probe import probe
 from airflow_provider_b24.conformance.trial import VOTE, entity, ids_in
+from airflow_provider_b24.conformance.unanswered import CouldNotTellError
 
 if TYPE_CHECKING:
     from airflow_provider_b24.conformance.trial import Sent, Trial

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.conformance.answers import kind_of
-from airflow_provider_b24.conformance.probe import CouldNotTellError, probe
+from airflow_provider_b24.conformance.probe import probe
 from airflow_provider_b24.conformance.trial import VOTE, chosen_in, counters_in, entity, ids_in
+from airflow_provider_b24.conformance.unanswered import CouldNotTellError
 
 if TYPE_CHECKING:
     from airflow_provider_b24.conformance.trial import Trial
