@@ -85,6 +85,7 @@ class Browser:
         """Take a picture once the page is at rest."""
         if not name.startswith(self._only):
             return
+        self.driver.execute_script("document.activeElement.blur()")
         time.sleep(1.5)
         path = self._folder / f"{name}.png"
         path.write_bytes(self.driver.get_screenshot_as_png())

@@ -160,6 +160,41 @@ def test_a_run_of_an_unknown_user_asks_nobody(crowd: Crowd, run_dag: Callable[..
     assert crowd.portal.polls() == []
 
 
+def test_several_answers_may_be_chosen_by_one_person(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
+    crowd.when_asked(lambda: crowd.vote(0, "Yes", "No"))
+    run = run_dag(ask_dag(crowd, multiple_choice=True))
+
+    assert xcom(run, "ask")["chosen_options"] == ["Yes", "No"]
+
+
+def test_the_vote_of_who_triggered_the_run_does_not_count(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
+    def vote() -> None:
+        crowd.vote(0, "No")
+        crowd.vote(1, "Yes")
+
+    crowd.when_asked(vote)
+    run = run_dag(ask_dag(crowd, triggering_user_ids={"dag_test": crowd.ids[0]}))
+    audit = xcom(run, "ask")
+
+    assert audit["chosen_options"] == ["Yes"]
+    assert audit["who_counted"] == [crowd.ids[1]]
+
+
+def test_an_ask_waits_in_the_triggerer(
+    crowd: Crowd, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deferred, defer = [], Bitrix24AskOperator.defer
+
+    def note(task: Any, **options: Any) -> None:
+        deferred.append(type(options["trigger"]))
+        defer(task, **options)
+
+    monkeypatch.setattr(Bitrix24AskOperator, "defer", note)
+    run_dag(ask_dag(crowd, response_timeout=0.3, defaults="No"))
+
+    assert deferred == [Bitrix24AskTrigger]
+
+
 def failing_count(crowd: Crowd, times: int) -> None:
     """Let the portal fail while the votes are counted after the stop of a poll that has one vote."""
     crowd.portal.faults.add("status_502", method="vote.AttachedVote.stop", times=times)
