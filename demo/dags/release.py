@@ -28,7 +28,7 @@ with DAG("release", schedule=None, tags=["bitrix24"]):
         options_mapping={"Yes, tonight": "deploy", "No, wait": "postpone"},
         rule={"quorum": 3},
         airflow_required_action=True,
-        remind_every=timedelta(seconds=60),
+        remind_every=timedelta(seconds=90),
         response_timeout=timedelta(hours=4),
         defaults="No, wait",
         poll_interval=2,
