@@ -101,6 +101,24 @@ async def test_an_ask_in_which_everybody_counts_reads_no_voters(crowd: Crowd) ->
     assert crowd.portal.requests.count(VOTED) == 0
 
 
+@pytest.mark.asyncio
+async def test_an_ask_that_names_nobody_is_counted_without_a_client(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def count(*_: Any) -> None:
+        raise AssertionError("thousands of asks wait; each vote would take a thread and a client")
+
+    monkeypatch.setattr("airflow_provider_b24.asks.progress.AskProgress.count", count)
+    monkeypatch.setattr("airflow_provider_b24.asks.progress.AskProgress.act", count)
+    ask = await sent(crowd, rule={"quorum": 2})
+    run = asyncio.ensure_future(anext(waiting(ask).run()))
+    for person in range(2):
+        await asyncio.to_thread(crowd.vote, person, "Yes")
+        await asyncio.sleep(0.2)
+
+    assert (await asyncio.wait_for(run, 60)).payload["status"] == "decided"
+
+
 def test_a_worker_that_is_told_to_end_closes_the_poll(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
     task = ask_dag(crowd).get_task("ask")
     monkeypatch.setattr(task, "_ask", asyncio.run(sent(crowd)))
