@@ -168,18 +168,18 @@ class Scene:
 
 def poll(scene: Scene) -> None:
     """Show the poll in the chat."""
-    scene.show_chat("Anna Petrova", "Release 4.2 tonight?")
+    scene.show_chat("Anna Petrova", "When do we release 4.2?")
     scene.browser.shoot("ask-1-poll")
 
 
 def waiting(scene: Scene) -> None:
     """Show the deferred task with its links, and the same question under Required Actions."""
     # Before the first reminder, which names those who have not voted.
-    scene.vote("Anna Petrova", "Yes, tonight")
-    scene.vote("Boris Klein", "No, wait")
+    scene.vote("Anna Petrova", "Tonight")
+    scene.vote("Boris Klein", "Next week")
     scene.show_task("details", "Poll results", "Triggerer Info")
     scene.browser.shoot("ask-2-waiting")
-    scene.show_task("required_actions", "Release 4.2 tonight?")
+    scene.show_task("required_actions", "When do we release 4.2?")
     scene.browser.shoot("ask-3-required-action")
 
 
@@ -192,7 +192,7 @@ def votes(scene: Scene) -> None:
 
 def decision(scene: Scene) -> None:
     """Show the decision in the chat, below the closed poll."""
-    scene.vote("Clara Moreau", "Yes, tonight")
+    scene.vote("Clara Moreau", "Tonight")
     scene.wait_until(lambda: scene.airflow.run_state(DAG, scene.run_id) == "success")
     scene.show_chat("Anna Petrova", "Decision")
     scene.browser.shoot("ask-5-decision")

@@ -34,6 +34,8 @@ class AskWait:
     :param clock: returns Unix seconds.
     """
 
+    __slots__ = ("_ask", "_clock", "_conn_id", "_interval", "_last", "_poll", "_progress", "_timetable")
+
     def __init__(self, conn_id: str, ask: Ask, interval: float, *, clock: Callable[[], float]) -> None:
         self._conn_id = conn_id
         self._ask = ask
