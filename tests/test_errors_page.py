@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_b24 import exceptions
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollNotFoundError
-from tests.support.snippets import run_snippets
+from tests.support.snippets import claimed_blocks, run_snippets
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
@@ -62,12 +62,11 @@ def test_every_row_says_when_and_whether_to_retry() -> None:
 
 
 def test_the_example_message_equals_the_raised_error(hook: Bitrix24Hook) -> None:
-    example = re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)
-    assert example is not None
+    (example,) = claimed_blocks("errors.md", "text")
 
     with pytest.raises(Bitrix24PollNotFoundError) as error:
         hook.polls.get(987654)
-    assert str(error.value) == " ".join(example[1].split())
+    assert str(error.value) == " ".join(example.split())
 
 
 def test_the_snippet_catches_a_second_vote(
