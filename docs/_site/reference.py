@@ -74,9 +74,7 @@ def draw_trees(app: Any, what: str, name: str, obj: object, options: Any, lines:
         lines[root:end] = ["::", "", *(f"    {line}" for line in lines[root:end])]
 
 
-def skip_inherited_work(
-    app: Any, what: str, name: str, obj: object, skip: bool, options: Any
-) -> bool | None:
+def skip_inherited_work(app: Any, what: str, name: str, obj: object, skip: bool, options: Any) -> bool | None:
     """Leave out of an operator's entry what Airflow calls and no author of a DAG does.
 
     The parameters are those of ``autodoc-skip-member``.

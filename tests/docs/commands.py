@@ -147,9 +147,9 @@ def _python(words: list[str]) -> None:
 
 def _curl(words: list[str]) -> None:
     (address,) = [word for word in words if word.startswith(("http://", "https://"))]
-    assert re.match(r"https?://(127\.0\.0\.1|localhost)\b", address), "documentation calls no host but loopback"
-
-
+    assert re.match(r"https?://(127\.0\.0\.1|localhost)\b", address), (
+        "documentation calls no host but loopback"
+    )
 
 
 def _pre_commit(words: list[str]) -> None:
