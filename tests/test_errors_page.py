@@ -55,9 +55,10 @@ def test_permanent_errors_of_the_retry_policy_are_not_retryable_on_the_page() ->
     assert permanent <= helpless
 
 
-def test_every_row_says_when_and_whether_to_retry() -> None:
-    for _, name, when, _, retry in ROWS[1:]:
+def test_every_row_says_when_what_to_do_and_whether_to_retry() -> None:
+    for _, name, when, what_to_do, retry in ROWS[1:]:
         assert when.strip(), name
+        assert what_to_do.strip(), name
         assert retry.strip(), name
 
 
