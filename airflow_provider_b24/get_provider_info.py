@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_b24 import __version__
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata; Airflow reads it at start-up, so it is a plain dict."""
@@ -11,6 +13,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-b24",
         "name": "Bitrix24",
+        "versions": [__version__],
         "description": (
             "Send polls to Bitrix24 chats and wait for the answers, push messages into open lines, "
             "and call the REST API within its limits."
@@ -19,6 +22,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Bitrix24",
                 "external-doc-url": "https://apidocs.bitrix24.com/",
+                "how-to-guide": ["/docs/asking.md", "/docs/polls.md", "/docs/open_lines.md"],
                 "tags": ["service"],
             }
         ],
