@@ -44,7 +44,12 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
-        "sensors": [{"integration-name": "Bitrix24", "python-modules": [f"{package}.sensors.polls"]}],
+        "sensors": [
+            {
+                "integration-name": "Bitrix24",
+                "python-modules": [f"{package}.sensors.polls", f"{package}.sensors.open_lines"],
+            }
+        ],
         "extra-links": [
             f"{package}.links.polls.Bitrix24PollResultsLink",
             f"{package}.links.polls.Bitrix24ChatLink",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24Error, Outcome
+from airflow_provider_b24.open_lines.conversations import ConversationsApi
 from airflow_provider_b24.open_lines.crm import entity_params, send_to_chat
 from airflow_provider_b24.open_lines.messages import check_target, prepare_deletions, prepare_messages
 from airflow_provider_b24.open_lines.report import (
@@ -18,9 +18,6 @@ from airflow_provider_b24.open_lines.report import (
 )
 from airflow_provider_b24.utils.frames import hide_frames
 
-if TYPE_CHECKING:
-    from airflow_provider_b24.rest.client import Bitrix24Client
-
 log = logging.getLogger(__name__)
 
 #: Messages in one request: the portal may wait six seconds for each one's lock, and a request has sixty.
@@ -30,16 +27,12 @@ _MAX_CONSECUTIVE_FAILURES = 2
 
 
 @hide_frames
-class OpenLinesApi:
+class OpenLinesApi(ConversationsApi):
     """The ``imconnector.*`` messages and ``imopenlines.crm.*`` methods of one portal.
 
     ``imconnector.*`` refuses webhooks: the connection must be an OAuth application, the one that
     registered the connector.
     """
-
-    def __init__(self, client: Bitrix24Client, *, clock: Callable[[], float] = time.time) -> None:
-        self._client = client
-        self._clock = clock
 
     def send(
         self, *, connector: str, line: int | str, messages: Iterable[Mapping[str, Any]]
