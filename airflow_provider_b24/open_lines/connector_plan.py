@@ -70,7 +70,7 @@ def is_reached(wanted: WantedConnector, found: FoundConnector) -> bool:
     """
     status = found.status or ConnectorStatus()
     if wanted.state is ConnectorState.PRESENT:
-        return found.name is not None and status.active
+        return found.name is not None and status.works
     return not status.is_on and (wanted.state is ConnectorState.INACTIVE or found.name is None)
 
 
@@ -82,7 +82,7 @@ def _towards_present(
     steps = []
     if force or not same_name or found.registration != digest(wanted.registration):
         steps.append(Step.REGISTER)
-    if not status.active:
+    if not status.works:
         steps.append(Step.ACTIVATE)
     # Switching a connector off has erased its data.
     if force or not status.configured or found.data != digest(data):

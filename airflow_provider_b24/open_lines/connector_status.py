@@ -22,6 +22,11 @@ class ConnectorStatus:
     error: bool = False
 
     @property
+    def works(self) -> bool:
+        """Whether the portal says in both ways that messages get through."""
+        return self.active and self.configured
+
+    @property
     def is_on(self) -> bool:
         """Whether there is anything to switch off."""
         return self.active or self.configured or self.error

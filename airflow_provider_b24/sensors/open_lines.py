@@ -99,7 +99,7 @@ class Bitrix24ConnectorStatusSensor(MappedTextsMixin, BaseSensorOperator):
         if status.error and self._waited(context) >= self.error_timeout:
             raise self._broken()
         self.log.info("Connector %r on line %s: %s", self.connector, self.line, status)
-        return PokeReturnValue(is_done=status.active and status.configured, xcom_value=self._result(status))
+        return PokeReturnValue(is_done=status.works, xcom_value=self._result(status))
 
     def execute(self, context: Context) -> Any:
         """Wait for the connector.
