@@ -171,7 +171,7 @@ def test_every_operator_parameter_is_documented(module: str, name: str) -> None:
 def test_every_text_and_id_is_templated(module: str, name: str) -> None:
     operator = getattr(import_module(f"airflow_provider_b24.{module}"), name)
     switches = {"deferrable", "poll_interval", "poke_interval", "notifiers", "options_mapping"}
-    switches |= {"response_timeout", "remind_every", "escalate_after"}
+    switches |= {"response_timeout", "remind_every", "escalate_after", "error_timeout"}
     # Approve and reject are its answers.
     switches |= {"answers", "multiple_choice"} if name == "Bitrix24ApprovalOperator" else set()
     own = {

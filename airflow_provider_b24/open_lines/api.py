@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24Error, Outcome
 from airflow_provider_b24.open_lines.conversations import ConversationsApi
@@ -17,6 +18,9 @@ from airflow_provider_b24.open_lines.report import (
     read_deliveries,
 )
 from airflow_provider_b24.utils.frames import hide_frames
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.rest.client import Bitrix24Client
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +37,10 @@ class OpenLinesApi(ConversationsApi):
     ``imconnector.*`` refuses webhooks: the connection must be an OAuth application, the one that
     registered the connector.
     """
+
+    def __init__(self, client: Bitrix24Client, *, clock: Callable[[], float] = time.time) -> None:
+        self._client = client
+        self._clock = clock
 
     def send(
         self, *, connector: str, line: int | str, messages: Iterable[Mapping[str, Any]]

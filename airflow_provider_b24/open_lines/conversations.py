@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +29,8 @@ _RENAME = "imconnector.chat.name.set"
 class ConversationsApi:
     """The lines of a portal and their conversations, apart from sending messages."""
 
-    def __init__(self, client: Bitrix24Client, *, clock: Callable[[], float] = time.time) -> None:
-        self._client = client
-        self._clock = clock
+    _client: Bitrix24Client
+    _clock: Callable[[], float]
 
     @cached_property
     def connectors(self) -> ConnectorsApi:
