@@ -122,7 +122,7 @@ class Bitrix24ConnectorStatusSensor(MappedTextsMixin, BaseSensorOperator):
         """Return how many seconds the wait has lasted."""
         # Each poke of a rescheduled sensor is a process of its own.
         if self.reschedule:
-            first = context["ti"].get_first_reschedule_date(context)
+            first = _first_start(context)
             return (datetime.now(UTC) - first).total_seconds() if first is not None else 0.0
         return time.monotonic() - self._started if self._started is not None else 0.0
 
@@ -134,3 +134,12 @@ class Bitrix24ConnectorStatusSensor(MappedTextsMixin, BaseSensorOperator):
             conn_id=self.bitrix24_conn_id,
             advice="Set the connector up again (Bitrix24SetUpConnectorOperator), which clears the error.",
         )
+
+
+def _first_start(context: Context) -> datetime | None:
+    """Return when a rescheduled wait began; None in its first process on Airflow 3."""
+    instance: Any = context["ti"]
+    if hasattr(instance, "get_first_reschedule_date"):
+        return instance.get_first_reschedule_date(context)  # type: ignore[no-any-return]
+    # Airflow 2 keeps the start of the first process.
+    return instance.start_date  # type: ignore[no-any-return]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -108,26 +109,39 @@ def test_a_connector_with_an_error_that_stays_fails_after_its_time(
     assert portal.requests.count(STATUS) == 3
 
 
-def test_a_rescheduled_sensor_counts_from_its_first_start(portal: Emulator, application: str) -> None:
-    from datetime import UTC, datetime, timedelta
+class Airflow3:
+    """A task instance that is asked when it was first rescheduled."""
 
+    def __init__(self, first: datetime | None) -> None:
+        self.first = first
+
+    def get_first_reschedule_date(self, _: Any) -> datetime | None:
+        return self.first
+
+
+class Airflow2:
+    """A task instance whose start is that of its first process."""
+
+    def __init__(self, first: datetime | None) -> None:
+        self.start_date = first
+
+
+@pytest.mark.parametrize("kind", [Airflow3, Airflow2])
+def test_a_rescheduled_sensor_counts_from_its_first_start(
+    portal: Emulator, application: str, kind: Any
+) -> None:
     portal.lines.install_connector("shop", 12)
     portal.lines.connectors.status("shop", 12).error = True
+    wait, now = sensor(application, mode="reschedule", error_timeout=600), datetime.now(UTC)
 
-    class Instance:
-        first: Any = None
+    def poke(first: datetime | None) -> bool:
+        context: Any = {"ti": kind(first)}
+        return bool(wait.poke(context).is_done)
 
-        def get_first_reschedule_date(self, _: Any) -> Any:
-            return self.first
-
-    wait, ti = sensor(application, mode="reschedule", error_timeout=60), Instance()
-    context: Any = {"ti": ti}
-    assert wait.poke(context).is_done is False
-    ti.first = datetime.now(UTC) - timedelta(seconds=30)
-    assert wait.poke(context).is_done is False
-    ti.first = datetime.now(UTC) - timedelta(seconds=61)
+    assert poke(None) is False
+    assert poke(now) is False
     with pytest.raises(Bitrix24ConnectorError):
-        wait.poke(context)
+        poke(now - timedelta(seconds=601))
 
 
 def test_the_timeout_is_airflow_s_own(portal: Emulator, application: str) -> None:
