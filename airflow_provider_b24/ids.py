@@ -60,3 +60,17 @@ def parse_connector_id(value: Any, path: str = "connector") -> str:
             path, f"must be an id of letters a-z, digits, '_' and '-', not {value!r}"
         )
     return text
+
+
+def parse_line(value: Any, path: str = "line") -> int | str:
+    """Return what names an open line: its number, or its name.
+
+    :param path: how the error calls the value.
+    :raises Bitrix24ValidationError: when it names none.
+    """
+    number = positive_number(value)
+    if number is not None:
+        return number
+    if not isinstance(value, str) or value.strip() in ("", "0"):
+        raise Bitrix24ValidationError(path, f"must be an open line's number or name, not {value!r}")
+    return value.strip()

@@ -41,6 +41,12 @@ PUBLIC = {
         "Bitrix24MarkReadOperator",
         "Bitrix24GetSessionHistoryOperator",
     ],
+    "operators.connectors": [
+        "Bitrix24SetUpConnectorOperator",
+        "Bitrix24MarkDeliveredOperator",
+        "Bitrix24MarkReadOperator",
+        "Bitrix24GetSessionHistoryOperator",
+    ],
     "operators.chats": ["Bitrix24SendMessageOperator"],
     "operators.rest": ["Bitrix24CallOperator", "Bitrix24BatchOperator"],
     "sensors.polls": ["Bitrix24PollSensor"],

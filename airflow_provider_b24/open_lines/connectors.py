@@ -6,10 +6,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24LineNotFoundError
-from airflow_provider_b24.ids import parse_connector_id
+from airflow_provider_b24.ids import parse_connector_id, parse_line
 from airflow_provider_b24.open_lines.connector_set_up import LIST, STATUS, ConnectorSetUp, read_names
 from airflow_provider_b24.open_lines.connector_status import ConnectorStatus, read_status
-from airflow_provider_b24.open_lines.lines import check_line, find_line
+from airflow_provider_b24.open_lines.lines import find_line
+from airflow_provider_b24.open_lines.registration import check_flag
 from airflow_provider_b24.open_lines.wanted_connector import ConnectorState, wanted_connector
 from airflow_provider_b24.rest import php
 from airflow_provider_b24.utils.frames import hide_frames
@@ -126,8 +127,9 @@ class ConnectorsApi:
             chat_group=chat_group,
             options=options,
         )
+        again = check_flag(force, "force")
         found = self._line_of(wanted)
-        return ConnectorSetUp(self._client, wanted, found, force=force, sleep=self._sleep).run()
+        return ConnectorSetUp(self._client, wanted, found, force=again, sleep=self._sleep).run()
 
     def _line_of(self, wanted: WantedConnector) -> Line | None:
         if wanted.line is None:
@@ -141,6 +143,6 @@ class ConnectorsApi:
             raise
 
     def _place(self, connector: str, line: int | str) -> dict[str, Any]:
-        named, place = parse_connector_id(connector), check_line(line)
+        named, place = parse_connector_id(connector), parse_line(line)
         number = place if isinstance(place, int) else find_line(self._client, place).id
         return {"CONNECTOR": named, "LINE": number}

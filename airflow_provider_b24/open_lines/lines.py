@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.exceptions import Bitrix24LineNotFoundError, Bitrix24ValidationError
-from airflow_provider_b24.ids import positive_number
+from airflow_provider_b24.exceptions import Bitrix24LineNotFoundError
+from airflow_provider_b24.ids import parse_line
 from airflow_provider_b24.rest import php
 
 if TYPE_CHECKING:
@@ -47,25 +47,12 @@ def read_lines(client: Bitrix24Client) -> list[Line]:
             return list(lines.values())
 
 
-def check_line(line: Any) -> int | str:
-    """Return what names a line: its number, or its name.
-
-    :raises Bitrix24ValidationError: when it names none.
-    """
-    number = positive_number(line)
-    if number is not None:
-        return number
-    if not isinstance(line, str) or not line.strip() or line.strip() == "0":
-        raise Bitrix24ValidationError("line", f"must be an open line's number or name, not {line!r}")
-    return line.strip()
-
-
 def find_line(client: Bitrix24Client, line: Any) -> Line:
     """Return the line of a number or of an exact name; digits are a number.
 
     :raises Bitrix24LineNotFoundError: when there is none, or several have the name; it lists the candidates.
     """
-    wanted = check_line(line)
+    wanted = parse_line(line)
     lines = read_lines(client)
     found = [item for item in lines if wanted in (item.id, item.name.strip())]
     if len(found) == 1:

@@ -47,7 +47,7 @@ def registration_params(
         "ICON": icon_params(icon, "icon", color=COLOR),
         "ICON_DISABLED": _disabled_params(icon, icon_disabled),
         "PLACEMENT_HANDLER": check_url(handler_url, "handler_url"),
-        "CHAT_GROUP": _check_flag(chat_group, "chat_group"),
+        "CHAT_GROUP": check_flag(chat_group, "chat_group"),
         **{flag.upper(): value for flag, value in check_options(options).items()},
     }
 
@@ -89,8 +89,18 @@ def check_options(options: Any) -> dict[str, bool]:
     """
     given = {} if options is None else _mapping(options, "options", FLAGS)
     for flag, value in given.items():
-        _check_flag(value, f"options.{flag}")
+        check_flag(value, f"options.{flag}")
     return {flag: given.get(flag, True) for flag in FLAGS}
+
+
+def check_flag(value: Any, path: str) -> bool:
+    """Return a switch.
+
+    :raises Bitrix24ValidationError: when it is no boolean.
+    """
+    if not isinstance(value, bool):
+        raise Bitrix24ValidationError(path, "must be True or False")
+    return value
 
 
 def check_name(name: Any, path: str) -> str:
@@ -143,9 +153,3 @@ def _mapping(value: Any, path: str, keys: tuple[str, ...]) -> dict[str, Any]:
         if key not in keys:
             raise Bitrix24ValidationError(path, f"has no key {key!r}; it knows {', '.join(keys)}")
     return given
-
-
-def _check_flag(value: Any, path: str) -> bool:
-    if not isinstance(value, bool):
-        raise Bitrix24ValidationError(path, "must be True or False")
-    return value

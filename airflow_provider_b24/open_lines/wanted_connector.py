@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.ids import parse_connector_id
-from airflow_provider_b24.open_lines.lines import check_line
+from airflow_provider_b24.ids import parse_connector_id, parse_line
 from airflow_provider_b24.open_lines.registration import check_data, registration_params
 
 
@@ -54,7 +53,7 @@ def wanted_connector(
     :raises Bitrix24ValidationError: when an argument is missing or wrong.
     """
     named, wanted = parse_connector_id(connector), check_state(state)
-    place = None if line is None and wanted is ConnectorState.ABSENT else check_line(line)
+    place = None if line is None and wanted is ConnectorState.ABSENT else parse_line(line)
     if wanted is not ConnectorState.PRESENT:
         return WantedConnector(named, place, wanted)
     params = registration_params(connector=named, **registration)

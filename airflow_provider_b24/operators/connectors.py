@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.ids import parse_connector_id, parse_id
+from airflow_provider_b24.ids import parse_chat_id, parse_connector_id, parse_id, parse_line
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 from airflow_provider_b24.rendered import (
     as_choice,
@@ -112,6 +112,8 @@ class Bitrix24SetUpConnectorOperator(Bitrix24BaseOperator):
         self.data: Any = data
         self.force: Any = force
         check_literal(connector, parse_connector_id)
+        if line is not None:
+            check_literal(line, parse_line)
         check_literal(state, as_choice, "state", _STATES)
         check_literal(chat_group, as_switch, "chat_group")
         check_literal(force, as_switch, "force")
@@ -236,6 +238,10 @@ class Bitrix24GetSessionHistoryOperator(Bitrix24BaseOperator):
         self.chat_id: Any = chat_id
         if is_literal(session_id) and is_literal(chat_id):
             _check_one_of(session_id, chat_id)
+        if session_id is not None:
+            check_literal(session_id, parse_id, "session_id")
+        if chat_id is not None:
+            check_literal(chat_id, parse_chat_id)
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Read the session and return it."""

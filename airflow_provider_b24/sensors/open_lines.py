@@ -20,7 +20,7 @@ from airflow_provider_b24.exceptions import (
     Outcome,
 )
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
-from airflow_provider_b24.ids import parse_connector_id
+from airflow_provider_b24.ids import parse_connector_id, parse_line
 from airflow_provider_b24.rendered import check_literal
 from airflow_provider_b24.utils.mapped_texts import MappedTextsMixin
 
@@ -80,6 +80,7 @@ class Bitrix24ConnectorStatusSensor(MappedTextsMixin, BaseSensorOperator):
         self.bitrix24_conn_id: Any = bitrix24_conn_id
         self._started: float | None = None
         check_literal(connector, parse_connector_id)
+        check_literal(line, parse_line)
         if isinstance(error_timeout, bool) or not isinstance(error_timeout, int | float) or error_timeout < 0:
             raise Bitrix24ValidationError("error_timeout", "must be a number of seconds, 0 or more")
 

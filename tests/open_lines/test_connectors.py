@@ -392,6 +392,7 @@ def test_connectors_are_listed(shop: Shop) -> None:
         ({"icon": "/no/icon.svg"}, "icon", "can't be read: No such file or directory: '/no/icon.svg'"),
         ({"icon_disabled": 5}, "icon_disabled", "must be the path of an SVG or PNG file, or a Data URI"),
         ({"chat_group": "N"}, "chat_group", "must be True or False"),
+        ({"force": "false"}, "force", "must be True or False"),
         ({"options": {"newsletter": "N"}}, "options.newsletter", "must be True or False"),
         (
             {"options": {"news": True}},
