@@ -45,6 +45,7 @@ Bitrix24Error
     ├── Bitrix24MessageError            a chat message is refused
     └── Bitrix24OpenLineError
         ├── Bitrix24LineNotActiveError
+        ├── Bitrix24LineNotFoundError   no open line has this number or name, or several have the name
         ├── Bitrix24ConnectorError      the connector is unknown, not set up, or refused
         ├── Bitrix24CrmChatError        the CRM item has no such open-line chat
         └── Bitrix24DeliveryError       some messages were not delivered; the report says which
@@ -488,6 +489,12 @@ class Bitrix24LineNotActiveError(Bitrix24OpenLineError):
     """The open line is switched off, or there is none with this id."""
 
     advice = "Check the line's id and that it is active (Contact center > Open channels)."
+
+
+class Bitrix24LineNotFoundError(Bitrix24OpenLineError):
+    """No open line has this number or name, or several have the name."""
+
+    advice = "Name the line by its number; hook.open_lines.lines() lists them."
 
 
 class Bitrix24ConnectorError(Bitrix24OpenLineError):

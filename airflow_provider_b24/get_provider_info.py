@@ -43,12 +43,18 @@ def get_provider_info() -> dict[str, Any]:
                     f"{package}.operators.polls",
                     f"{package}.operators.ask",
                     f"{package}.operators.open_lines",
+                    f"{package}.operators.connectors",
                     f"{package}.operators.chats",
                     f"{package}.operators.rest",
                 ],
             }
         ],
-        "sensors": [{"integration-name": "Bitrix24", "python-modules": [f"{package}.sensors.polls"]}],
+        "sensors": [
+            {
+                "integration-name": "Bitrix24",
+                "python-modules": [f"{package}.sensors.polls", f"{package}.sensors.open_lines"],
+            }
+        ],
         "extra-links": [
             f"{package}.links.polls.Bitrix24PollResultsLink",
             f"{package}.links.polls.Bitrix24ChatLink",

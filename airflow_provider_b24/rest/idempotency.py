@@ -39,6 +39,8 @@ IDEMPOTENT: dict[str, bool] = {
     "imconnector.connector.data.set": True,
     "imconnector.chat.name.set": True,
     "imconnector.set.error": True,
+    "user.option.set": True,
+    "app.option.set": True,
     "imconnector.send.status.delivery": True,
     "imconnector.send.status.reading": True,
     # The same text for the same message id.
