@@ -152,6 +152,8 @@ def main() -> int:
     port = free_port()
     env = airflow_environment(home=folder, dags=_DAGS, port=port)
     env["AIRFLOW__API__MAXIMUM_PAGE_LIMIT"] = str(_PAGE)
+    # Without it the scheduler starts no run of an asset event either.
+    env["AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE"] = "True"
     processes = Processes(logs=folder, env=env)
     try:
         with Portal() as portal:

@@ -38,9 +38,9 @@ replies = Asset(
 )
 
 
-@task
+@task.short_circuit
 def new_tickets(folder: str) -> list[dict[str, Any]]:
-    """Read the tickets that were not pushed yet: ``<number>.ticket.json`` with customer and text."""
+    """Read the tickets that were not pushed yet (``<number>.ticket.json``); without any, skip the rest."""
     tickets = [json.loads(path.read_text(encoding="utf-8")) for path in Path(folder).glob("*.ticket.json")]
     return [
         {

@@ -42,6 +42,7 @@ PUBLIC = {
     "sensors.polls": ["Bitrix24PollSensor"],
     "triggers.polls": ["Bitrix24PollTrigger"],
     "triggers.ask": ["Bitrix24AskTrigger"],
+    "triggers.events": ["Bitrix24OfflineEventTrigger"],
     "links.polls": ["Bitrix24PollResultsLink", "Bitrix24ChatLink"],
     "notifications.bitrix24": ["Bitrix24Notifier"],
     "emulator": ["Emulator"],

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.triggers.event_queue import fanout
 from airflow_provider_b24.triggers.event_queue.fanout import fanout_of
 from airflow_provider_b24.triggers.events import Bitrix24OfflineEventTrigger
 from tests.support.replies import REPLY, Replies
 
-from .conftest import until
+from .conftest import FAST, until
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
@@ -50,10 +52,22 @@ async def test_a_reply_is_an_event_and_is_cleared_after_airflow_took_it(replies:
     watcher = Watcher()
     replies.say("One")
     await until(lambda: watcher.taken)
-    assert replies.reserved() == 1
     await until(lambda: not replies.queue())
     await watcher.stop()
     assert [payload["text"] for payload in watcher.taken] == ["One"]
+
+
+async def test_an_event_is_not_cleared_at_once_for_airflow_may_not_have_stored_it(
+    replies: Replies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fanout, "read_options", lambda: replace(FAST, settle=3600))
+    watcher = Watcher()
+    replies.say("One")
+    await until(lambda: watcher.taken)
+    reads = replies.portal.requests.count("event.offline.get")
+    await until(lambda: replies.portal.requests.count("event.offline.get") > reads + 5)
+    await watcher.stop()
+    assert replies.reserved() == 1
 
 
 async def test_an_event_that_airflow_still_holds_is_not_cleared(replies: Replies) -> None:

@@ -242,3 +242,22 @@ async def test_no_secret_is_in_the_log(replies: Replies, caplog: pytest.LogCaptu
     tokens = replies.portal.application
     for secret in (tokens.client_secret, tokens.access_token, tokens.refresh_token):
         assert secret not in caplog.text + json.dumps(running.stored[watcher])
+
+
+async def test_a_reservation_of_another_reader_is_taken_over_only_when_it_stays(
+    replies: Replies, portal: Emulator
+) -> None:
+    async with triggerer() as running:
+        watcher = running.watch()
+        await until(lambda: portal.requests.count(GET))
+        with portal.portal.lock:
+            replies.say("Of the other reader", "Left behind")
+            other, left = replies.queue()
+            process = portal.portal.events.queue.reserve([other, left])
+        seen = portal.requests.count(LIST)
+        await until(lambda: portal.requests.count(LIST) > seen)
+        events = Bitrix24Hook("bitrix24_app").events
+        await asyncio.to_thread(events.clear, process_id=process, ids=[other.id])
+        await until(lambda: running.stored[watcher])
+        await until(lambda: not replies.queue())
+    assert texts(running.stored[watcher]) == ["Left behind"]
