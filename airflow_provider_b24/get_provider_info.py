@@ -64,7 +64,11 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": "Bitrix24",
-                "python-modules": [f"{package}.triggers.polls", f"{package}.triggers.ask"],
+                "python-modules": [
+                    f"{package}.triggers.polls",
+                    f"{package}.triggers.ask",
+                    f"{package}.triggers.events",
+                ],
             }
         ],
         "task-decorators": [{"name": "bitrix24_ask", "class-name": f"{package}.decorators.ask.ask_task"}],

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from airflow_provider_b24.chats.api import ChatsApi
+    from airflow_provider_b24.events.api import EventsApi
     from airflow_provider_b24.hooks.connection import ConnectionSettings
     from airflow_provider_b24.open_lines.api import OpenLinesApi
     from airflow_provider_b24.polls.api import PollsApi
@@ -107,6 +108,13 @@ class Bitrix24Hook(BaseHook):
         from airflow_provider_b24.chats.api import ChatsApi
 
         return ChatsApi(self.client)
+
+    @cached_property
+    def events(self) -> EventsApi:
+        """Events: subscriptions, and the queue from which an application fetches them."""
+        from airflow_provider_b24.events.api import EventsApi
+
+        return EventsApi(self.client)
 
     @cached_property
     @hide_frames
