@@ -89,7 +89,19 @@ def _options() -> dict[str, Any]:
                 "type": "float",
                 "example": "0.1",
                 "default": "0.25",
-            }
+            },
+            "state_url": {
+                "description": (
+                    "The Redis through which all hosts behind one address share the portals' request limits "
+                    "and the refresh of tokens: redis://, rediss:// or unix://. Empty: each host has a "
+                    "directory of its own. Needs the extra airflow-provider-b24[redis]."
+                ),
+                "version_added": "0.1.0",
+                "type": "string",
+                "sensitive": True,
+                "example": "rediss://:password@redis.example.com:6379/0",
+                "default": None,
+            },
         },
     }
 
