@@ -30,7 +30,7 @@ from airflow_provider_b24.polls.reference import PollReference, ReferenceKind
 from airflow_provider_b24.polls.template_id import fresh_template_id
 from airflow_provider_b24.polls.voters import read_poll_and_voters
 from airflow_provider_b24.rest.php import as_dict, as_id, promised
-from airflow_provider_b24.rest.shared_state import locked, state_file
+from airflow_provider_b24.rest.state_files import locked, state_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

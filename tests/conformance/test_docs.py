@@ -98,7 +98,7 @@ def test_every_switch_and_its_default_is_on_the_emulators_page() -> None:
 
 def test_the_command_of_the_page_is_one_that_the_parser_takes() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    command = re.search(r"^python -m airflow_provider_b24.conformance (.*)$", page, re.MULTILINE)
+    command = re.search(r"^\$ python -m airflow_provider_b24.conformance (.*)$", page, re.MULTILINE)
 
     assert command
     assert parser().parse_args(command[1].split()).chat == "chat1489"

@@ -70,6 +70,38 @@ def test_a_registration_that_fails_says_so_with_http_200(application: Any) -> No
     assert (refused.value.error, refused.value.response.status_code) == ("ICON_REQUIRED", 200)
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_connector_that_the_portal_does_not_save_is_an_error(
+    application: Any, portal: Emulator, nested: bool
+) -> None:
+    portal.quirks.nested_register_errors = nested
+    portal.lines.connectors.refuse("x")
+    request = application.imconnector.register(bitrix_id="x", name="x", icon=ICON, placement_handler=HANDLER)
+    if nested:
+        # The SDK takes what the documentation shows for a result.
+        assert (request.result["result"], request.result["error"]) == (
+            False,
+            "APPLICATION_REGISTRATION_ERROR",
+        )
+    else:
+        with pytest.raises(BitrixAPIError) as refused:
+            _ = request.result
+        assert refused.value.error == "APPLICATION_REGISTRATION_ERROR"
+
+
+def test_switching_off_what_is_off_is_a_success(application: Any, line: int) -> None:
+    results = [application.imconnector.activate("airflow_conn", line, False).result for _ in range(2)]
+    assert results == [True, True]
+    assert application.imconnector.status("airflow_conn", line=line).result["STATUS"] is False
+
+
+def test_an_application_keeps_settings(application: Any) -> None:
+    assert application.user.option.set({"airflow_connector_x": "digest"}).result is True
+    assert application.user.option.get(option="airflow_connector_x").result == "digest"
+    assert application.user.option.get().result == {"airflow_connector_x": "digest"}
+    assert application.user.option.get(option="other").result is None
+
+
 def test_each_message_of_a_call_has_its_own_status(application: Any, portal: Emulator, line: int) -> None:
     rows = [row("run-1"), row("run-2", text="")]
     sent = application.imconnector.send.messages("airflow_conn", line, rows).result
@@ -157,6 +189,24 @@ def test_an_item_that_is_hidden_is_refused(webhook: Any, portal: Emulator) -> No
     portal.portal.lines.bindings.deny("deal", 288, 1)
     with pytest.raises(BitrixAPIAccessDenied):
         _ = webhook.imopenlines.crm.chat.get("deal", 288).result
+
+
+def test_lines_are_listed_in_pages(webhook: Any, portal: Emulator) -> None:
+    portal.portal.lines.add("Night shift")
+    page = {"select": ["ID"], "order": {"ID": "desc"}, "limit": 1, "offset": 1}
+    assert webhook.imopenlines.config.list.get(params=page).result == [{"ID": "12"}]
+    with pytest.raises(BitrixAPIBadRequest) as refused:
+        _ = webhook.imopenlines.config.list.get(params={"title": "x"}).result
+    assert refused.value.error == "INVALID_FORMAT"
+
+
+def test_a_session_that_is_not_there_has_no_history(webhook: Any) -> None:
+    with pytest.raises(BitrixAPIError) as refused:
+        _ = webhook.imopenlines.session.history.get(session_id=1).result
+    assert refused.value.error == "ACCESS_DENIED"
+    with pytest.raises(BitrixAPIError) as refused:
+        _ = webhook.imopenlines.session.history.get(chat_id=1).result
+    assert refused.value.error == "INVALID_SESSION_ID"
 
 
 def test_lines_are_configured(webhook: Any, portal: Emulator) -> None:

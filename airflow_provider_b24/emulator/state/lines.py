@@ -95,7 +95,7 @@ class Lines:
     def delivers(self, connector: str, line_id: int) -> bool:
         """Whether what the connector sends reaches the line."""
         line, status = self.get(line_id), self.connectors.status(connector, line_id)
-        return line is not None and line.active and status is not None and not status.error
+        return line is not None and line.active and status.active and not status.error
 
     def reject(self, outside_id: str, reason: str = "The user cannot be created") -> None:
         """Fail each connector message of an outside user; the others are not affected.

@@ -11,6 +11,7 @@ from airflow_provider_b24.emulator.state.credentials import Credentials
 from airflow_provider_b24.emulator.state.events import Events
 from airflow_provider_b24.emulator.state.line_events import LineEvents
 from airflow_provider_b24.emulator.state.lines import Lines
+from airflow_provider_b24.emulator.state.options import Options
 from airflow_provider_b24.emulator.state.people import People
 from airflow_provider_b24.emulator.state.polls import Polls
 from airflow_provider_b24.emulator.state.uuids import Uuids
@@ -52,6 +53,7 @@ class Portal(PortalContext):
         self.polls = Polls(self, self.chats)
         self.uuids = Uuids(self)
         self.credentials = Credentials(self, self.people, webhook_code=webhook_code)
+        self.options = Options()
         self.lines = Lines(self, people=self.people, chats=self.chats, credentials=self.credentials)
         self.events = Events(self)
         told = LineEvents(self.events, lines=self.lines, people=self.people)
