@@ -35,6 +35,7 @@ Bitrix24Error
     │   └── Bitrix24BatchIncompleteError some commands failed; the others are done
     ├── Bitrix24PollError
     │   ├── Bitrix24PollRejectedError   the portal would not create the poll
+    │   ├── Bitrix24AnonymityError      the portal would show who votes in an anonymous poll
     │   ├── Bitrix24PollFinishedError   the poll is stopped
     │   ├── Bitrix24AlreadyVotedError   this user has voted, and the poll takes no second vote
     │   ├── Bitrix24RecallNotAllowedError
@@ -53,7 +54,7 @@ Bitrix24Error
 
 All derive from AirflowException, so ``soft_fail`` and callbacks treat them as Airflow's own.
 Those that a retry would make worse (outcome unknown, delivery, incomplete batch) or
-can't change (a tie, a deadline, a rejection) also derive from
+can't change (a tie, a deadline, a rejection, a portal without anonymous polls) also derive from
 AirflowFailException: Airflow fails the task at once instead of posting a second time.
 """
 
@@ -440,6 +441,15 @@ class Bitrix24PollRejectedError(Bitrix24PollError):
     """The portal would not create the poll."""
 
     advice = "Check the poll's texts, and that the connection's user may post polls in the chat."
+
+
+class Bitrix24AnonymityError(Bitrix24PollError, AirflowFailException):
+    """The portal would show, or may show, who votes in an anonymous poll."""
+
+    advice = (
+        "Run python -m airflow_provider_b24.conformance: it shows which ANONYMITY hides who voted on this "
+        "portal. Set the connection's extra anonymous_value to that number."
+    )
 
 
 class Bitrix24PollFinishedError(Bitrix24PollError):

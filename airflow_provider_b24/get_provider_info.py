@@ -138,6 +138,9 @@ def _extra_fields() -> dict[str, Any]:
                 "default": "standard",
             },
         },
+        "anonymous_value": _field(
+            "ANONYMITY of anonymous polls", "2 or 1; empty is 2. It is checked before the first one is sent."
+        ),
         "timeout": {
             "label": "Timeout",
             "description": "Seconds to wait for a reply.",
