@@ -33,6 +33,10 @@ def main() -> int:
 def _run_command(emulator: Emulator, command: str, number: str = "0") -> Any:
     if command == "expire":
         emulator.expire_access_token()
+    elif command == "connector":
+        line = next(iter(emulator.lines)).id
+        emulator.lines.install_connector(number, line)
+        return line
     elif command == "polls":
         return _make_polls(emulator, int(number))
     elif command == "delete":

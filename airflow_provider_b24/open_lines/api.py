@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24Error, Outcome
-from airflow_provider_b24.open_lines.crm import entity_params, send_to_chat
+from airflow_provider_b24.open_lines.crm import CrmMemory, entity_params, send_to_chat
 from airflow_provider_b24.open_lines.journal import NoJournal
 from airflow_provider_b24.open_lines.messages import check_target, prepare_deletions, prepare_messages
 from airflow_provider_b24.open_lines.push import MAX_REQUEST_MESSAGES, NO_RESPONSE, SEND, Push, PushOptions
@@ -181,19 +181,30 @@ class OpenLinesApi:
         user_id: int | str,
         message: str,
         chat_id: int | str | None = None,
+        memory: CrmMemory | None = None,
     ) -> dict[str, int]:
         """Post a message to the open-line chat of a CRM item (``imopenlines.crm.message.add``).
+
+        After a lost reply the chat is read, where the connection's user is a member of it.
 
         :param entity_type: ``lead``, ``deal``, ``company`` or ``contact``.
         :param entity_id: the item's id.
         :param user_id: who says it: an employee or a bot who is a member of the chat.
         :param message: the text.
         :param chat_id: the chat; None looks it up (``imopenlines.crm.chat.get``).
+        :param memory: what an earlier try remembers; None: there was none.
         :returns: ``{"message_id", "chat_id"}``.
         :raises Bitrix24CrmChatError: when no conversation is tied to the item.
         """
         entity = entity_params(entity_type, entity_id)
-        return send_to_chat(self._client, entity, user_id=user_id, chat_id=chat_id, message=message)
+        return send_to_chat(
+            self._client,
+            entity,
+            user_id=user_id,
+            chat_id=chat_id,
+            message=message,
+            memory=memory or CrmMemory(sleep=self._sleep),
+        )
 
     def _change(self, method: str, target: dict[str, Any], messages: list[dict[str, Any]]) -> DeliveryReport:
         report = DeliveryReport()

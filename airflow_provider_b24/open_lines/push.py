@@ -1,8 +1,9 @@
 """The push of messages through a connector, from a source of any size.
 
 Messages are sent in their order, one request after the other. More at a time would not be faster for long:
-a portal grants a method some 420 to 480 seconds of running time in ten minutes, which is less than one request
-at a time uses. A batch would put more messages into a request than a portal may handle in its sixty seconds.
+a portal grants a method some 420 to 480 seconds of running time in ten minutes, which is less than one
+request at a time uses. A batch would put more messages into a request than a portal may handle in its sixty
+seconds.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from airflow_provider_b24.open_lines.journal import InFlight
 from airflow_provider_b24.open_lines.ledger import Ledger, Place, place_key
 from airflow_provider_b24.open_lines.progress import Progress
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus, PushSummary, read_deliveries
-from airflow_provider_b24.open_lines.settling import REQUEST_SECONDS, Doubt, Finding, Settler, Verdict
+from airflow_provider_b24.open_lines.settling import Doubt, Finding, Settler, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -52,13 +53,11 @@ class PushOptions:
     :param redelivery: what is done with a message of which the portal does not show whether it arrived:
         ``at_most_once`` reports it as unknown, ``at_least_once`` sends it again.
     :param run: which run of the task it is: a person's clear sends rejected messages again.
-    :param request_seconds: how long the portal may work on a request after its reply is lost.
     """
 
     if_invalid: str = "report"
     redelivery: str = "at_most_once"
     run: int = 0
-    request_seconds: float = REQUEST_SECONDS
 
 
 class _StoppedError(Exception):
@@ -109,7 +108,6 @@ class Push:
             line=target["LINE"],
             clock=clock,
             sleep=sleep,
-            request_seconds=options.request_seconds,
         )
         self._ledger = Ledger()
         self._entries = Entries(source, self._ledger, journal, run=options.run, clock=clock)

@@ -98,7 +98,6 @@ class Settler:
     :param line: the open line's number.
     :param clock: returns Unix seconds.
     :param sleep: waits for seconds.
-    :param request_seconds: how long the portal may work on a request after its reply is lost.
     """
 
     def __init__(
@@ -109,13 +108,11 @@ class Settler:
         line: int,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
-        request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         self._client = client
         self._code = f"{connector.lower()}|{line}|"
         self._clock = clock
         self._sleep = sleep
-        self._request_seconds = request_seconds
         self._is_member = True
 
     def settle(self, doubts: Sequence[Doubt], *, first: float, last: float) -> list[Finding]:
@@ -126,7 +123,7 @@ class Settler:
         :param last: when the last one was sent.
         """
         findings = self._find(doubts, since=first)
-        left = last + self._request_seconds - self._clock()
+        left = last + REQUEST_SECONDS - self._clock()
         missing = [index for index, item in enumerate(findings) if item.verdict is Verdict.ABSENT]
         if missing and left > 0:
             log.info("Waiting %.0f s until the portal has ended the request whose reply is lost", left)
