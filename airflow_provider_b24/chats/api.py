@@ -80,7 +80,7 @@ class ChatsApi:
         may_have_posted: bool = False,
         not_before: float | None = None,
     ) -> int:
-        """Post a message under an id of its own, once (``im.message.add``): a lost reply is found in the chat.
+        """Post a message under an id of its own, once; after a lost reply the chat is read.
 
         :param message: the text; BB codes are allowed.
         :param template_id: a lower-case UUIDv4, the same for each try.

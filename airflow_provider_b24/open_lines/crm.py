@@ -103,7 +103,7 @@ def send_to_chat(
 
 
 def newest_message(client: Bitrix24Client, chat_id: int) -> int | None:
-    """Return the newest message of a chat, 0 when there is none; None when the connection's user can't see it.
+    """Return the newest message of a chat, 0 when there is none; None when the chat can't be read.
 
     :param client: the connection's client.
     :param chat_id: the chat's number.

@@ -127,7 +127,7 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         ``at_most_once`` reports it as *unknown*, ``at_least_once`` sends it again (templated).
     :param bitrix24_conn_id: the Airflow connection (templated).
     :returns: ``{"accepted": int, "rejected": int, "unknown": int, "items": [{"message_id", "status",
-        "errors", "chat_id", "session_id"}], "truncated": bool, "report_path"}``; with more than 1,000 messages
+        "errors", "chat_id", "session_id"}], "truncated": bool, "report_path"}``; of more than 1,000 messages
         ``items`` are the first 100 that are not accepted. It is in XCom also when the task fails.
     :raises Bitrix24ValidationError: when a message is not usable and ``if_invalid`` is ``fail``.
     :raises Bitrix24DeliveryError: when too many are not accepted.

@@ -55,6 +55,7 @@ class Conversations:
         self._chats = chats
         self._bindings = bindings
         self._by_chat: dict[int, Conversation] = {}
+        self._by_code: dict[str, Conversation] = {}
 
     def __iter__(self) -> Iterator[Conversation]:
         return iter(list(self._by_chat.values()))
@@ -69,7 +70,7 @@ class Conversations:
 
     def by_code(self, code: str) -> Conversation | None:
         """Return the conversation with this code, or None."""
-        return next((item for item in self if item.place.code == code), None)
+        return self._by_code.get(code)
 
     def ensure(
         self,
@@ -109,5 +110,5 @@ class Conversations:
             entity_id=place.code,
         )
         conversation = Conversation(chat, place, self._context.ids.next("session"))
-        self._by_chat[chat.id] = conversation
+        self._by_chat[chat.id] = self._by_code[place.code] = conversation
         return conversation
