@@ -1,8 +1,8 @@
 """Every night, push the shop's customer messages into an open line and report failures to a chat.
 
 The shop leaves a CSV file a night, whose path is in SHOP_OUTBOX: a local path or an object storage URL. It
-may be of any size: it is read line by line. A row that breaks a rule is reported, and the others are sent. What
-is delivered is noted next to the report, so that a retry sends only the rest. The connection is an OAuth
+may be of any size: it is read line by line. A row that breaks a rule is reported, and the others are sent.
+What is delivered is noted next to the report, so that a retry sends only the rest. The connection is an OAuth
 application that has registered the connector; webhooks can't push connector messages.
 """
 

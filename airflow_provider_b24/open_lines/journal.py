@@ -213,6 +213,7 @@ class _JournalReader:
             self.close()
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _quoted = json.encoder.encode_basestring
 
 
@@ -232,7 +233,7 @@ def report_line(settled: Settled) -> bytes:
 
 
 def _line(entry: Mapping[str, Any]) -> bytes:
-    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _ENCODER.encode(entry).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def to_delivery(message_id: str, known: Known) -> Delivery:

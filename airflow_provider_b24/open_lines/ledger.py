@@ -126,6 +126,8 @@ class Ledger:
 
     def place(self, key: str) -> Place | None:
         """Return where a conversation is, when a message of it was accepted before."""
+        if recent := self._recent.get(key):
+            return Place(*recent)
         row = self._db.execute("SELECT chat_id, session_id FROM places WHERE key = ?", (key,)).fetchone()
         return Place(*row) if row else None
 

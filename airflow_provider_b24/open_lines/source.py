@@ -114,7 +114,7 @@ class CsvSource:
     def __iter__(self) -> Iterator[Row]:
         with open_file(self._path) as file:
             rows = csv.reader(_text_lines(file), delimiter=self._delimiter, strict=True)
-            columns = self._columns(next(rows, []))
+            columns = self._columns(_header(rows))
             yield from self._rows(rows, columns)
 
     def _rows(self, rows: Any, columns: list[tuple[list[str], int]]) -> Iterator[Row]:
@@ -138,6 +138,14 @@ class CsvSource:
                     f"mapping[{field!r}]", f"the file has no column {column!r}; its columns are {known}"
                 )
         return [(field.split("."), places[column]) for field, column in self._mapping.items()]
+
+
+def _header(rows: Any) -> list[str]:
+    try:
+        header: list[str] = next(rows, [])
+    except csv.Error as error:
+        raise Bitrix24ValidationError("path", f"the file has no header of CSV: {error}") from None
+    return header
 
 
 def file_source(path: str, *, mapping: Mapping[str, str] | None = None, delimiter: str = ",") -> Source:
@@ -182,7 +190,7 @@ def _json_row(number: int, line: bytes) -> Row | None:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         if not text.strip():
             return None
-        item = json.loads(text, parse_constant=_refuse_constant)
+        item = _DECODER.decode(text)
     except UnicodeDecodeError:
         return Row(number, name, problem=_NOT_UTF8)
     except (ValueError, RecursionError) as error:
@@ -194,6 +202,10 @@ def _json_row(number: int, line: bytes) -> Row | None:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON value")
+
+
+#: One for all lines: ``json.loads`` would make one for each.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _is_encodable(item: Any) -> bool:

@@ -17,6 +17,8 @@ Accepts: TypeAlias = Callable[[Any], bool]
 
 #: By exact type: a boolean is an integer in Python, and not in JSON.
 _TYPES: dict[str, type] = {"string": str, "integer": int, "object": dict, "array": list}
+#: The keywords of a value that needs no function of its own.
+_LEAF = frozenset({"type", "pattern", "rules"})
 #: Keywords that say nothing of the payload, or that another keyword reads.
 _IGNORED = frozenset({"$schema", "title", "rules", "additionalProperties", "properties"})
 
@@ -33,15 +35,23 @@ def accepts_items_of(schema: str) -> Accepts:
 
 
 def _checks(schema: Mapping[str, Any], root: Mapping[str, Any]) -> list[Accepts]:
-    checks = [_keyword(name, value, root) for name, value in schema.items() if name not in _IGNORED]
-    if "properties" in schema or "additionalProperties" in schema:
-        checks.append(_properties(schema, root))
-    return checks
+    schema = _resolved(schema, root)
+    if schema.get("type") == "object" or "properties" in schema:
+        others = {name: value for name, value in schema.items() if name not in ("type", "required")}
+        return [_object(schema, root), *_keywords(others, root)]
+    return _keywords(schema, root)
+
+
+def _keywords(schema: Mapping[str, Any], root: Mapping[str, Any]) -> list[Accepts]:
+    return [_keyword(name, value, root) for name, value in schema.items() if name not in _IGNORED]
+
+
+def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    reference = schema.get("$ref")
+    return schema if reference is None else root["$defs"][reference.rpartition("/")[2]]
 
 
 def _keyword(name: str, value: Any, root: Mapping[str, Any]) -> Accepts:
-    if name == "$ref":
-        return _all(_checks(root["$defs"][value.rpartition("/")[2]], root))
     if name == "anyOf":
         return _any([_all(_checks(option, root)) for option in value])
     if name == "items":
@@ -65,14 +75,6 @@ def _pattern(text: str) -> Accepts:
     return lambda value: type(value) is not str or search(value) is not None
 
 
-def _required(names: list[str]) -> Accepts:
-    if len(names) == 1:
-        (name,) = names
-        return lambda value: type(value) is not dict or name in value
-    wanted = frozenset(names)
-    return lambda value: type(value) is not dict or value.keys() >= wanted
-
-
 def _enum(values: list[Any]) -> Accepts:
     return lambda value: type(value) is str and value in values
 
@@ -80,30 +82,49 @@ def _enum(values: list[Any]) -> Accepts:
 _SIMPLE: dict[str, Callable[[Any], Accepts]] = {
     "type": _type,
     "pattern": _pattern,
-    "required": _required,
     "enum": _enum,
     "minimum": lambda least: lambda value: type(value) is not int or value >= least,
     "minItems": lambda least: lambda value: type(value) is not list or len(value) >= least,
 }
 
 
-def _properties(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Accepts:
-    known = {name: _all(_checks(inner, root)) for name, inner in schema.get("properties", {}).items()}
+def _object(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Accepts:
+    """Return the check of an object: its type, what it must have, and each of its values.
+
+    Most values are texts and numbers, which are checked here without a call for each.
+    """
+    inner = {name: _resolved(part, root) for name, part in schema.get("properties", {}).items()}
+    leaves = {name: _leaf(part) for name, part in inner.items() if part.keys() <= _LEAF}
+    others = {name: _all(_checks(part, root)) for name, part in inner.items() if name not in leaves}
     is_open = schema.get("additionalProperties", True) is not False
+    is_typed, required = "type" in schema, frozenset(schema.get("required", ()))
 
     def accepts(value: Any) -> bool:
         if type(value) is not dict:
-            return True
-        for name, inner in value.items():
-            check = known.get(name)
-            if check is None:
-                if not is_open:
+            return not is_typed
+        if not value.keys() >= required:
+            return False
+        for name, part in value.items():
+            leaf = leaves.get(name)
+            if leaf is not None:
+                kinds, search = leaf
+                if type(part) not in kinds or (search and type(part) is str and not search(part)):
                     return False
-            elif not check(inner):
+            elif name in others:
+                if not others[name](part):
+                    return False
+            elif not is_open:
                 return False
         return True
 
     return accepts
+
+
+def _leaf(schema: Mapping[str, Any]) -> tuple[tuple[type, ...], Callable[[str], Any] | None]:
+    """Return the types of a text or number, and how its pattern is sought."""
+    names = schema.get("type", list(_TYPES))
+    kinds = tuple(_TYPES[name] for name in ([names] if isinstance(names, str) else names))
+    return kinds, re.compile(schema["pattern"]).search if "pattern" in schema else None
 
 
 def _all(checks: list[Accepts]) -> Accepts:

@@ -18,6 +18,7 @@ from airflow_provider_b24.exceptions import (
 from airflow_provider_b24.open_lines import settling
 from airflow_provider_b24.operators.open_lines import Bitrix24SendConnectorMessagesOperator
 from tests.support.dag_runs import set_rendered
+from tests.support.storage import in_memory_storage
 
 from .test_idempotency import Store
 
@@ -195,7 +196,7 @@ def test_a_clear_sends_a_row_that_was_invalid_and_is_corrected(night: Night) -> 
 
 def test_a_portal_that_is_away_midway_makes_the_task_retry_and_send_the_rest(night: Night) -> None:
     night.write(*(row(number) for number in range(30)))
-    night.portal.faults.add("status_503_limit", method=SEND, times=None, after=1)
+    night.portal.faults.add("operating_limit", method=SEND, times=None, after=1)
     with pytest.raises(Bitrix24PushIncompleteError, match="10 accepted, 20 rejected") as caught:
         night.run()
     assert caught.value.transient
@@ -295,10 +296,7 @@ def test_the_report_has_a_line_for_each_row_of_the_file(reported: Night) -> None
     assert reported.report[0]["chat_id"] == report["items"][0]["chat_id"]
 
 
-def test_a_large_push_has_its_first_failures_in_xcom(
-    reported: Night, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("airflow_provider_b24.open_lines.report.PushSummary.max_items", 3, raising=False)
+def test_a_large_push_has_its_first_failures_in_xcom(reported: Night) -> None:
     reported.write(*(row(number, text="" if number % 2 else "Hi") for number in range(1002)))
     report = reported.run()
     assert report["truncated"] is True
@@ -350,6 +348,7 @@ def test_reports_and_sources_may_be_in_object_storage(
 ) -> None:
     from airflow.sdk import ObjectStoragePath
 
+    in_memory_storage()
     night = Night(portal, application, tmp_path, "report")
     folder = f"memory://night-{id(night)}"
     source = ObjectStoragePath(f"{folder}/messages.jsonl")
