@@ -2,6 +2,7 @@
 
 Bitrix24Error
 ├── Bitrix24ValidationError             bad input; nothing was sent
+├── Bitrix24PushStateError              earlier tries of a push do not fit its messages; nothing was sent
 ├── Bitrix24ConfigurationError          the Airflow connection can't be used as it is
 ├── Bitrix24StateError                  the files that processes share can't be used; nothing was sent
 │   └── Bitrix24LockTimeoutError        another process holds a lock for too long
@@ -50,7 +51,8 @@ Bitrix24Error
         ├── Bitrix24LineNotFoundError   no open line has this number or name, or several have the name
         ├── Bitrix24ConnectorError      the connector is unknown, not set up, or refused
         ├── Bitrix24CrmChatError        the CRM item has no such open-line chat
-        └── Bitrix24DeliveryError       some messages were not delivered; the report says which
+        ├── Bitrix24DeliveryError       some messages were not delivered; the report says which
+        └── Bitrix24PushIncompleteError a push has stopped; a retry sends the rest
 
 All derive from AirflowException, so ``soft_fail`` and callbacks treat them as Airflow's own.
 Those that a retry would make worse (outcome unknown, delivery, incomplete batch) or
@@ -205,6 +207,16 @@ class Bitrix24ValidationError(Bitrix24Error):
         super().__init__(f"{path}: {rule}" if path else rule, **fields)
         self.path = path
         self.rule = rule
+
+
+class Bitrix24PushStateError(Bitrix24Error, AirflowFailException):
+    """What earlier tries of a push have noted does not fit its messages; nothing was sent."""
+
+    transient = False
+    advice = (
+        "Give the task the same messages again, in the same order; or set report_path=, with which they may "
+        "change between tries."
+    )
 
 
 class Bitrix24ConfigurationError(Bitrix24Error):
@@ -537,5 +549,19 @@ class Bitrix24DeliveryError(Bitrix24OpenLineError, AirflowFailException):
     def __init__(self, message: str, *, report: dict[str, Any], **fields: Any) -> None:
         if not report.get("accepted"):
             fields.setdefault("advice", "Correct what the report names and send those messages alone.")
+        super().__init__(message, **fields)
+        self.report = report
+
+
+class Bitrix24PushIncompleteError(Bitrix24OpenLineError):
+    """A push has stopped before its end, and a retry sends the rest, because what was delivered is noted.
+
+    :param report: what became of each message so far.
+    """
+
+    transient = True
+    advice = "Let the task retry: it sends the rest, and what is delivered is not sent again."
+
+    def __init__(self, message: str, *, report: dict[str, Any], **fields: Any) -> None:
         super().__init__(message, **fields)
         self.report = report

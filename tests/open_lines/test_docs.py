@@ -12,6 +12,7 @@ from tests.support.snippets import each_snippet, run_snippets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import pytest
 
@@ -21,15 +22,22 @@ DOCS = pathlib.Path(__file__).parents[2] / "docs"
 
 
 def test_the_page_s_snippets_run(
-    portal: Emulator, application: str, airflow_database: None, run_dag: Callable[..., Any]
+    portal: Emulator,
+    application: str,
+    run_dag: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert application == "bitrix24_app"
     assert next(iter(portal.lines)).id == 12
     chat = portal.lines.add_crm_chat("deal", 288)
+    monkeypatch.chdir(tmp_path)
     left = run_snippets("open_lines.md")
     assert left["report"].accepted == 1
     assert [message.text for message in portal.messages(chat)] == ["Your order is on its way."]
     assert run_dag(left["dag"]).state == "success"
+    assert run_dag(left["night"]).state == "success"
+    assert len((tmp_path / "report.jsonl").read_text().splitlines()) == 25
     texts = [message.text for message in portal.lines.messages(12)]
     assert "Where is my order? It was due on Monday." in texts
 
