@@ -132,7 +132,9 @@ class Airflow:
         rows: list[dict[str, Any]] = []
         while True:
             joint = "&" if "?" in path else "?"
-            reply = self._get(f"{path}{joint}limit={page}&offset={len(rows)}").json()
+            answer = self._get(f"{path}{joint}limit={page}&offset={len(rows)}")
+            answer.raise_for_status()
+            reply = answer.json()
             rows += reply[key]
             if not reply[key] or len(rows) >= reply["total_entries"]:
                 return rows
