@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 _HEALTHY_WITHIN = 120.0
 _PAGE = 50
+#: Seconds to wait for an answer of Airflow's REST API.
+_TIMEOUT = 60.0
 _COMPONENTS = {
     "api-server": ("api-server",),
     "scheduler": ("scheduler", "--skip-serve-logs"),
@@ -72,6 +76,9 @@ class Airflow:
         self._processes = processes
         self._session = requests.Session()
         self._session.trust_env = False
+        # A busy machine may leave a read without an answer; it is asked again.
+        again = Retry(total=None, connect=0, read=3, redirect=0, status=0, other=0, backoff_factor=0.5)
+        self._session.mount(url, HTTPAdapter(max_retries=again))
 
     def start(self) -> None:
         """Create the database, start the components, and wait until they are healthy."""
@@ -80,7 +87,7 @@ class Airflow:
         for name in _COMPONENTS:
             self.start_component(name)
         self._wait_until_healthy()
-        token = self._session.get(f"{self.url}/auth/token", timeout=10).json()["access_token"]
+        token = self._session.get(f"{self.url}/auth/token", timeout=_TIMEOUT).json()["access_token"]
         self._session.headers["Authorization"] = f"Bearer {token}"
 
     def start_component(self, name: str) -> None:
@@ -95,7 +102,7 @@ class Airflow:
     def run_dag(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Start a run and return its id."""
         body = {"logical_date": None, "conf": dict(conf)}
-        reply = self._session.post(f"{self.url}/api/v2/dags/{dag_id}/dagRuns", json=body, timeout=10)
+        reply = self._session.post(f"{self.url}/api/v2/dags/{dag_id}/dagRuns", json=body, timeout=_TIMEOUT)
         reply.raise_for_status()
         return str(reply.json()["dag_run_id"])
 
@@ -128,7 +135,7 @@ class Airflow:
     def mark(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
         """Mark a task, as a person does in the web UI."""
         path = f"{self.url}/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
-        self._session.patch(path, json={"new_state": state}, timeout=10).raise_for_status()
+        self._session.patch(path, json={"new_state": state}, timeout=_TIMEOUT).raise_for_status()
 
     def answer(self, dag_id: str, run_id: str, task_id: str, chosen: list[str]) -> None:
         """Answer a Required Action, as a person does in the web UI."""
@@ -139,7 +146,7 @@ class Airflow:
 
     def required_action(self, dag_id: str, run_id: str, task_id: str) -> list[str] | None:
         """Return the answer of a Required Action."""
-        reply = self._session.get(self._required_action_url(dag_id, run_id, task_id), timeout=10)
+        reply = self._session.get(self._required_action_url(dag_id, run_id, task_id), timeout=_TIMEOUT)
         found: list[str] | None = reply.json()["chosen_options"]
         return found
 
@@ -173,4 +180,4 @@ class Airflow:
         raise RuntimeError(f"{what} was not ready within {_HEALTHY_WITHIN:.0f} s")
 
     def _get(self, path: str) -> requests.Response:
-        return self._session.get(f"{self.url}/api/v2{path}", timeout=10)
+        return self._session.get(f"{self.url}/api/v2{path}", timeout=_TIMEOUT)

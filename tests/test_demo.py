@@ -7,13 +7,15 @@ import pty
 import select
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from demo.processes import Processes
-from demo.stack import free_port
+from demo.stack import Airflow, free_port
 from demo.world import Portal
 from tests.support.dag_runs import xcom
 from tests.support.examples import NAMES, load
@@ -87,6 +89,33 @@ def test_the_deals_customer_is_reminded(trigger: Callable[[str], Any], world: Po
         if any("order 288" in message["text"] for message in chat["messages"])
     ]
     assert talk["kind"] == "lines"
+
+
+def test_a_read_that_a_busy_airflow_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demo.stack._TIMEOUT", 0.3)
+    released, asked = threading.Event(), []
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            if len(asked) == 1:
+                released.wait(10)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"state": "running"}')
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
+        threading.Thread(target=server.serve_forever).start()
+        airflow = Airflow(url=f"http://127.0.0.1:{server.server_port}", processes=None)  # type: ignore[arg-type]
+        try:
+            assert airflow.run_state("poll", "run") == "running"
+        finally:
+            released.set()
+            server.shutdown()
+    assert len(asked) == 2
 
 
 MAKEFILE = """
