@@ -43,12 +43,18 @@ def get_provider_info() -> dict[str, Any]:
                     f"{package}.operators.polls",
                     f"{package}.operators.ask",
                     f"{package}.operators.open_lines",
+                    f"{package}.operators.connectors",
                     f"{package}.operators.chats",
                     f"{package}.operators.rest",
                 ],
             }
         ],
-        "sensors": [{"integration-name": "Bitrix24", "python-modules": [f"{package}.sensors.polls"]}],
+        "sensors": [
+            {
+                "integration-name": "Bitrix24",
+                "python-modules": [f"{package}.sensors.polls", f"{package}.sensors.open_lines"],
+            }
+        ],
         "extra-links": [
             f"{package}.links.polls.Bitrix24PollResultsLink",
             f"{package}.links.polls.Bitrix24ChatLink",
@@ -58,7 +64,11 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": "Bitrix24",
-                "python-modules": [f"{package}.triggers.polls", f"{package}.triggers.ask"],
+                "python-modules": [
+                    f"{package}.triggers.polls",
+                    f"{package}.triggers.ask",
+                    f"{package}.triggers.events",
+                ],
             }
         ],
         "task-decorators": [{"name": "bitrix24_ask", "class-name": f"{package}.decorators.ask.ask_task"}],
@@ -79,7 +89,19 @@ def _options() -> dict[str, Any]:
                 "type": "float",
                 "example": "0.1",
                 "default": "0.25",
-            }
+            },
+            "state_url": {
+                "description": (
+                    "The Redis through which all hosts behind one address share the portals' request limits "
+                    "and the refresh of tokens: redis://, rediss:// or unix://. Empty: each host has a "
+                    "directory of its own. Needs the extra airflow-provider-b24[redis]."
+                ),
+                "version_added": "0.1.0",
+                "type": "string",
+                "sensitive": True,
+                "example": "rediss://:password@redis.example.com:6379/0",
+                "default": None,
+            },
         },
     }
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+import requests
 
 from demo.processes import Processes
 from demo.stack import Airflow, free_port
@@ -91,31 +94,48 @@ def test_the_deals_customer_is_reminded(trigger: Callable[[str], Any], world: Po
     assert talk["kind"] == "lines"
 
 
-def test_a_read_that_a_busy_airflow_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("demo.stack._TIMEOUT", 0.3)
-    released, asked = threading.Event(), []
+class SlowApi(BaseHTTPRequestHandler):
+    """Answers each kind of request only from the second time on."""
 
-    class Busy(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            if len(asked) == 1:
-                released.wait(10)
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b'{"state": "running"}')
+    asked: ClassVar[list[str]] = []
 
-        def log_message(self, *args: Any) -> None:
-            pass
+    def do_GET(self) -> None:
+        self.asked.append(self.command)
+        if self.asked.count(self.command) == 1:
+            time.sleep(0.6)
+        body = b'{"state": "success", "dag_run_id": "one"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(body)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
-        threading.Thread(target=server.serve_forever).start()
-        airflow = Airflow(url=f"http://127.0.0.1:{server.server_port}", processes=None)  # type: ignore[arg-type]
-        try:
-            assert airflow.run_state("poll", "run") == "running"
-        finally:
-            released.set()
-            server.shutdown()
-    assert len(asked) == 2
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def slow_airflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Airflow]:
+    monkeypatch.setattr("demo.stack._ANSWER_WITHIN", 0.3)
+    SlowApi.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), SlowApi) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        yield Airflow(url=url, processes=Processes(logs=tmp_path, env={}))
+        server.shutdown()
+
+
+def test_a_read_that_airflow_does_not_answer_in_time_is_sent_again(slow_airflow: Airflow) -> None:
+    assert slow_airflow.run_state("dag", "one") == "success"
+    assert SlowApi.asked == ["GET", "GET"]
+
+
+def test_a_run_that_may_have_started_is_not_started_again(slow_airflow: Airflow) -> None:
+    with pytest.raises(requests.RequestException):
+        slow_airflow.run_dag("dag", {})
+
+    assert SlowApi.asked == ["POST"]
 
 
 MAKEFILE = """

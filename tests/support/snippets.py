@@ -6,7 +6,10 @@ import ast
 import pathlib
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).parents[2]
 _DOCS = ROOT / "docs"
@@ -62,13 +65,21 @@ def claimed_blocks(page: str, language: str) -> list[str]:
 def run_snippets(page: str) -> dict[str, Any]:
     """Run all Python snippets of a page in order and return their global names."""
     names: dict[str, Any] = {}
+    for names in each_snippet(page):  # noqa: B007
+        pass
+    return names
+
+
+def each_snippet(page: str) -> Iterator[dict[str, Any]]:
+    """Run the Python snippets of a page one by one, and yield the global names after each."""
+    names: dict[str, Any] = {}
     found = [block for block in blocks(page) if block.language == "python"]
     assert found
     for block in found:
         # Keep the page's line numbers, so that a failure points at the page.
         source = "\n" * block.line + block.text
         exec(compile(source, f"docs/{page}", "exec"), names)
-    return names
+        yield names
 
 
 def claims() -> set[tuple[str, str]]:
@@ -76,7 +87,7 @@ def claims() -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for path in sorted((ROOT / "tests").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        if "run_snippets" in text or "claimed_blocks" in text:
+        if "run_snippets" in text or "each_snippet" in text or "claimed_blocks" in text:
             found |= {claim for node in ast.walk(ast.parse(text)) if (claim := _claim(node))}
     return found
 
@@ -85,7 +96,7 @@ def _claim(node: ast.AST) -> tuple[str, str] | None:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         return None
     words = [word.value for word in node.args if isinstance(word, ast.Constant)]
-    if node.func.id == "run_snippets" and len(words) == 1:
+    if node.func.id in {"run_snippets", "each_snippet"} and len(words) == 1:
         return str(words[0]), "python"
     if node.func.id == "claimed_blocks" and len(words) == 2:
         return str(words[0]), str(words[1])
