@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pathlib
 from typing import TYPE_CHECKING, Any
 
 from tests.support.dag_runs import xcom
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     import pytest
 
     from airflow_provider_b24.emulator import Emulator
-
-DOCS = pathlib.Path(__file__).parents[2] / "docs"
 
 
 def test_the_page_s_snippets_run(
