@@ -60,6 +60,8 @@ def airflow_environment(*, home: Path, dags: Path, port: int) -> dict[str, str]:
         # A busy machine imports Airflow slowly, in the workers, too.
         "CORE__DAGBAG_IMPORT_TIMEOUT": "300",
         "DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "300",
+        # For so long workers wait for the API server; a task whose start it answers later fails at once.
+        "WORKERS__EXECUTION_API_TIMEOUT": str(_ANSWER_WITHIN),
         "API__HOST": "127.0.0.1",
         "API__PORT": str(port),
         "API__BASE_URL": url,
