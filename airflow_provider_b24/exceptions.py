@@ -15,6 +15,7 @@ Bitrix24Error
     │   └── Bitrix24AuthTypeError       the method needs an OAuth application
     ├── Bitrix24AccessDeniedError       the user behind the connection may not do this
     │   ├── Bitrix24ScopeError          the webhook or application lacks a scope
+    │   ├── Bitrix24PlanError           the portal's plan does not include this
     │   ├── Bitrix24ChatAccessError     the user may not see this chat, or not write in it
     │   └── Bitrix24PollAccessError     the user may not see this poll
     ├── Bitrix24NotFoundError
@@ -302,6 +303,12 @@ class Bitrix24ScopeError(Bitrix24AccessDeniedError):
 
     connection_wide = True
     advice = "Add the scope that the method needs (vote, im or imopenlines) to the webhook or application."
+
+
+class Bitrix24PlanError(Bitrix24AccessDeniedError):
+    """The portal's plan does not include this."""
+
+    advice = "Ask the portal's administrator for a plan that includes it; hook.call('feature.get') says."
 
 
 class Bitrix24ChatAccessError(Bitrix24AccessDeniedError):

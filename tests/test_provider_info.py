@@ -53,6 +53,7 @@ PUBLIC = {
     "sensors.open_lines": ["Bitrix24ConnectorStatusSensor"],
     "triggers.polls": ["Bitrix24PollTrigger"],
     "triggers.ask": ["Bitrix24AskTrigger"],
+    "triggers.events": ["Bitrix24OfflineEventTrigger"],
     "links.polls": ["Bitrix24PollResultsLink", "Bitrix24ChatLink"],
     "notifications.bitrix24": ["Bitrix24Notifier"],
     "emulator": ["Emulator"],

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_b24.chats.api import ChatsApi
+from airflow_provider_b24.events.api import EventsApi
 from airflow_provider_b24.open_lines.api import OpenLinesApi
 from airflow_provider_b24.open_lines.connectors import ConnectorsApi
 from airflow_provider_b24.polls.api import PollsApi
@@ -74,6 +75,11 @@ KEYWORDS: list[tuple[Any, dict[str, Any]]] = [
     ),
     (ChatsApi.messages, {"chat_id": NEEDED, "since_message_id": NEEDED}),
     (ChatsApi.replies, {"chat_id": NEEDED, "message_id": NEEDED}),
+    (EventsApi.bind, {"event": NEEDED, "handler": None}),
+    (EventsApi.unbind, {"event": NEEDED, "handler": None}),
+    (EventsApi.reserve, {"event": None, "limit": 50, "process_id": None}),
+    (EventsApi.clear, {"process_id": NEEDED, "ids": None}),
+    (EventsApi.mark_failed, {"process_id": NEEDED, "message_ids": NEEDED}),
 ]
 
 #: What is passed by position.

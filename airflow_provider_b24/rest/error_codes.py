@@ -77,6 +77,7 @@ ERROR_CODES = (
     ErrorCode("access_error", e.Bitrix24AccessDeniedError),
     ErrorCode("user_access_error", e.Bitrix24AccessDeniedError),
     ErrorCode("accessexception", e.Bitrix24AccessDeniedError),
+    ErrorCode("wrong_license", e.Bitrix24PlanError),
     ErrorCode("insufficient_scope", e.Bitrix24ScopeError),
     ErrorCode("403", e.Bitrix24AccessDeniedError),
     ErrorCode("510", e.Bitrix24AccessDeniedError),

@@ -218,3 +218,15 @@ def test_an_expired_token_is_refreshed_once(seen: dict[str, Any]) -> None:
     # The SDK wraps what its own refresh raises, so the portal's code is lost on the way.
     assert refusal(seen, "usedTwice")[0] == "JSSDK_UNKNOWN_ERROR"
     assert "400" in seen["usedTwice"]["message"]
+
+
+def test_an_offline_event_is_reserved_and_cleared(seen: dict[str, Any]) -> None:
+    assert refusal(seen, "eventsRefused") == ("WRONG_AUTH_TYPE", 403)
+    assert "ONIMCONNECTORMESSAGEADD" in result(seen, "events")
+    assert result(seen, "bind") is result(seen, "clear") is result(seen, "eventError") is True
+    assert result(seen, "bound") == [{"event": "ONCRMDEALUPDATE", "connector_id": "", "offline": 1}]
+    (event,) = result(seen, "reserve")["events"]
+    (listed,) = result(seen, "queue")
+    assert listed == {**event, "PROCESS_ID": result(seen, "reserve")["process_id"], "ERROR": "0"}
+    assert (seen["queue"]["total"], result(seen, "emptied")) == (1, [])
+    assert result(seen, "unbind") == {"count": 1}

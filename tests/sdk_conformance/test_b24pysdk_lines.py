@@ -214,3 +214,43 @@ def test_lines_are_configured(webhook: Any, portal: Emulator) -> None:
     found = webhook.imopenlines.config.get(line, with_queue=True).result
     assert (found["ID"], found["LINE_NAME"], found["ACTIVE"]) == (str(line), "Night shift", "Y")
     assert found["QUEUE"]
+
+
+# ---- offline events ----
+
+
+def test_an_operator_s_reply_is_reserved_and_cleared(application: Any, portal: Emulator, line: int) -> None:
+    assert application.event.bind("ONIMCONNECTORMESSAGEADD", event_type="offline").result is True
+    (bound,) = application.event.get().values
+    assert (bound.event, bound.offline) == ("ONIMCONNECTORMESSAGEADD", True)
+    sent = application.imconnector.send.messages("airflow_conn", line, [row("run-1")]).result
+    chat = int(sent["DATA"]["RESULT"][0]["session"]["CHAT_ID"])
+    reply = portal.lines.reply(chat, "Restarted")
+
+    reserved = application.event.offline.get(clear=False, filter={"=EVENT_NAME": "ONIMCONNECTORMESSAGEADD"})
+    (event,) = reserved.values
+    assert event.event_data["MESSAGES"][0]["im"] == {"chat_id": chat, "message_id": reply.id}
+    process = reserved.result["process_id"]
+    (listed,) = application.event.offline.list(filter={">PROCESS_ID": ""}).result
+    assert listed["PROCESS_ID"] == process
+    assert application.event.offline.clear(process, bitrix_id=[int(listed["ID"])]).result is True
+    assert application.event.offline.list().result == []
+    assert application.event.unbind("ONIMCONNECTORMESSAGEADD", event_type="offline").value == 1
+
+
+def test_a_failed_event_is_marked_and_read_again(application: Any, portal: Emulator) -> None:
+    _ = application.event.bind("ONCRMDEALUPDATE", event_type="offline").result
+    portal.raise_event("ONCRMDEALUPDATE", {"FIELDS": {"ID": "7"}})
+    reserved = application.event.offline.get(clear=False)
+    keys = [event["MESSAGE_ID"] for event in reserved.result["events"]]
+    assert application.event.offline.error(reserved.result["process_id"], message_id=keys).result is True
+    assert application.event.offline.get(clear=False).result["events"] == []
+    assert len(application.event.offline.get(error=True).result["events"]) == 1
+
+
+def test_a_plan_without_reservations_says_so(application: Any, portal: Emulator) -> None:
+    portal.quirks.offline_extended = False
+    assert application.feature.get("rest_offline_extended").result == {"value": "N"}
+    with pytest.raises(BitrixAPIError) as refused:
+        _ = application.event.offline.get(clear=False).result
+    assert (refused.value.error, refused.value.response.status_code) == ("WRONG_LICENSE", 403)

@@ -218,4 +218,4 @@ class Lines:
             conversation = self.conversations.by_chat(chat_id)
             if conversation is None:
                 raise LookupError(f"Chat {chat_id} is no conversation of an open line.")
-            conversation.is_open = False
+            self.conversations.finish(conversation)

@@ -159,6 +159,21 @@ async function lines(b24) {
   await call('crmMissing', hook, 'imopenlines.crm.message.add', { ...CRM, USER_ID: 2, MESSAGE: 'Paid' })
 }
 
+async function events(b24) {
+  const event = 'ONCRMDEALUPDATE'
+  await call('eventsRefused', hook, 'event.offline.get', {})
+  await call('events', b24, 'events', { SCOPE: 'imopenlines' })
+  await call('bind', b24, 'event.bind', { event, event_type: 'offline' })
+  await call('bound', b24, 'event.get', {})
+  await fetch(`${portal.url}/emulator/events`, { method: 'POST', body: JSON.stringify({ event, data: { FIELDS: { ID: '288' } } }) })
+  const batch = await call('reserve', b24, 'event.offline.get', { clear: 0, filter: { '=EVENT_NAME': event } })
+  await call('queue', b24, 'event.offline.list', { filter: { ERROR: 0 }, order: { ID: 'DESC' } })
+  await call('clear', b24, 'event.offline.clear', { process_id: batch.process_id, id: [batch.events[0].ID] })
+  await call('emptied', b24, 'event.offline.list', {})
+  await call('eventError', b24, 'event.offline.error', { process_id: batch.process_id, message_id: [batch.events[0].MESSAGE_ID] })
+  await call('unbind', b24, 'event.unbind', { event, event_type: 'offline' })
+}
+
 async function refresh() {
   const stale = application(portal.expired)
   stale.setCallbackRefreshAuth(async ({ b24OAuthParams }) => {
@@ -172,5 +187,6 @@ async function refresh() {
 await polls()
 await chats()
 await lines(application(portal))
+await events(application(portal))
 await refresh()
 process.stdout.write(JSON.stringify(seen))

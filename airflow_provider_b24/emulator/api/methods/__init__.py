@@ -2,6 +2,8 @@
 
 from airflow_provider_b24.emulator.api.methods import (
     batch,
+    event_offline,
+    events,
     im_chats,
     im_messages,
     im_users,
@@ -17,6 +19,8 @@ from airflow_provider_b24.emulator.api.methods import (
 
 __all__ = [
     "batch",
+    "event_offline",
+    "events",
     "im_chats",
     "im_messages",
     "im_users",
