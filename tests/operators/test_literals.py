@@ -159,7 +159,7 @@ def test_good_literals_pass_and_stay_as_they_are(kind: type[Any]) -> None:
 
 @pytest.mark.parametrize("kind", GOOD, ids=lambda kind: kind.__name__)
 def test_lists_and_mappings_are_shown_as_json_in_airflows_ui(kind: type[Any]) -> None:
-    structured = {"poll", "rule", "answers", "messages", "parameters", "commands"}
+    structured = {"poll", "rule", "answers", "messages", "parameters", "commands", "options", "data"}
 
     fields = set(kind.template_fields)
     shown = {field for field, form in kind.template_fields_renderers.items() if form == "json"}
