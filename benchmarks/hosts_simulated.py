@@ -18,10 +18,12 @@ def main() -> None:
     if plan is None:
         raise RuntimeError("the standard plan has a limit")
     print(
-        f"{CALLS} calls, standard plan, mean of {SEEDS} runs; and an hour in which every host calls all the time"
+        f"{CALLS} calls, standard plan, mean of {SEEDS} runs; "
+        "and an hour in which every host calls all the time"
     )
     print(
-        "| hosts | 503s | wall / ideal | longest call | calls failed | 503s in 100 calls, long | bucket used, long |"
+        "| hosts | 503s | wall / ideal | longest call | calls failed "
+        "| 503s in 100 calls, long | bucket used, long |"
     )
     print("|---|---|---|---|---|---|---|")
     for hosts in (1, 2, 4, 8, 16, 40, 100):
