@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24Error, Outcome
+from airflow_provider_b24.open_lines.conversations import ConversationsApi
 from airflow_provider_b24.open_lines.crm import CrmMemory, entity_params, send_to_chat
 from airflow_provider_b24.open_lines.journal import NoJournal
 from airflow_provider_b24.open_lines.messages import check_target, prepare_deletions, prepare_messages
@@ -50,7 +51,7 @@ class PushResult:
 
 
 @hide_frames
-class OpenLinesApi:
+class OpenLinesApi(ConversationsApi):
     """The ``imconnector.*`` messages and ``imopenlines.crm.*`` methods of one portal.
 
     ``imconnector.*`` refuses webhooks: the connection must be an OAuth application, the one that

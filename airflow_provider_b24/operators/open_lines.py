@@ -16,6 +16,12 @@ from airflow_provider_b24.exceptions import (
 )
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
+from airflow_provider_b24.operators.connectors import (
+    Bitrix24GetSessionHistoryOperator,
+    Bitrix24MarkDeliveredOperator,
+    Bitrix24MarkReadOperator,
+    Bitrix24SetUpConnectorOperator,
+)
 from airflow_provider_b24.operators.idempotency import is_doubtful
 from airflow_provider_b24.operators.message_memory import MessageMemory, began_at
 from airflow_provider_b24.operators.push_memory import check_threshold, exceeds, push_journal, task_run
@@ -31,6 +37,17 @@ if TYPE_CHECKING:
     from airflow_provider_b24.open_lines.report import DeliveryReport, PushSummary
     from airflow_provider_b24.open_lines.source import Source
     from airflow_provider_b24.rendered import Templated
+
+__all__ = [
+    "Bitrix24DeleteConnectorMessagesOperator",
+    "Bitrix24GetSessionHistoryOperator",
+    "Bitrix24MarkDeliveredOperator",
+    "Bitrix24MarkReadOperator",
+    "Bitrix24SendConnectorMessagesOperator",
+    "Bitrix24SendCrmChatMessageOperator",
+    "Bitrix24SetUpConnectorOperator",
+    "Bitrix24UpdateConnectorMessagesOperator",
+]
 
 _IF_UNDELIVERED = ("fail", "report")
 _IF_INVALID = ("report", "fail")
