@@ -212,7 +212,6 @@ class Bitrix24ValidationError(Bitrix24Error):
 class Bitrix24PushStateError(Bitrix24Error, AirflowFailException):
     """What earlier tries of a push have noted does not fit its messages; nothing was sent."""
 
-    transient = False
     advice = (
         "Give the task the same messages again, in the same order; or set report_path=, with which they may "
         "change between tries."

@@ -26,7 +26,7 @@ def task_run(context: Context) -> TaskRun:
     ti: Any = context.get("ti")
     if ti is None:
         return TaskRun()
-    names = (ti.dag_id, ti.task_id, ti.run_id, str(getattr(ti, "map_index", -1)))
+    names = tuple(str(getattr(ti, name, "")) for name in ("dag_id", "task_id", "run_id", "map_index"))
     return TaskRun(names, int(getattr(ti, "max_tries", 0) or 0))
 
 
