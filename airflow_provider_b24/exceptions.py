@@ -219,9 +219,9 @@ class Bitrix24PushStateError(Bitrix24Error, AirflowFailException):
 
 
 class Bitrix24ConfigurationError(Bitrix24Error):
-    """The Airflow connection can't be used as it is.
+    """The Airflow connection, or an option of the provider, can't be used as it is.
 
-    :param field: the connection's field to fill in or to correct.
+    :param field: the connection's field, or the option, to fill in or to correct.
     """
 
     transient = False
@@ -241,7 +241,7 @@ class Bitrix24StateError(Bitrix24Error):
 
 
 class Bitrix24LockTimeoutError(Bitrix24StateError):
-    """Another process has held the lock of a shared file for too long; nothing was sent."""
+    """Another process has held a shared lock for too long; nothing was sent."""
 
     advice = "If it lasts, look for a process on this host that is stopped or hangs."
 
