@@ -18,6 +18,8 @@ class Quirks:
     ``nested_register_errors``: imconnector.register fails inside ``result``, as documented.
     ``read_denied_code``: the error code of a poll that the caller may not read: documented is a name;
     the published source sends ``"0"``, and older cores the number 0.
+    ``authorize_at_once``: ``/oauth/authorize/`` redirects without a click, as it does for a person who
+    has allowed the application before.
     """
 
     documented_errors: bool = False
@@ -27,3 +29,4 @@ class Quirks:
     https_required: bool = False
     nested_register_errors: bool = False
     read_denied_code: str | int = "ATTACH_READ_ACCESS_DENIED"
+    authorize_at_once: bool = False
