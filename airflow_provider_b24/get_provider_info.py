@@ -51,6 +51,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "notifications": [f"{package}.notifications.bitrix24.Bitrix24Notifier"],
         "config": {"bitrix24": _options()},
+        "cli": [f"{package}.login.cli.get_cli_commands"],
         "triggers": [
             {
                 "integration-name": "Bitrix24",

@@ -34,8 +34,8 @@ _REREAD_DELAYS = (0.0, 1.0, 3.0)
 #: Seconds that a save which failed before waits for the lock.
 _SAVE_LOCK_SECONDS = 2.0
 _AUTH_ADVICE = (
-    "Check that the application is installed on the portal that host names. If it is, authorise it again and "
-    "put the new refresh_token in the connection's extra."
+    "Check that the application is installed on the portal that host names. If it is, authorise it again: "
+    "airflow bitrix24 login (before Airflow 3.2: python -m airflow_provider_b24.login)."
 )
 
 
@@ -92,6 +92,7 @@ class OAuthCredentials:
     :param conn_id: names the lock, and the connection in errors.
     :param clock: returns seconds.
     :param sleep: waits for seconds.
+    :param now: returns Unix seconds.
     """
 
     auth_advice = _AUTH_ADVICE
@@ -107,6 +108,7 @@ class OAuthCredentials:
         conn_id: str,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.portal = portal
         self._server = OAuthServer(application=application, transport=transport, conn_id=conn_id)
@@ -114,6 +116,7 @@ class OAuthCredentials:
         self._start = start
         self._conn_id = conn_id
         self._sleep = sleep
+        self._now = now
         self._pair: TokenPair | None = None
         self._spent_code = ""
         protect(application.client_secret, start.access, start.refresh)
@@ -136,9 +139,34 @@ class OAuthCredentials:
         self._pair = self._refresh_once(refused_token)
         return True
 
+    def refresh_when_older(self, seconds: float) -> bool:
+        """Refresh the pair when it was issued longer ago than that, or nobody knows when.
+
+        :param seconds: the age up to which the pair stays as it is.
+        :returns: whether the pair was refreshed.
+        :raises Bitrix24Error: when it can't be refreshed.
+        """
+        with self._locked() as file:
+            pair = self._chain.newest()
+            if pair.issued is not None and self._now() - pair.issued <= seconds:
+                return False
+            self._pair = self._request_pair(pair, file) or self._pair_of_another_host(pair, file)
+            return True
+
+    @property
+    def issued(self) -> float | None:
+        """When the OAuth server issued the newest pair, in Unix seconds; None when nobody knows."""
+        return self._chain.newest().issued
+
     def without_refresh(self) -> TokenCredentials | None:
-        """Return credentials with the newest access token alone; None when there is none yet."""
-        access = self._chain.newest().access
+        """Return credentials with the newest access token alone; None when there is none yet.
+
+        :raises Bitrix24ConfigurationError: when there is no refresh token either.
+        """
+        pair = self._chain.newest()
+        if pair.access is None and pair.refresh is None:
+            raise self._no_refresh_token()
+        access = pair.access
         return TokenCredentials(portal=self.portal, access=access) if access is not None else None
 
     def _save_again(self) -> None:
@@ -166,12 +194,7 @@ class OAuthCredentials:
     def _request_pair(self, pair: TokenPair, file: int) -> TokenPair | None:
         """Return the new pair, saved; None when the server says that the refresh token is spent."""
         if pair.refresh is None:
-            raise Bitrix24ConfigurationError(
-                "The connection has no refresh_token, so its access token can't be refreshed",
-                field="extra.refresh_token",
-                conn_id=self._conn_id,
-                advice="Put the application's refresh_token in the connection's extra.",
-            )
+            raise self._no_refresh_token()
         outcome = self._spend(pair.refresh, file)
         if isinstance(outcome, Failure):
             if retry_kind(outcome.code) is RetryKind.REREAD:
@@ -179,10 +202,19 @@ class OAuthCredentials:
                 return None
             raise self._server.error(outcome)
         protect(outcome.access, outcome.refresh)
-        fresh = TokenPair(outcome.access, outcome.refresh, self._start.seed)
+        fresh = TokenPair(outcome.access, outcome.refresh, self._start.seed, self._now())
         if self._chain.save(fresh):
             _mark(file, "")
         return fresh
+
+    def _no_refresh_token(self) -> Bitrix24ConfigurationError:
+        return Bitrix24ConfigurationError(
+            "The connection has no refresh_token to get access tokens with",
+            field="extra.refresh_token",
+            conn_id=self._conn_id,
+            advice="Authorise the application: airflow bitrix24 login (before Airflow 3.2: "
+            "python -m airflow_provider_b24.login).",
+        )
 
     def _spend(self, refresh: Secret, file: int) -> Tokens | Failure:
         """Send the refresh token to the OAuth server, and leave a mark while that may have spent it."""
