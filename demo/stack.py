@@ -12,13 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from demo.processes import Processes
 
-_HEALTHY_WITHIN = 120.0
+_HEALTHY_WITHIN = 300.0
+#: A busy machine lets the API server wait; it has one worker.
+_ANSWER_WITHIN = 60.0
+#: Reads are sent again when no answer comes. Nothing else is: a second run would be started.
+_READS = Retry(total=3, connect=0, read=3, status_forcelist=(502, 503, 504), allowed_methods={"GET"})
 _PAGE = 50
 _COMPONENTS = {
     "api-server": ("api-server",),
@@ -72,6 +78,7 @@ class Airflow:
         self._processes = processes
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.mount(url, HTTPAdapter(max_retries=_READS))
 
     def start(self) -> None:
         """Create the database, start the components, and wait until they are healthy."""
@@ -80,7 +87,7 @@ class Airflow:
         for name in _COMPONENTS:
             self.start_component(name)
         self._wait_until_healthy()
-        token = self._session.get(f"{self.url}/auth/token", timeout=10).json()["access_token"]
+        token = self._session.get(f"{self.url}/auth/token", timeout=_ANSWER_WITHIN).json()["access_token"]
         self._session.headers["Authorization"] = f"Bearer {token}"
 
     def start_component(self, name: str) -> None:
@@ -95,7 +102,9 @@ class Airflow:
     def run_dag(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Start a run and return its id."""
         body = {"logical_date": None, "conf": dict(conf)}
-        reply = self._session.post(f"{self.url}/api/v2/dags/{dag_id}/dagRuns", json=body, timeout=10)
+        reply = self._session.post(
+            f"{self.url}/api/v2/dags/{dag_id}/dagRuns", json=body, timeout=_ANSWER_WITHIN
+        )
         reply.raise_for_status()
         return str(reply.json()["dag_run_id"])
 
@@ -122,24 +131,24 @@ class Airflow:
         """Clear a task, as a person does in the web UI."""
         body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "only_failed": False}
         self._session.post(
-            f"{self.url}/api/v2/dags/{dag_id}/clearTaskInstances", json=body, timeout=10
+            f"{self.url}/api/v2/dags/{dag_id}/clearTaskInstances", json=body, timeout=_ANSWER_WITHIN
         ).raise_for_status()
 
     def mark(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
         """Mark a task, as a person does in the web UI."""
         path = f"{self.url}/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
-        self._session.patch(path, json={"new_state": state}, timeout=10).raise_for_status()
+        self._session.patch(path, json={"new_state": state}, timeout=_ANSWER_WITHIN).raise_for_status()
 
     def answer(self, dag_id: str, run_id: str, task_id: str, chosen: list[str]) -> None:
         """Answer a Required Action, as a person does in the web UI."""
         body = {"chosen_options": chosen, "params_input": {}}
         self._session.patch(
-            self._required_action_url(dag_id, run_id, task_id), json=body, timeout=10
+            self._required_action_url(dag_id, run_id, task_id), json=body, timeout=_ANSWER_WITHIN
         ).raise_for_status()
 
     def required_action(self, dag_id: str, run_id: str, task_id: str) -> list[str] | None:
         """Return the answer of a Required Action."""
-        reply = self._session.get(self._required_action_url(dag_id, run_id, task_id), timeout=10)
+        reply = self._session.get(self._required_action_url(dag_id, run_id, task_id), timeout=_ANSWER_WITHIN)
         found: list[str] | None = reply.json()["chosen_options"]
         return found
 
@@ -173,4 +182,4 @@ class Airflow:
         raise RuntimeError(f"{what} was not ready within {_HEALTHY_WITHIN:.0f} s")
 
     def _get(self, path: str) -> requests.Response:
-        return self._session.get(f"{self.url}/api/v2{path}", timeout=10)
+        return self._session.get(f"{self.url}/api/v2{path}", timeout=_ANSWER_WITHIN)
