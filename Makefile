@@ -5,7 +5,7 @@ TEST := .venv/test
 BENCH := .venv/bench
 PIP_QUIET := --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-ui test lint format versions bench clean
+.PHONY: help demo demo-ui pictures test lint format versions bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ demo: $(DEMO)/.ready ## Run three examples in a real Airflow against an emulated
 
 demo-ui: $(DEMO)/.ready ## The same; Airflow's web UI and the portal's page stay open
 	$(DEMO)/bin/python demo --ui
+
+pictures: $(TEST)/.ready ## Take the pictures of the documentation; needs chromium and chromedriver
+	$(TEST)/bin/python -m demo.pictures
 
 test: lint ## Check the code and run all tests
 	$(TEST)/bin/python -m pytest --numprocesses auto --dist loadfile

@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 DAG = "release"
 CHAT = 1489
-SIZE = (1200, 800)
+SIZE = (1280, 840)
 WITHIN = 300.0
 
 
@@ -80,6 +80,17 @@ class Browser:
             return all(text in body for text in texts)
 
         WebDriverWait(self.driver, WITHIN, ignored_exceptions=(Exception,)).until(shown, f"no {texts}")
+
+    def click(self, selector: str) -> None:
+        """Click what a CSS selector finds, once it is there."""
+        WebDriverWait(self.driver, WITHIN, ignored_exceptions=(Exception,)).until(
+            lambda driver: driver.find_element(By.CSS_SELECTOR, selector).click() or True
+        )
+
+    def scroll_to(self, selector: str) -> None:
+        """Scroll until the top of what a CSS selector finds is shown."""
+        found = self.driver.find_element(By.CSS_SELECTOR, selector)
+        self.driver.execute_script("arguments[0].scrollIntoView()", found)
 
     def shoot(self, name: str) -> None:
         """Take a picture once the page is at rest."""
@@ -146,6 +157,10 @@ class Scene:
         select.select_by_value(str(self.people[person]))
         self.browser.wait_for(*texts)
 
+    def show_task(self, page: str, *texts: str) -> None:
+        """Open a page of the asking task in Airflow's web UI."""
+        self.show_airflow(f"dags/{DAG}/runs/{self.run_id}/tasks/ask/{page}", *texts)
+
     def show_airflow(self, path: str, *texts: str) -> None:
         """Open a page of Airflow's web UI."""
         self.browser.open(f"{self.airflow.url}/{path}", *texts)
@@ -153,23 +168,23 @@ class Scene:
 
 def poll(scene: Scene) -> None:
     """Show the poll in the chat."""
-    scene.show_chat("Anna Petrova", "Release 4.2 tonight?")
+    scene.show_chat("Anna Petrova", "When do we release 4.2?")
     scene.browser.shoot("ask-1-poll")
 
 
 def waiting(scene: Scene) -> None:
     """Show the deferred task with its links, and the same question under Required Actions."""
-    page = f"dags/{DAG}/runs/{scene.run_id}/tasks/ask"
-    scene.show_airflow(page, "Poll results")
+    # Before the first reminder, which names those who have not voted.
+    scene.vote("Anna Petrova", "Tonight")
+    scene.vote("Boris Klein", "Next week")
+    scene.show_task("details", "Poll results", "Triggerer Info")
     scene.browser.shoot("ask-2-waiting")
-    scene.show_airflow(f"{page}/required_actions", "Release 4.2 tonight?")
+    scene.show_task("required_actions", "When do we release 4.2?")
     scene.browser.shoot("ask-3-required-action")
 
 
 def votes(scene: Scene) -> None:
     """Show two votes, and the reminder to those who have not voted."""
-    scene.vote("Anna Petrova", "Yes, tonight")
-    scene.vote("Boris Klein", "No, wait")
     scene.wait_until(lambda: "Please vote" in scene.texts())
     scene.show_chat("Clara Moreau", "Please vote")
     scene.browser.shoot("ask-4-votes-and-reminder")
@@ -177,18 +192,24 @@ def votes(scene: Scene) -> None:
 
 def decision(scene: Scene) -> None:
     """Show the decision in the chat, below the closed poll."""
-    scene.vote("Clara Moreau", "Yes, tonight")
+    scene.vote("Clara Moreau", "Tonight")
     scene.wait_until(lambda: scene.airflow.run_state(DAG, scene.run_id) == "success")
     scene.show_chat("Anna Petrova", "Decision")
     scene.browser.shoot("ask-5-decision")
 
 
 def branch(scene: Scene) -> None:
-    """Show what followed in the DAG's graph, and the audit in XCom."""
+    """Show the audit in XCom, and what followed in the DAG's graph."""
+    browser = scene.browser
+    scene.show_task("xcom?key_pattern=return_value", "return_value")
+    browser.click("button[aria-label^='Expand all']")
+    browser.wait_for("chosen_options")
+    browser.scroll_to("tbody td:last-of-type")
+    browser.shoot("ask-7-audit")
     scene.show_airflow(f"dags/{DAG}/runs/{scene.run_id}", "ask")
-    scene.browser.shoot("ask-6-branch")
-    scene.show_airflow(f"dags/{DAG}/runs/{scene.run_id}/tasks/ask/xcom", "return_value")
-    scene.browser.shoot("ask-7-audit")
+    browser.click("button[title^='Show Graph']")
+    browser.wait_for("@task")
+    browser.shoot("ask-6-branch")
 
 
 #: In this order; each goes on from where the one before ended.

@@ -40,6 +40,8 @@ class Timetable:
     :param now: Unix seconds.
     """
 
+    __slots__ = ("_asked_at", "_escalate_at", "_every", "_remind_at")
+
     def __init__(self, ask: Ask, *, now: float) -> None:
         self._asked_at = ask.asked_at
         self._every = ask.remind_every
@@ -79,6 +81,8 @@ class AskProgress:
     :param conn_id: the Airflow connection.
     :param ask: what was asked.
     """
+
+    __slots__ = ("_ask", "_conn_id")
 
     def __init__(self, conn_id: str, ask: Ask) -> None:
         self._conn_id = conn_id

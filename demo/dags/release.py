@@ -1,4 +1,4 @@
-"""The ask of the pictures: a release that the team, or somebody in Airflow, approves."""
+"""The ask of the pictures: a release whose day the team, or somebody in Airflow, chooses."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ def deploy() -> None:
 
 @task
 def postpone() -> None:
-    """Stand for what follows a no."""
+    """Stand for another answer."""
 
 
 with DAG("release", schedule=None, tags=["bitrix24"]):
     ask = Bitrix24AskBranchOperator(
         task_id="ask",
         chat_id="{{ dag_run.conf['chat_id'] }}",
-        question="Release 4.2 tonight?",
-        answers=["Yes, tonight", "No, wait"],
-        options_mapping={"Yes, tonight": "deploy", "No, wait": "postpone"},
+        question="When do we release 4.2?",
+        answers=["Tonight", "Next week"],
+        options_mapping={"Tonight": "deploy", "Next week": "postpone"},
         rule={"quorum": 3},
         airflow_required_action=True,
-        remind_every=timedelta(seconds=60),
+        remind_every=timedelta(seconds=90),
         response_timeout=timedelta(hours=4),
-        defaults="No, wait",
+        defaults="Next week",
         poll_interval=2,
     )
     ask >> [deploy(), postpone()]

@@ -48,6 +48,17 @@ def waiting(ask: Ask) -> Bitrix24AskTrigger:
     return Bitrix24AskTrigger(bitrix24_conn_id="bitrix24_default", ask=ask.to_dict(), poll_interval=0.02)
 
 
+async def counted(crowd: Crowd, run: asyncio.Future[Any]) -> None:
+    """Wait until a vote is counted: before that, the poll is read once at most."""
+
+    def reads() -> int:
+        return crowd.portal.requests.count_commands("vote.AttachedVote.getMany")
+
+    before = reads()
+    while reads() < before + 3 and not run.done():
+        await asyncio.sleep(0.01)
+
+
 def open_polls(crowd: Crowd) -> int:
     return sum(not poll.is_finished(crowd.portal.portal.clock() + 1) for poll in crowd.portal.polls())
 
@@ -81,7 +92,7 @@ async def test_who_voted_is_read_once_half_of_the_votes_are_in(crowd: Crowd) -> 
     counts = []
     for person, answer in enumerate(["Yes", "No", "Yes", "No"]):
         await asyncio.to_thread(crowd.vote, person, answer)
-        await asyncio.sleep(0.4)
+        await counted(crowd, run)
         counts.append(crowd.portal.requests.count(VOTED))
     event = await asyncio.wait_for(run, 20)
 
@@ -99,6 +110,24 @@ async def test_an_ask_in_which_everybody_counts_reads_no_voters(crowd: Crowd) ->
     await asyncio.wait_for(run, 20)
 
     assert crowd.portal.requests.count(VOTED) == 0
+
+
+@pytest.mark.asyncio
+async def test_an_ask_that_names_nobody_is_counted_without_a_client(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def count(*_: Any) -> None:
+        raise AssertionError("thousands of asks wait; each vote would take a thread and a client")
+
+    monkeypatch.setattr("airflow_provider_b24.asks.progress.AskProgress.count", count)
+    monkeypatch.setattr("airflow_provider_b24.asks.progress.AskProgress.act", count)
+    ask = await sent(crowd, rule={"quorum": 2})
+    run = asyncio.ensure_future(anext(waiting(ask).run()))
+    for person in range(2):
+        await asyncio.to_thread(crowd.vote, person, "Yes")
+        await asyncio.sleep(0.2)
+
+    assert (await asyncio.wait_for(run, 60)).payload["status"] == "decided"
 
 
 def test_a_worker_that_is_told_to_end_closes_the_poll(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
