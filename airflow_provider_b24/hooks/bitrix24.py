@@ -257,7 +257,13 @@ class Bitrix24Hook(BaseHook):
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return labels and placeholders for the forms of Airflow before 3.2."""
         behaviour = get_provider_info()["connection-types"][0]["ui-field-behaviour"]
-        return {name.replace("-", "_"): value for name, value in behaviour.items()}
+        # Only the Test button of 3.3 needs the port; the portal may have it.
+        hidden = [*behaviour["hidden-fields"], "port"]
+        return {
+            "hidden_fields": hidden,
+            "relabeling": behaviour["relabeling"],
+            "placeholders": behaviour["placeholders"],
+        }
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:

@@ -61,6 +61,8 @@ def routes(portal: Portal) -> list[Route]:
     }
     return [
         Route("/", _file),
+        # Where a link to a chat or to one of its messages leads.
+        Route("/online/", _file),
         Route("/vote-result/{uid}", _result_page(portal)),
         Route("/page/state", _state(portal)),
         Route("/page/result/{uid}", _result(portal)),
