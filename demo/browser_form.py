@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
+from selenium.common.exceptions import TimeoutException
 
 from demo.form_pages import USER, Form2, Form3
 from demo.pictures import IMAGES, ROOT, Browser
@@ -127,7 +128,10 @@ def use_form(version: str, form: Any, browser: Browser, portal: Portal) -> None:
     # Airflow 3 tests what is stored, and Airflow 2 what is typed.
     steps = [form.test, form.save] if version.startswith("2.") else [form.save, form.test]
     for step in steps:
-        said = step(CONN_ID)
+        try:
+            said = step(CONN_ID)
+        except TimeoutException:
+            raise FormError(f"{step.__name__} does not work; the page says: {form.text()[-600:]}") from None
         say(version, f"{step.__name__}: {said or 'done'}")
     if short.startswith("3"):
         browser.shoot(f"connection-test-{short}")

@@ -13,7 +13,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 if TYPE_CHECKING:
     from demo.pictures import Browser
 
-_WITHIN = 240.0
+_WITHIN = 180.0
 #: The administrator of Airflow 2, whose home is removed at the end.
 USER = {"username": "admin", "password": secrets.token_hex(8)}
 
@@ -56,7 +56,7 @@ return [...document.querySelectorAll(arguments[0])].flatMap((input) => {
 class Form3:
     """The dialog of Airflow 3."""
 
-    _inputs = "[role=dialog] input, [role=dialog] textarea[name]"
+    _inputs = "[role=dialog] :is(input, textarea[name], button[role=combobox])"
     _row = "[data-scope=field][data-part=root]"
     _help = "[data-part=helper-text]"
 
@@ -113,6 +113,10 @@ class Form3:
         self._until(lambda driver: driver.find_elements(By.CSS_SELECTOR, toast))
         self._until(lambda _: "Test Connection" in self._find(toast).text)
         return " ".join(self._find(toast).text.split())
+
+    def text(self) -> str:
+        """Return what the page shows now."""
+        return str(self._find("body").text)
 
     def _find(self, selector: str) -> Any:
         return self._driver.find_element(By.CSS_SELECTOR, selector)
