@@ -16,6 +16,7 @@ Bitrix24Error
     │   └── Bitrix24AuthTypeError       the method needs an OAuth application
     ├── Bitrix24AccessDeniedError       the user behind the connection may not do this
     │   ├── Bitrix24ScopeError          the webhook or application lacks a scope
+    │   ├── Bitrix24PlanError           the portal's plan does not include this
     │   ├── Bitrix24ChatAccessError     the user may not see this chat, or not write in it
     │   └── Bitrix24PollAccessError     the user may not see this poll
     ├── Bitrix24NotFoundError
@@ -46,6 +47,7 @@ Bitrix24Error
     ├── Bitrix24MessageError            a chat message is refused
     └── Bitrix24OpenLineError
         ├── Bitrix24LineNotActiveError
+        ├── Bitrix24LineNotFoundError   no open line has this number or name, or several have the name
         ├── Bitrix24ConnectorError      the connector is unknown, not set up, or refused
         ├── Bitrix24CrmChatError        the CRM item has no such open-line chat
         └── Bitrix24DeliveryError       some messages were not delivered; the report says which
@@ -311,6 +313,12 @@ class Bitrix24ScopeError(Bitrix24AccessDeniedError):
     advice = "Add the scope that the method needs (vote, im or imopenlines) to the webhook or application."
 
 
+class Bitrix24PlanError(Bitrix24AccessDeniedError):
+    """The portal's plan does not include this."""
+
+    advice = "Ask the portal's administrator for a plan that includes it; hook.call('feature.get') says."
+
+
 class Bitrix24ChatAccessError(Bitrix24AccessDeniedError):
     """The user behind the connection may not see this chat, or may not write in it."""
 
@@ -496,6 +504,12 @@ class Bitrix24LineNotActiveError(Bitrix24OpenLineError):
     """The open line is switched off, or there is none with this id."""
 
     advice = "Check the line's id and that it is active (Contact center > Open channels)."
+
+
+class Bitrix24LineNotFoundError(Bitrix24OpenLineError):
+    """No open line has this number or name, or several have the name."""
+
+    advice = "Name the line by its number; hook.open_lines.lines() lists them."
 
 
 class Bitrix24ConnectorError(Bitrix24OpenLineError):

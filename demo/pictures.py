@@ -125,7 +125,9 @@ class Scene:
         self.people = {user["name"]: user["id"] for user in self.portal.state()["users"]}
         self.airflow.wait_for_dag(DAG)
         self.run_id = self.airflow.run_dag(DAG, {"chat_id": CHAT})
-        self.wait_until(lambda: self.state_of("ask") == "deferred")
+        self.wait_until(lambda: self.state_of("ask") in {"deferred", "failed"})
+        if self.state_of("ask") == "failed":
+            raise RuntimeError("The ask failed")
 
     def state_of(self, task_id: str) -> str | None:
         """Return the state of a task of the run."""

@@ -209,7 +209,14 @@ def test_imports_run_down_only() -> None:
     assert " 0 broken" in linted.stdout
 
 
-PARSED = ("operators.polls", "operators.open_lines", "operators.chats", "operators.rest", "sensors.polls")
+PARSED = (
+    "operators.polls",
+    "operators.open_lines",
+    "operators.chats",
+    "operators.rest",
+    "sensors.polls",
+    "sensors.open_lines",
+)
 MODULES = (*PARSED, "triggers.polls", "hooks.bitrix24", "notifications.bitrix24")
 #: What checks literals while a DAG is parsed is small: it needs no schema and no client.
 HEAVY = re.compile(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24Error, Outcome
+from airflow_provider_b24.open_lines.conversations import ConversationsApi
 from airflow_provider_b24.open_lines.crm import entity_params, send_to_chat
 from airflow_provider_b24.open_lines.messages import check_target, prepare_deletions, prepare_messages
 from airflow_provider_b24.open_lines.report import (
@@ -30,7 +31,7 @@ _MAX_CONSECUTIVE_FAILURES = 2
 
 
 @hide_frames
-class OpenLinesApi:
+class OpenLinesApi(ConversationsApi):
     """The ``imconnector.*`` messages and ``imopenlines.crm.*`` methods of one portal.
 
     ``imconnector.*`` refuses webhooks: the connection must be an OAuth application, the one that

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 #: What a CRM item may be.
 ENTITY_TYPES = ("lead", "deal", "company", "contact")
 _CHATS = "imopenlines.crm.chat.get"
+_LAST = "imopenlines.crm.chat.getLastId"
 _ADD = "imopenlines.crm.message.add"
 
 
@@ -32,14 +33,26 @@ def find_chat(client: Bitrix24Client, entity: dict[str, Any]) -> int:
 
     :raises Bitrix24CrmChatError: when no conversation is tied to the item.
     """
-    for active_only in ("Y", "N"):
-        rows = client.call(_CHATS, {**entity, "ACTIVE_ONLY": active_only})
-        with php.promised("a list of chats", method=_CHATS, conn_id=client.conn_id):
-            chats = [php.as_id(row.get("CHAT_ID")) for row in php.as_rows(rows)]
+    for active_only in (True, False):
+        chats = read_chats(client, entity, active_only=active_only)
         if chats:
-            return max(chats)
+            return max(int(chat["chat_id"]) for chat in chats)
     text = f"no open-line chat is tied to {entity['CRM_ENTITY_TYPE']} {entity['CRM_ENTITY']}"
     raise client.refusal(Bitrix24CrmChatError, _CHATS, text)
+
+
+def read_chats(client: Bitrix24Client, entity: dict[str, Any], *, active_only: bool) -> list[dict[str, Any]]:
+    """Return the item's open-line chats: ``{"chat_id", "connector", "connector_name"}`` each."""
+    rows = client.call(_CHATS, {**entity, "ACTIVE_ONLY": "Y" if active_only else "N"})
+    with php.promised("a list of chats", method=_CHATS, conn_id=client.conn_id):
+        return [_chat(row) for row in php.as_rows(rows)]
+
+
+def read_last_chat_id(client: Bitrix24Client, entity: dict[str, Any]) -> int:
+    """Return the chat that was tied to the item last."""
+    result = client.call(_LAST, entity)
+    with php.promised("a chat's id", method=_LAST, conn_id=client.conn_id):
+        return php.as_id(result)
 
 
 def send_to_chat(
@@ -53,3 +66,11 @@ def send_to_chat(
     chat = find_chat(client, entity) if chat_id is None else parse_chat_id(chat_id)
     params = {**entity, "USER_ID": user, "CHAT_ID": chat, "MESSAGE": message}
     return {"message_id": client.call_for_id(_ADD, params), "chat_id": chat}
+
+
+def _chat(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "chat_id": php.as_id(row.get("CHAT_ID")),
+        "connector": php.as_text(row.get("CONNECTOR_ID")),
+        "connector_name": php.as_text(row.get("CONNECTOR_TITLE")),
+    }

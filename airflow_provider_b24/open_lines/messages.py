@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_id
+from airflow_provider_b24.open_lines.dates import unix_seconds
 from airflow_provider_b24.schemas.validate import check
 
 
@@ -45,21 +45,7 @@ def _with_date(item: Any, now: float) -> Any:
     if not isinstance(item, Mapping) or not isinstance(item.get("message"), Mapping):
         return item
     message = item["message"]
-    return {**item, "message": {**message, "date": _unix_seconds(message.get("date"), now)}}
-
-
-def _unix_seconds(date: Any, now: float) -> Any:
-    """Return a date's Unix seconds; what is no date is returned as it is, for the schema to refuse."""
-    if date is None:
-        return int(now)
-    try:
-        moment = date if isinstance(date, datetime) or str(date).isdigit() else datetime.fromisoformat(date)
-    except (TypeError, ValueError):
-        return date
-    if not isinstance(moment, datetime):
-        return moment
-    # Airflow's own dates without a zone are UTC; a worker's zone must not count.
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    return {**item, "message": {**message, "date": unix_seconds(message.get("date"), now)}}
 
 
 def _with_both_sexes(user: Mapping[str, Any]) -> dict[str, Any]:

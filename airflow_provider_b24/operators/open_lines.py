@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
+from airflow_provider_b24.operators.connectors import (
+    Bitrix24GetSessionHistoryOperator,
+    Bitrix24MarkDeliveredOperator,
+    Bitrix24MarkReadOperator,
+    Bitrix24SetUpConnectorOperator,
+)
 from airflow_provider_b24.rendered import as_choice, as_text, as_texts, check_literal
 
 if TYPE_CHECKING:
@@ -16,6 +22,17 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.open_lines.report import DeliveryReport
     from airflow_provider_b24.rendered import Templated
+
+__all__ = [
+    "Bitrix24DeleteConnectorMessagesOperator",
+    "Bitrix24GetSessionHistoryOperator",
+    "Bitrix24MarkDeliveredOperator",
+    "Bitrix24MarkReadOperator",
+    "Bitrix24SendConnectorMessagesOperator",
+    "Bitrix24SendCrmChatMessageOperator",
+    "Bitrix24SetUpConnectorOperator",
+    "Bitrix24UpdateConnectorMessagesOperator",
+]
 
 _IF_UNDELIVERED = ("fail", "report")
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.rest.auth import Credentials
     from airflow_provider_b24.rest.batch import BatchResult
+    from airflow_provider_b24.rest.limiter import Limiter
     from airflow_provider_b24.rest.operating_time import OperatingTimeTracker
-    from airflow_provider_b24.rest.rate_limit import Limiter
     from airflow_provider_b24.rest.response import Response
     from airflow_provider_b24.rest.retry import RetryPolicy
     from airflow_provider_b24.rest.transport import Transport

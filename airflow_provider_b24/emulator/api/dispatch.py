@@ -199,4 +199,5 @@ def _call(
         found.name,
         request,
         dispatcher.command,
+        str(params.get("auth_connector") or ""),
     )

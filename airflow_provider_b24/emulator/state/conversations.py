@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_b24.emulator.state.bindings import Bindings
     from airflow_provider_b24.emulator.state.chats import Chat, Chats, Message
@@ -55,6 +55,7 @@ class Conversations:
         self._chats = chats
         self._bindings = bindings
         self._by_chat: dict[int, Conversation] = {}
+        self._session_listeners: list[Callable[[Conversation], None]] = []
 
     def __iter__(self) -> Iterator[Conversation]:
         return iter(list(self._by_chat.values()))
@@ -82,6 +83,7 @@ class Conversations:
     ) -> Conversation:
         """Return the conversation, begun or taken up again; in a group each guest joins it."""
         known = self.by_code(place.code)
+        begins = known is None or not known.is_open
         conversation = known or self._begin(place, title=title, operators=operators)
         if guest.id not in conversation.chat.members:
             conversation.chat.members.append(guest.id)
@@ -90,7 +92,23 @@ class Conversations:
             conversation.is_open = True
         conversation.chat.description = description or conversation.chat.description
         self.refresh(conversation)
+        if begins:
+            self._tell(conversation)
         return conversation
+
+    def finish(self, conversation: Conversation) -> None:
+        """End the session; the next message from outside begins another one."""
+        if conversation.is_open:
+            conversation.is_open = False
+            self._tell(conversation)
+
+    def on_session(self, listener: Callable[[Conversation], None]) -> None:
+        """Call a listener with each conversation whose session begins or ends."""
+        self._session_listeners.append(listener)
+
+    def _tell(self, conversation: Conversation) -> None:
+        for listener in self._session_listeners:
+            listener(conversation)
 
     def refresh(self, conversation: Conversation) -> None:
         """Write the session and the CRM item into the chat, where chat methods show them."""

@@ -18,6 +18,10 @@ class Quirks:
     ``nested_register_errors``: imconnector.register fails inside ``result``, as documented.
     ``read_denied_code``: the error code of a poll that the caller may not read: documented is a name;
     the published source sends ``"0"``, and older cores the number 0.
+    ``offline_extended``: the plan lets an application reserve offline events, and not only remove them.
+    ``auth_connector``: the plan lets an application divide its offline events by source keys.
+    ``collapse_messages``: the offline queue keeps the last message of a conversation alone, as it keeps
+    the last state of a CRM item; by the published source it keeps each message.
     ``authorize_at_once``: ``/oauth/authorize/`` redirects without a click, as it does for a person who
     has allowed the application before.
     """
@@ -29,4 +33,7 @@ class Quirks:
     https_required: bool = False
     nested_register_errors: bool = False
     read_denied_code: str | int = "ATTACH_READ_ACCESS_DENIED"
+    offline_extended: bool = True
+    auth_connector: bool = True
+    collapse_messages: bool = False
     authorize_at_once: bool = False
