@@ -171,5 +171,5 @@ class Form2(Form3):
 
     def save(self, conn_id: str) -> None:
         """Save, and wait until the list shows the connection."""
-        self._driver.execute_script("$('form#model_form, form').last().find('[type=submit]').first().click()")
+        self._click("//form[@id='model_form']//button[contains(., 'Save')]")
         self._browser.wait_for("Added Row", conn_id)

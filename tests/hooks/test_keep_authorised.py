@@ -15,6 +15,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24ValidationError,
 )
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.rest import token_refresh
 from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.token_store import TokenPair, VariableTokenStore, fingerprint, variable_name
 
@@ -108,7 +109,11 @@ def test_the_refreshed_pair_is_the_one_that_the_next_call_uses(portal: Emulator,
     assert refreshes(portal) == 0
 
 
-def test_an_expired_refresh_token_says_to_log_in(portal: Emulator, application: str) -> None:
+def test_an_expired_refresh_token_says_to_log_in(
+    portal: Emulator, application: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody else is about to save a new pair, so there is nothing to wait for.
+    monkeypatch.setattr(token_refresh, "SAVE_SECONDS", -1000.0)
     store_pair(portal, days_old=181)
     portal.application.refresh_lifetime = 0.0
 
