@@ -72,8 +72,16 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        # Airflow 2 knows assets as datasets.
+        "asset-uris": [_asset_uris(package)],
+        "dataset-uris": [_asset_uris(package)],
         "task-decorators": [{"name": "bitrix24_ask", "class-name": f"{package}.decorators.ask.ask_task"}],
     }
+
+
+def _asset_uris(package: str) -> dict[str, Any]:
+    module = f"{package}.assets.bitrix24"
+    return {"schemes": ["bitrix24"], "handler": f"{module}.sanitize_uri", "factory": f"{module}.create_asset"}
 
 
 def _options() -> dict[str, Any]:
@@ -146,6 +154,9 @@ def _extra_fields() -> dict[str, Any]:
                 "default": "standard",
             },
         },
+        "anonymous_value": _field(
+            "ANONYMITY of anonymous polls", "2 or 1; empty is 2. It is checked before the first one is sent."
+        ),
         "timeout": {
             "label": "Timeout",
             "description": "Seconds for a whole request. Empty: 70.",

@@ -133,7 +133,7 @@ class Scenario:
         return [str(row["dag_run_id"]) for row in rows]
 
     def _asset_events(self) -> list[dict[str, Any]]:
-        return self._airflow.all("/assets/events?order_by=id", "asset_events", page=_PAGE)
+        return self._airflow.all("/assets/events?order_by=timestamp", "asset_events", page=_PAGE)
 
     def _until(self, condition: Callable[[], Any], what: str) -> None:
         deadline = time.monotonic() + self._limit

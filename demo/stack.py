@@ -57,6 +57,11 @@ def airflow_environment(*, home: Path, dags: Path, port: int) -> dict[str, str]:
         "SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",
         # With the default of 5 s a short deferral can race the worker's heartbeat in 3.3.
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+        # A busy machine imports Airflow slowly, in the workers, too.
+        "CORE__DAGBAG_IMPORT_TIMEOUT": "300",
+        "DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "300",
+        # For so long workers wait for the API server; a task whose start it answers later fails at once.
+        "WORKERS__EXECUTION_API_TIMEOUT": str(_ANSWER_WITHIN),
         "API__HOST": "127.0.0.1",
         "API__PORT": str(port),
         "API__BASE_URL": url,
@@ -132,7 +137,9 @@ class Airflow:
         rows: list[dict[str, Any]] = []
         while True:
             joint = "&" if "?" in path else "?"
-            reply = self._get(f"{path}{joint}limit={page}&offset={len(rows)}").json()
+            answer = self._get(f"{path}{joint}limit={page}&offset={len(rows)}")
+            answer.raise_for_status()
+            reply = answer.json()
             rows += reply[key]
             if not reply[key] or len(rows) >= reply["total_entries"]:
                 return rows

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetWatcher, Param, get_current_context, task
+from airflow.providers.common.compat.sdk import DAG, Asset, Param, get_current_context, task
+from airflow.sdk import AssetWatcher
 
 from airflow_provider_b24.operators.open_lines import Bitrix24SendConnectorMessagesOperator
 from airflow_provider_b24.triggers.events import Bitrix24OfflineEventTrigger

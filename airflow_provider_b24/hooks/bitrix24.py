@@ -244,6 +244,7 @@ class Bitrix24Hook(BaseHook):
             limiter=limiter or self.limiter,
             conn_id=self.bitrix24_conn_id,
             policy=policy,
+            anonymous_value=self.settings.anonymous_value,
         )
 
     def test_connection(self) -> tuple[bool, str]:

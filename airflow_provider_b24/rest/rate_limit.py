@@ -33,6 +33,8 @@ SLACK_FACTOR, SLACK = 1.5, 0.02
 FIRST_CALM, CALM = 23.0, 60.0
 #: Intervals in which the share doubles for the first time after that, and how it accelerates.
 DOUBLING, ACCELERATION = 30.0, 1.5
+#: By how much faster smaller shares grow than larger ones; 0 is not at all.
+EQUALITY = 0.8
 #: Seconds that count as an interval where the host's own is longer.
 MAX_INTERVAL = 3.0
 #: Intervals to wait after a refusal, at least, and by how much more with jitter.
@@ -159,6 +161,7 @@ def share_at(level: Level, plan: Plan, now: float) -> float:
     if intervals < level.calm:
         return level.share + (level.peak - level.share) * intervals / level.calm
     doublings = min((intervals - level.calm) / DOUBLING, 15.0) ** ACCELERATION
+    doublings *= (TYPICAL_SHARE / level.peak) ** EQUALITY
     grown = level.peak * 2.0**doublings
     # Twice of all would have been refused if somebody else were still there.
     return 1.0 if grown >= 2.0 else min(grown, MAX_SHARE)

@@ -66,6 +66,7 @@ local function share_at(l)
   local intervals = (now - l.refused_at) / math.min(interval / l.peak, MAX_INTERVAL)
   if intervals < l.calm then return l.share + (l.peak - l.share) * intervals / l.calm end
   local doublings = math.min((intervals - l.calm) / DOUBLING, 15) ^ ACCELERATION
+  doublings = doublings * (TYPICAL_SHARE / l.peak) ^ EQUALITY
   local grown = l.peak * 2 ^ doublings
   if grown >= 2 then return 1 end
   return math.min(grown, MAX_SHARE)

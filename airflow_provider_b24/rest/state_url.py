@@ -41,15 +41,27 @@ def refused(why: str, advice: str = _EXAMPLES) -> Bitrix24ConfigurationError:
 
 
 def _configured() -> str:
-    from airflow.providers.common.compat.sdk import conf
-
     with suppress(Exception):
-        return (conf.get("bitrix24", "state_url", fallback=None) or "").strip()
+        return (_from_airflow() or "").strip()
     # Raised here, because the error of a command or of a secrets backend may repeat what it has read.
     raise refused(
         "can't be read",
         "Check the command in state_url_cmd, or the secrets backend and the name in state_url_secret.",
     )
+
+
+def _from_airflow() -> str | None:
+    from airflow.providers.common.compat.sdk import conf
+
+    names = ("state_url_cmd", "state_url_secret")
+    declared = ("bitrix24", "state_url") in conf.sensitive_config_values
+    if not declared and any(conf.has_option("bitrix24", name) for name in names):
+        # Airflow 2 learns only when it is told which options of providers are secrets.
+        from airflow.providers_manager import ProvidersManager
+
+        ProvidersManager().initialize_providers_configuration()
+    value: str | None = conf.get("bitrix24", "state_url", fallback=None)
+    return value
 
 
 def _names_redis(url: str) -> bool:

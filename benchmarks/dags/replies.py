@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Asset, AssetWatcher, get_current_context, task
@@ -19,8 +20,8 @@ replies = Asset(
 )
 
 with DAG("replies", schedule=[replies], tags=["bitrix24"]):
-
-    @task
+    # A busy machine may end a task for its silence.
+    @task(retries=5, retry_delay=timedelta(seconds=5))
     def handle() -> list[dict[str, Any]]:
         """Return the id and the text of each reply."""
         events = get_current_context()["triggering_asset_events"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +17,6 @@ from tests.support.examples import NAMES, load, load_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from airflow_provider_b24.emulator import Emulator
     from tests.support.crowd import Crowd
@@ -114,8 +115,11 @@ def outbox(tmp_path: Path, *customers: str) -> str:
         }
         for n, who in enumerate(customers)
     ]
-    path = tmp_path / "messages.json"
-    path.write_text(json.dumps(rows))
+    path = tmp_path / "messages.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
     return str(path)
 
 
@@ -125,7 +129,8 @@ def push_conf(portal: Emulator, tmp_path: Path, *customers: str) -> dict[str, An
     portal.lines.install_connector("shop", line)
     chat = portal.add_chat("Support", members=[1])
     path = outbox(tmp_path, *customers)
-    return {"outbox": path, "connector": "shop", "line": line, "report_chat_id": chat}
+    reports = str(tmp_path / "reports")
+    return {"outbox": path, "reports": reports, "connector": "shop", "line": line, "report_chat_id": chat}
 
 
 def test_the_nightly_push_reports_what_was_not_accepted(
@@ -140,6 +145,8 @@ def test_the_nightly_push_reports_what_was_not_accepted(
     (message,) = portal.messages(conf["report_chat_id"])
     assert "1 of 3" in message.text
     assert "m1: rejected: The user is blocked" in message.text
+    lines = Path(report["report_path"]).read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["accepted", "rejected", "accepted"]
     assert len(portal.lines.messages(conf["line"])) == 2
 
 

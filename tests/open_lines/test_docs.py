@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import json
-import pathlib
-import re
 from typing import TYPE_CHECKING, Any
 
 from tests.support.dag_runs import xcom
-from tests.support.snippets import each_snippet, run_snippets
+from tests.support.snippets import claimed_blocks, each_snippet, run_snippets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import pytest
 
     from airflow_provider_b24.emulator import Emulator
 
-DOCS = pathlib.Path(__file__).parents[2] / "docs"
-
 
 def test_the_page_s_snippets_run(
-    portal: Emulator, application: str, airflow_database: None, run_dag: Callable[..., Any]
+    portal: Emulator,
+    application: str,
+    run_dag: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert application == "bitrix24_app"
     assert next(iter(portal.lines)).id == 12
     chat = portal.lines.add_crm_chat("deal", 288)
+    monkeypatch.chdir(tmp_path)
     left = run_snippets("open_lines.md")
     assert left["report"].accepted == 1
     assert [message.text for message in portal.messages(chat)] == ["Your order is on its way."]
     assert run_dag(left["dag"]).state == "success"
+    assert run_dag(left["night"]).state == "success"
+    assert len((tmp_path / "report.jsonl").read_text().splitlines()) == 25
     texts = [message.text for message in portal.lines.messages(12)]
     assert "Where is my order? It was due on Monday." in texts
 
@@ -52,10 +56,8 @@ def test_each_step_to_a_working_connector_runs(
     run = run_dag(next(steps)["dag"])
     assert run.state == "success"
     assert xcom(run, "set_up")["changed"] == ["register", "activate", "set_data"]
-    page = DOCS.joinpath("connector.md").read_text(encoding="utf-8")
-    shown = re.search(r"^```\n(\{\"connector\".*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert shown is not None
-    assert xcom(run, "set_up") == json.loads(shown[1])
+    shown, item_shown = map(json.loads, claimed_blocks("connector.md", "json"))
+    assert xcom(run, "set_up") == shown
     assert lines.delivers("acme_shop", 12)
 
     # Push.
@@ -70,6 +72,7 @@ def test_each_step_to_a_working_connector_runs(
         "message": {"user_id": "6", "text": "[b]Elena Rossi:[/b] [br]It is on its way."},
         "chat": {"id": "order-7"},
     }
+    assert (item_shown["message"], item_shown["chat"]) == (event["message"], event["chat"])
     next(steps)["handle"](event)
     assert reply.params["CONNECTOR_MID"] == ["msg-1007"]
 

@@ -51,6 +51,8 @@ def test_who_joins_the_chat_while_everybody_is_waited_for_must_vote_too(
     was_open = []
 
     def one_joins_and_votes_last() -> None:
+        # Not before the members were read for the first time.
+        crowd.wait_until(lambda: crowd.portal.requests.count("im.chat.user.list") > 0)
         newcomer = crowd.portal.add_user("Eve")
         crowd.portal.add_member(crowd.chat, newcomer)
         for person, answer in enumerate(["Yes", "No", "Yes", "No"]):
@@ -72,6 +74,7 @@ def test_who_leaves_the_chat_after_voting_does_not_count_among_everybody(
     crowd: Crowd, run_dag: Callable[..., Any]
 ) -> None:
     def one_votes_and_leaves() -> None:
+        crowd.wait_until(lambda: crowd.portal.requests.count("im.chat.user.list") > 0)
         crowd.vote(0, "No")
         crowd.portal.remove_member(crowd.chat, crowd.ids[0])
         for person, answer in ((1, "Yes"), (2, "No"), (3, "Yes")):

@@ -122,3 +122,11 @@ def test_only_messages_and_posts_are_read_many_at_a_time() -> None:
         ReferenceKind.ATTACH: False,
         ReferenceKind.SIGNED: False,
     }
+
+
+def test_what_describes_itself_as_a_mapping_names_its_poll() -> None:
+    class Described:
+        def to_dict(self) -> dict[str, int]:
+            return {"message_id": 5012, "attach_id": 91}
+
+    assert parse_reference(Described()) == PollReference(ReferenceKind.MESSAGE, 5012)

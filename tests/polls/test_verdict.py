@@ -148,6 +148,10 @@ def test_a_rule_of_one_answer_says_why_it_can_not_be_met() -> None:
     assert decide(poll, FirstTo(3), electorate=5) == Pending()
 
 
+def test_a_rule_waits_for_all_votes_unless_it_may_end_early() -> None:
+    assert decide(open_poll([(1, 0), (2, 0), (3, 0)]), Quorum(4)) == Pending()
+
+
 def test_a_poll_with_several_questions_does_not_end_early() -> None:
     poll = open_poll([(1, 0), (2, 0), (3, 0)])
 

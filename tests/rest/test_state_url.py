@@ -106,7 +106,8 @@ def test_the_url_may_come_from_a_secrets_backend(
     """In a process of its own, because Airflow makes its secrets backend once."""
     backend = tmp_path / "backend.py"
     backend.write_text(
-        "class Backend:\n"
+        "from airflow.secrets.base_secrets import BaseSecretsBackend\n"
+        "class Backend(BaseSecretsBackend):\n"
         "    def get_config(self, key):\n"
         "        return 'redis://:s3cretword@127.0.0.1:6379/0' if key == 'redis-url' else None\n"
     )

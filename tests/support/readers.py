@@ -61,7 +61,7 @@ USES: dict[str, tuple[Use, dict[str, Any]]] = {
     "replies": (lambda client: ChatsApi(client).replies(chat_id=1489, message_id=MESSAGE), {}),
     "members": (lambda client: ChatsApi(client).members(1489), {}),
     "find": (lambda client: ChatsApi(client).find("Team"), {}),
-    "push": (lambda client: OpenLinesApi(client).send(**TARGET, messages=MESSAGES), {}),
+    "push": (lambda client: OpenLinesApi(client, sleep=lambda _: None).send(**TARGET, messages=MESSAGES), {}),
     "push changes": (lambda client: OpenLinesApi(client).update(**TARGET, messages=MESSAGES), {}),
     "push deletions": (lambda client: OpenLinesApi(client).delete(**TARGET, messages=MESSAGES), {}),
     "set up": (
@@ -81,7 +81,7 @@ USES: dict[str, tuple[Use, dict[str, Any]]] = {
         lambda client: OpenLinesApi(client).last_crm_chat_id(entity_type="deal", entity_id=288),
         {},
     ),
-    "deal chat": (lambda client: OpenLinesApi(client).send_to_crm_chat(**DEAL), {}),
+    "deal chat": (lambda client: OpenLinesApi(client, sleep=lambda _: None).send_to_crm_chat(**DEAL), {}),
     "call": (lambda client: client.call("user.get", {"ID": 1}), {}),
     "batch": (lambda client: client.call_batch({"a": "profile", "b": ("user.get", {"ID": 1})}), {}),
     "iterate": (lambda client: list(client.iterate("user.get")), {}),

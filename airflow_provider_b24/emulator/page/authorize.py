@@ -36,7 +36,7 @@ def routes(portal: Portal) -> list[Route]:
 
 def _page(portal: Portal) -> Callable[[Request], Awaitable[Response]]:
     async def page(request: Request) -> Response:
-        if not portal.quirks.authorize_at_once:
+        if not portal.credentials.application.authorize_at_once:
             return static_file("authorize.html")
         try:
             with portal.lock:

@@ -56,6 +56,7 @@ class Conversations:
         self._bindings = bindings
         self._by_chat: dict[int, Conversation] = {}
         self._session_listeners: list[Callable[[Conversation], None]] = []
+        self._by_code: dict[str, Conversation] = {}
 
     def __iter__(self) -> Iterator[Conversation]:
         return iter(list(self._by_chat.values()))
@@ -70,7 +71,7 @@ class Conversations:
 
     def by_code(self, code: str) -> Conversation | None:
         """Return the conversation with this code, or None."""
-        return next((item for item in self if item.place.code == code), None)
+        return self._by_code.get(code)
 
     def ensure(
         self,
@@ -127,5 +128,5 @@ class Conversations:
             entity_id=place.code,
         )
         conversation = Conversation(chat, place, self._context.ids.next("session"))
-        self._by_chat[chat.id] = conversation
+        self._by_chat[chat.id] = self._by_code[place.code] = conversation
         return conversation

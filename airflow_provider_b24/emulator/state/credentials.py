@@ -82,6 +82,8 @@ class Application:
     # Where the portal sends a person with a code: a setting of the application, not of the request.
     redirect_uri: str = ""
     installed: bool = True
+    # A person who has allowed it before is redirected without a click.
+    authorize_at_once: bool = False
 
 
 def _random(length: int) -> str:

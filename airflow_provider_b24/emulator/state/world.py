@@ -59,13 +59,13 @@ class World:
         :param authorize_at_once: whether a person is sent there without a click.
         """
         with self.portal.lock:
-            application, quirks = self.portal.credentials.application, self.portal.quirks
+            application = self.portal.credentials.application
             if redirect_uri is not None:
                 application.redirect_uri = str(redirect_uri)
             if installed is not None:
                 application.installed = bool(installed)
             if authorize_at_once is not None:
-                quirks.authorize_at_once = bool(authorize_at_once)
+                application.authorize_at_once = bool(authorize_at_once)
 
     def add_chat(self, title: str, members: Iterable[int] = (1,)) -> int:
         """Open a chat.

@@ -111,7 +111,8 @@ def activate(call: Call) -> object:
     params = upper_keys(call.params)
     require_set(params, "CONNECTOR", "LINE", "ACTIVE")
     connector, line = str(params["CONNECTOR"]), to_int(params["LINE"])
-    if truthy(params["ACTIVE"]):
+    documented_off = call.portal.quirks.documented_active_flag and params["ACTIVE"] == "N"
+    if truthy(params["ACTIVE"]) and not documented_off:
         call.portal.lines.connectors.activate(connector, line)
     else:
         call.portal.lines.connectors.deactivate(connector, line)
