@@ -5,7 +5,7 @@ TEST := .venv/test
 BENCH := .venv/bench
 PIP_QUIET := --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-ui pictures test lint format docs coverage mutation versions dist report bench clean
+.PHONY: help demo demo-ui pictures test lint format docs coverage mutation versions form dist report bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,11 @@ versions: $(TEST)/.ready ## Install the package beside each supported Airflow an
 	$(TEST)/bin/python -m pip install $(PIP_QUIET) uv
 	rm -rf dist && $(TEST)/bin/python -m build --wheel --no-isolation --outdir dist >/dev/null
 	UV=$(CURDIR)/$(TEST)/bin/uv tests/versions/run_all dist/*.whl
+
+form: $(TEST)/.ready ## Use the connection form and a Required Action in a browser; take the docs' pictures
+	$(TEST)/bin/python -m pip install $(PIP_QUIET) uv
+	rm -rf dist && $(TEST)/bin/python -m build --wheel --no-isolation --outdir dist >/dev/null
+	UV=$(CURDIR)/$(TEST)/bin/uv tests/versions/form dist/*.whl
 
 dist: $(TEST)/.ready ## Build wheel and sdist of the last commit twice, compare and check them
 	PYTHON=$(TEST)/bin/python .ci/dist

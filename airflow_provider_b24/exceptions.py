@@ -4,6 +4,7 @@ Bitrix24Error
 ├── Bitrix24ValidationError             bad input; nothing was sent
 ├── Bitrix24PushStateError              earlier tries of a push do not fit its messages; nothing was sent
 ├── Bitrix24ConfigurationError          the Airflow connection can't be used as it is
+│   └── Bitrix24LoginError              the application could not be authorised; nothing was stored
 ├── Bitrix24StateError                  the files that processes share can't be used; nothing was sent
 │   └── Bitrix24LockTimeoutError        another process holds a lock for too long
 ├── Bitrix24NoAnswerError               no usable answer came; asking again is safe
@@ -66,6 +67,12 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+
+#: What to do when an application has no usable refresh token.
+_LOG_IN = (
+    "Authorise the application again: airflow bitrix24 login (before Airflow 3.2: "
+    "python -m airflow_provider_b24.login)."
+)
 
 
 class Outcome(StrEnum):
@@ -232,6 +239,10 @@ class Bitrix24ConfigurationError(Bitrix24Error):
         self.field = field
 
 
+class Bitrix24LoginError(Bitrix24ConfigurationError):
+    """The application could not be authorised, and nothing was stored."""
+
+
 class Bitrix24StateError(Bitrix24Error):
     """The files that the processes of a host share can't be used; nothing was sent."""
 
@@ -283,16 +294,13 @@ class Bitrix24AuthError(Bitrix24ApiError):
 class Bitrix24ExpiredTokenError(Bitrix24AuthError):
     """The access token has expired and could not be refreshed."""
 
-    advice = "Put a refresh_token in the connection's extra, so that the provider can refresh the token."
+    advice = f"{_LOG_IN} Then the provider refreshes the access token by itself."
 
 
 class Bitrix24TokenRefreshError(Bitrix24AuthError):
     """The OAuth server does not accept the refresh token or the application."""
 
-    advice = (
-        "Authorise the application again and put the new refresh_token in the connection's extra; "
-        "it takes precedence over the stored pair as soon as it differs."
-    )
+    advice = f"{_LOG_IN} It replaces the tokens that are stored."
 
 
 class Bitrix24AuthTypeError(Bitrix24AuthError):

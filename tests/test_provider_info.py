@@ -253,4 +253,7 @@ def test_airflow_builds_the_connection_form_from_the_provider_info() -> None:
     assert {name.removeprefix("extra__bitrix24__") for name in widgets} == set(
         connection_type()["conn-fields"]
     )
-    assert manager.field_behaviours["bitrix24"].items() >= Bitrix24Hook.get_ui_field_behaviour().items()
+    behaviour = manager.field_behaviours["bitrix24"]
+    assert behaviour["hidden_fields"] == ["schema"]
+    for name in ("relabeling", "placeholders"):
+        assert behaviour[name] == Bitrix24Hook.get_ui_field_behaviour()[name]

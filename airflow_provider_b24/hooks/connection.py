@@ -144,8 +144,6 @@ class _Reader:
             self._refuse("password", f"is empty; fill in the {names[1]}, or the whole webhook URL")
         if _NOT_IN_PATH.search(self.login):
             self._refuse("login", f"must be the {names[0]} alone")
-        if is_application and not any(self.extra.get(name) for name in _TOKENS):
-            self._refuse("extra.refresh_token", "is empty; an application needs one to begin with")
         return self._portal(), self.login, self.password
 
     def _portal(self) -> str:

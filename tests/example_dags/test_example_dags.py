@@ -93,6 +93,16 @@ def test_the_service_account_votes_and_the_poll_ends_at_its_quorum(
     assert xcom(run, "quorum")["is_finished"] is True
 
 
+@pytest.mark.usefixtures("application")
+def test_the_application_is_kept_authorised_with_one_refresh_for_many_runs(
+    portal: Emulator, run_dag: Callable[..., Any]
+) -> None:
+    runs = [run_dag(load("keep_application_authorised")) for _ in range(2)]
+    done = [xcom(run, "keep_authorised") for run in runs]
+    assert [row["refreshed"] for row in done] == [True, False]
+    assert portal.requests.count("oauth.token") == 1
+
+
 def outbox(tmp_path: Path, *customers: str) -> str:
     """Write what the shop leaves in a night."""
     rows = [

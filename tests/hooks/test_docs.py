@@ -71,10 +71,14 @@ def test_the_commands_of_the_page_add_and_test_a_connection(portal: Emulator, tm
     assert f"Portal {portal.url}" in done.stdout
 
 
-def test_the_snippet_tests_the_default_connection(portal: Emulator) -> None:
+@pytest.mark.usefixtures("application", "airflow_database")
+def test_the_snippets_test_the_default_connection_and_keep_the_application_authorised(
+    portal: Emulator,
+) -> None:
     left = run_snippets("connection.md")
 
     assert left["works"], left["message"]
+    assert left["done"]["refreshed"] is True
 
 
 def test_every_message_on_the_page_exists_in_the_code() -> None:
@@ -82,7 +86,7 @@ def test_every_message_on_the_page_exists_in_the_code() -> None:
     section = PAGE.split("## When it does not work")[1].split("What the portal itself")[0]
     messages = re.findall(r"`((?:host|login|password|extra\.\w+) [^`]+)`", section)
 
-    assert len(messages) == 15
+    assert len(messages) == 14
     for message in messages:
         field, _, rule = message.partition(" ")
         assert f'"{field}"' in source, message

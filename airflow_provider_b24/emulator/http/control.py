@@ -51,6 +51,7 @@ class ControlApi:
             ("GET", "users", self._list_users),
             ("POST", "users", self._add_user),
             ("POST", "webhooks", self._add_webhook),
+            ("POST", "application", self._set_application),
             ("GET", "chats", self._list_chats),
             ("POST", "chats", self._add_chat),
             ("POST", "messages", self._say),
@@ -146,6 +147,14 @@ class ControlApi:
 
     def _add_webhook(self, params: Params) -> object:
         return {"url": self._world.add_webhook(int(params["user_id"]))}
+
+    def _set_application(self, params: Params) -> object:
+        self._world.set_application(
+            redirect_uri=params.get("redirect_uri"),
+            installed=params.get("installed"),
+            authorize_at_once=params.get("authorize_at_once"),
+        )
+        return True
 
     def _list_chats(self, _: Params) -> object:
         return [_chat(chat) for chat in self._world.portal.chats]

@@ -45,6 +45,28 @@ class World:
         with self.portal.lock:
             return self.portal.webhook_url(self.portal.credentials.add_webhook(user_id))
 
+    def set_application(
+        self,
+        *,
+        redirect_uri: str | None = None,
+        installed: bool | None = None,
+        authorize_at_once: bool | None = None,
+    ) -> None:
+        """Change the settings of the OAuth application; None leaves one as it is.
+
+        :param redirect_uri: where a person who allows it is sent with a code; empty: the page shows the code.
+        :param installed: whether it is installed on the portal.
+        :param authorize_at_once: whether a person is sent there without a click.
+        """
+        with self.portal.lock:
+            application = self.portal.credentials.application
+            if redirect_uri is not None:
+                application.redirect_uri = str(redirect_uri)
+            if installed is not None:
+                application.installed = bool(installed)
+            if authorize_at_once is not None:
+                application.authorize_at_once = bool(authorize_at_once)
+
     def add_chat(self, title: str, members: Iterable[int] = (1,)) -> int:
         """Open a chat.
 

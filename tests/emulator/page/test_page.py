@@ -127,6 +127,21 @@ def test_a_click_on_an_answer_is_a_vote(page: Page, portal: Emulator, caller: Ca
     assert page.all("button.answer") == []
 
 
+def test_a_link_to_a_message_opens_its_chat_at_the_message(
+    browser: Any, page: Page, portal: Emulator, caller: Caller
+) -> None:
+    chat = portal.add_chat("Releases", members=[1, 2, 3])
+    message = caller.send("Deploy?", chat_id=chat)["messageId"]
+    portal.say(chat, 2, "\n".join(["later"] * 200))
+
+    browser.get(f"{portal.url}/online/?IM_DIALOG=chat{chat}&IM_MESSAGE={message}")
+
+    page.until(lambda: page.find("#title").text == "Releases")
+    page.until(lambda: "Deploy?" in page.find(".sought").text)
+    box, frame = page.find(".sought").rect, page.find("#messages").rect
+    assert frame["y"] <= box["y"] <= frame["y"] + frame["height"]
+
+
 def test_a_vote_can_be_changed_and_taken_back_where_the_poll_allows_it(
     page: Page, portal: Emulator, caller: Caller
 ) -> None:
