@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_b24 import __version__
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata; Airflow reads it at start-up, so it is a plain dict."""
@@ -11,6 +13,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-b24",
         "name": "Bitrix24",
+        "versions": [__version__],
         "description": (
             "Send polls to Bitrix24 chats and wait for the answers, push messages into open lines, "
             "and call the REST API within its limits."
@@ -19,6 +22,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": "Bitrix24",
                 "external-doc-url": "https://apidocs.bitrix24.com/",
+                "how-to-guide": ["/docs/asking.md", "/docs/polls.md", "/docs/open_lines.md"],
                 "tags": ["service"],
             }
         ],
@@ -39,12 +43,18 @@ def get_provider_info() -> dict[str, Any]:
                     f"{package}.operators.polls",
                     f"{package}.operators.ask",
                     f"{package}.operators.open_lines",
+                    f"{package}.operators.connectors",
                     f"{package}.operators.chats",
                     f"{package}.operators.rest",
                 ],
             }
         ],
-        "sensors": [{"integration-name": "Bitrix24", "python-modules": [f"{package}.sensors.polls"]}],
+        "sensors": [
+            {
+                "integration-name": "Bitrix24",
+                "python-modules": [f"{package}.sensors.polls", f"{package}.sensors.open_lines"],
+            }
+        ],
         "extra-links": [
             f"{package}.links.polls.Bitrix24PollResultsLink",
             f"{package}.links.polls.Bitrix24ChatLink",
@@ -54,11 +64,23 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": "Bitrix24",
-                "python-modules": [f"{package}.triggers.polls", f"{package}.triggers.ask"],
+                "python-modules": [
+                    f"{package}.triggers.polls",
+                    f"{package}.triggers.ask",
+                    f"{package}.triggers.events",
+                ],
             }
         ],
+        # Airflow 2 knows assets as datasets.
+        "asset-uris": [_asset_uris(package)],
+        "dataset-uris": [_asset_uris(package)],
         "task-decorators": [{"name": "bitrix24_ask", "class-name": f"{package}.decorators.ask.ask_task"}],
     }
+
+
+def _asset_uris(package: str) -> dict[str, Any]:
+    module = f"{package}.assets.bitrix24"
+    return {"schemes": ["bitrix24"], "handler": f"{module}.sanitize_uri", "factory": f"{module}.create_asset"}
 
 
 def _options() -> dict[str, Any]:
@@ -75,7 +97,19 @@ def _options() -> dict[str, Any]:
                 "type": "float",
                 "example": "0.1",
                 "default": "0.25",
-            }
+            },
+            "state_url": {
+                "description": (
+                    "The Redis through which all hosts behind one address share the portals' request limits "
+                    "and the refresh of tokens: redis://, rediss:// or unix://. Empty: each host has a "
+                    "directory of its own. Needs the extra airflow-provider-b24[redis]."
+                ),
+                "version_added": "0.1.0",
+                "type": "string",
+                "sensitive": True,
+                "example": "rediss://:password@redis.example.com:6379/0",
+                "default": None,
+            },
         },
     }
 
@@ -112,6 +146,9 @@ def _extra_fields() -> dict[str, Any]:
                 "default": "standard",
             },
         },
+        "anonymous_value": _field(
+            "ANONYMITY of anonymous polls", "2 or 1; empty is 2. It is checked before the first one is sent."
+        ),
         "timeout": {
             "label": "Timeout",
             "description": "Seconds to wait for a reply.",

@@ -132,6 +132,18 @@ class Airflow:
             if len(rows) >= page["total_entries"]:
                 return rows
 
+    def all(self, path: str, key: str, *, page: int = _PAGE) -> list[dict[str, Any]]:
+        """Return all rows of a list, whose key in the reply is given."""
+        rows: list[dict[str, Any]] = []
+        while True:
+            joint = "&" if "?" in path else "?"
+            answer = self._get(f"{path}{joint}limit={page}&offset={len(rows)}")
+            answer.raise_for_status()
+            reply = answer.json()
+            rows += reply[key]
+            if not reply[key] or len(rows) >= reply["total_entries"]:
+                return rows
+
     def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
         """Clear a task, as a person does in the web UI."""
         body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "only_failed": False}

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 from airflow_provider_b24 import exceptions
 from airflow_provider_b24.exceptions import (
+    Bitrix24AnonymityError,
     Bitrix24ApiError,
     Bitrix24BatchIncompleteError,
     Bitrix24DeliveryError,
@@ -102,6 +103,7 @@ def test_exactly_the_non_retryable_types_are_fail_exceptions() -> None:
         Bitrix24PollTiedError,
         Bitrix24PollTimeoutError,
         Bitrix24PollDisapprovedError,
+        Bitrix24AnonymityError,
     }
 
 

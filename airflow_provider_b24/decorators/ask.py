@@ -70,7 +70,7 @@ class _AskDecoratedOperator(DecoratedOperator, Bitrix24AskOperator):
 
 
 def ask_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
-    """Turn a function into a :class:`Bitrix24AskOperator`.
+    """Turn a function into a :class:`~airflow_provider_b24.operators.ask.Bitrix24AskOperator`.
 
     :param python_callable: returns ``{"question": …, "answers": […]}``, or the pair of both.
     :param kwargs: the operator's other parameters.

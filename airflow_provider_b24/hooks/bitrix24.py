@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from airflow_provider_b24.chats.api import ChatsApi
+    from airflow_provider_b24.events.api import EventsApi
     from airflow_provider_b24.hooks.connection import ConnectionSettings
     from airflow_provider_b24.open_lines.api import OpenLinesApi
     from airflow_provider_b24.polls.api import PollsApi
     from airflow_provider_b24.rest.auth import Credentials
     from airflow_provider_b24.rest.batch import BatchResult
     from airflow_provider_b24.rest.client import Bitrix24Client
-    from airflow_provider_b24.rest.rate_limit import HostBucket, Limiter, NoLimit
+    from airflow_provider_b24.rest.limiter import BucketLimiter, Limiter, NoLimit
     from airflow_provider_b24.rest.retry import RetryPolicy
     from airflow_provider_b24.rest.transport import RequestsTransport, Transport
 
@@ -35,7 +36,7 @@ class Bitrix24Hook(BaseHook):
     """Reach a Bitrix24 portal through an Airflow connection.
 
     The connection is a webhook or an OAuth application; which of the two follows from its fields.
-    All calls of all processes on one host share the portal's request limit.
+    All calls of all processes on one host share the portal's request limit; hosts share it through Redis.
 
     :param bitrix24_conn_id: the Airflow connection.
     """
@@ -109,6 +110,13 @@ class Bitrix24Hook(BaseHook):
         return ChatsApi(self.client)
 
     @cached_property
+    def events(self) -> EventsApi:
+        """Events: subscriptions, and the queue from which an application fetches them."""
+        from airflow_provider_b24.events.api import EventsApi
+
+        return EventsApi(self.client)
+
+    @cached_property
     @hide_frames
     def account_id(self) -> int:
         """The user id of the account behind the connection (``profile``).
@@ -154,12 +162,13 @@ class Bitrix24Hook(BaseHook):
         return self._client_for(credentials) if credentials is not None else None
 
     @cached_property
-    def limiter(self) -> HostBucket | NoLimit:
-        """The portal's bucket, which all processes of this host share."""
-        from airflow_provider_b24.rest.rate_limit import HostBucket, NoLimit
+    @hide_frames
+    def limiter(self) -> BucketLimiter | NoLimit:
+        """The portal's bucket, which all processes of this host share, or all hosts through Redis."""
+        from airflow_provider_b24.rest.limiter import BucketLimiter, NoLimit
 
         plan = self.settings.plan
-        return NoLimit() if plan is None else HostBucket(portal=self.settings.portal, plan=plan)
+        return NoLimit() if plan is None else BucketLimiter(portal=self.settings.portal, plan=plan)
 
     def client_with(
         self, *, transport: Transport, limiter: Limiter, policy: RetryPolicy | None = None
@@ -201,6 +210,7 @@ class Bitrix24Hook(BaseHook):
             limiter=limiter or self.limiter,
             conn_id=self.bitrix24_conn_id,
             policy=policy,
+            anonymous_value=self.settings.anonymous_value,
         )
 
     def test_connection(self) -> tuple[bool, str]:
@@ -267,4 +277,5 @@ def _application_credentials(settings: ConnectionSettings, transport: Transport,
         store=VariableTokenStore(conn_id, client_secret=settings.secret),
         transport=transport,
         conn_id=conn_id,
+        exchange_seconds=settings.transport.timeout[1],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,6 +11,11 @@ from typing import Any
 from airflow_provider_b24.ids import positive_number
 from airflow_provider_b24.rest import php
 from airflow_provider_b24.rest.redaction import REGISTRY
+
+#: A push of so many messages has each of them in its XCom.
+MAX_ITEMS = 1_000
+#: A larger push has its first failures there.
+MAX_FAILURES = 100
 
 
 class DeliveryStatus(StrEnum):
@@ -20,7 +26,7 @@ class DeliveryStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """What became of one message.
 
@@ -86,6 +92,60 @@ class DeliveryReport:
 
     def _count(self, status: DeliveryStatus) -> int:
         return sum(item.status is status for item in self.items)
+
+
+@dataclass
+class PushSummary:
+    """The counts of a push of any size, and as many of its deliveries as fit into an XCom.
+
+    :param max_items: how many deliveries are kept while they are all kept.
+    :param max_failures: how many of those that are not accepted are kept when there are more messages.
+    """
+
+    max_items: int = MAX_ITEMS
+    max_failures: int = MAX_FAILURES
+    counts: Counter[DeliveryStatus] = field(default_factory=Counter)
+    _first: list[Delivery] = field(default_factory=list)
+    _failures: list[Delivery] = field(default_factory=list)
+
+    def add(self, delivery: Delivery) -> None:
+        """Count a delivery."""
+        self.counts[delivery.status] += 1
+        if len(self._first) <= self.max_items:
+            self._first.append(delivery)
+        if delivery.status is not DeliveryStatus.ACCEPTED and len(self._failures) < self.max_failures:
+            self._failures.append(delivery)
+
+    @property
+    def total(self) -> int:
+        """How many messages there are."""
+        return self.counts.total()
+
+    @property
+    def undelivered(self) -> int:
+        """How many messages are rejected or unknown."""
+        return self.total - self.counts[DeliveryStatus.ACCEPTED]
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether ``items`` holds failures only, because there are too many messages."""
+        return self.total > self.max_items
+
+    @property
+    def items(self) -> list[Delivery]:
+        """All deliveries, in order; the first failures when there are too many."""
+        return self._failures if self.is_truncated else self._first
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as JSON values, for XCom."""
+        return {
+            **{str(status): self.counts[status] for status in DeliveryStatus},
+            "items": [item.to_dict() for item in self.items],
+            "truncated": self.is_truncated,
+        }
+
+    def __str__(self) -> str:
+        return ", ".join(f"{self.counts[status]} {status}" for status in DeliveryStatus)
 
 
 def read_deliveries(messages: list[dict[str, Any]], result: Any, *, needs_session: bool) -> list[Delivery]:

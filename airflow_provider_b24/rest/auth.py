@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from airflow_provider_b24.exceptions import (
-    Bitrix24AuthError,
-    Bitrix24ConfigurationError,
-    Bitrix24StateError,
-    Outcome,
-)
-from airflow_provider_b24.rest.error_codes import RetryKind, retry_kind
+from airflow_provider_b24.exceptions import Bitrix24AuthError
 from airflow_provider_b24.rest.oauth_server import OAuthServer
 from airflow_provider_b24.rest.redaction import Secret, protect
-from airflow_provider_b24.rest.response import Failure
-from airflow_provider_b24.rest.shared_state import locked, state_file
+from airflow_provider_b24.rest.shared_state import shared_state
 from airflow_provider_b24.rest.token_chain import TokenChain
-from airflow_provider_b24.rest.token_store import TokenPair, fingerprint
+from airflow_provider_b24.rest.token_refresh import TokenRefresher
 from airflow_provider_b24.rest.transport import HttpRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
-    from airflow_provider_b24.rest.oauth_server import Application, Tokens
-    from airflow_provider_b24.rest.token_store import TokenStore
+    from airflow_provider_b24.rest.oauth_server import Application
+    from airflow_provider_b24.rest.shared_state import SharedState
+    from airflow_provider_b24.rest.token_store import TokenPair, TokenStore
     from airflow_provider_b24.rest.transport import Transport
 
-#: Seconds after which the store is read again: another host may be about to save its pair.
-_REREAD_DELAYS = (0.0, 1.0, 3.0)
-#: Seconds that a save which failed before waits for the lock.
-_SAVE_LOCK_SECONDS = 2.0
 _AUTH_ADVICE = (
     "Check that the application is installed on the portal that host names. If it is, authorise it again and "
     "put the new refresh_token in the connection's extra."
@@ -84,13 +72,16 @@ class WebhookCredentials:
 
 
 class OAuthCredentials:
-    """An OAuth application's token, refreshed once for all threads and processes of a host.
+    """An OAuth application's token, refreshed once for all threads, processes and hosts that share the state.
 
     :param portal: scheme and host, for example ``https://acme.bitrix24.com``.
     :param start: the pair in the connection, the first of the chain.
     :param store: where the newest pair lives.
     :param conn_id: names the lock, and the connection in errors.
-    :param clock: returns seconds.
+    :param state: what processes share; None: what Airflow's configuration says.
+    :param exchange_seconds: how long one exchange with the OAuth server may take.
+    :param clock: returns seconds of a clock that is never set.
+    :param wall_clock: returns Unix seconds.
     :param sleep: waits for seconds.
     """
 
@@ -105,25 +96,34 @@ class OAuthCredentials:
         store: TokenStore,
         transport: Transport,
         conn_id: str,
+        state: SharedState | None = None,
+        exchange_seconds: float = 70.0,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.portal = portal
-        self._server = OAuthServer(application=application, transport=transport, conn_id=conn_id)
-        self._chain = TokenChain(start=start, store=store, conn_id=conn_id, clock=clock, sleep=sleep)
-        self._start = start
-        self._conn_id = conn_id
-        self._sleep = sleep
-        self._pair: TokenPair | None = None
-        self._spent_code = ""
         protect(application.client_secret, start.access, start.refresh)
+        self.portal = portal
+        self._chain = TokenChain(start=start, store=store, conn_id=conn_id, clock=clock, sleep=sleep)
+        self._refresher = TokenRefresher(
+            chain=self._chain,
+            server=OAuthServer(application=application, transport=transport, conn_id=conn_id),
+            state=state or shared_state(),
+            lock_name=lock_name(conn_id=conn_id, portal=portal, client_id=application.client_id),
+            seed=start.seed,
+            conn_id=conn_id,
+            exchange_seconds=exchange_seconds,
+            clock=wall_clock,
+            sleep=sleep,
+        )
+        self._pair: TokenPair | None = None
 
     def request(self, method: str, body: bytes) -> HttpRequest:
         """Return the request for one call; it refreshes the token first when there is none yet."""
-        self._save_again()
+        self._refresher.save_again()
         pair = self._pair or self._chain.newest()
         if pair.access is None:
-            pair = self._refresh_once(None)
+            pair = self._refresher.refresh(None)
         self._pair = pair
         return _bearer_request(self.portal, method, body, pair.access or Secret(""))
 
@@ -133,80 +133,13 @@ class OAuthCredentials:
         refused_token = Secret(refused.headers["Authorization"].reveal().removeprefix("Bearer "))
         if self._chain.newest().refresh is None:
             return False
-        self._pair = self._refresh_once(refused_token)
+        self._pair = self._refresher.refresh(refused_token)
         return True
 
     def without_refresh(self) -> TokenCredentials | None:
         """Return credentials with the newest access token alone; None when there is none yet."""
         access = self._chain.newest().access
         return TokenCredentials(portal=self.portal, access=access) if access is not None else None
-
-    def _save_again(self) -> None:
-        """Save the pair that could not be saved when it was new, once its time has come."""
-        if not self._chain.is_save_due:
-            return
-        try:
-            with self._locked(limit=_SAVE_LOCK_SECONDS) as file:
-                if self._chain.is_save_due and self._chain.save_again():
-                    _mark(file, "")
-        except Bitrix24StateError:
-            # This process has the pair, so that the call need not wait.
-            self._chain.postpone_save()
-
-    def _refresh_once(self, refused: Secret | None) -> TokenPair:
-        with self._locked() as file:
-            pair = self._chain.newest()
-            if pair.access is not None and pair.access != refused:
-                return pair
-            return self._request_pair(pair, file) or self._pair_of_another_host(pair, file)
-
-    def _locked(self, *, limit: float | None = None) -> AbstractContextManager[int]:
-        return locked(state_file("oauth", self._conn_id), limit=limit)
-
-    def _request_pair(self, pair: TokenPair, file: int) -> TokenPair | None:
-        """Return the new pair, saved; None when the server says that the refresh token is spent."""
-        if pair.refresh is None:
-            raise Bitrix24ConfigurationError(
-                "The connection has no refresh_token, so its access token can't be refreshed",
-                field="extra.refresh_token",
-                conn_id=self._conn_id,
-                advice="Put the application's refresh_token in the connection's extra.",
-            )
-        outcome = self._spend(pair.refresh, file)
-        if isinstance(outcome, Failure):
-            if retry_kind(outcome.code) is RetryKind.REREAD:
-                self._spent_code = outcome.code
-                return None
-            raise self._server.error(outcome)
-        protect(outcome.access, outcome.refresh)
-        fresh = TokenPair(outcome.access, outcome.refresh, self._start.seed)
-        if self._chain.save(fresh):
-            _mark(file, "")
-        return fresh
-
-    def _spend(self, refresh: Secret, file: int) -> Tokens | Failure:
-        """Send the refresh token to the OAuth server, and leave a mark while that may have spent it."""
-        spending = fingerprint(refresh.reveal())
-        was_marked = _marked(file) == spending
-        _mark(file, spending)
-        outcome = self._server.refresh(refresh)
-        if isinstance(outcome, Failure) and outcome.outcome is not Outcome.UNKNOWN:
-            # The server did not take the token now; it may have taken it in an earlier attempt.
-            _mark(file, spending if was_marked else "")
-        return outcome
-
-    def _pair_of_another_host(self, spent: TokenPair, file: int) -> TokenPair:
-        """Return the pair that another host has saved in place of the spent one."""
-        for seconds in _REREAD_DELAYS:
-            self._sleep(seconds)
-            newest = self._chain.newest()
-            if newest != spent:
-                return newest
-        if spent.refresh is not None and _marked(file) == fingerprint(spent.refresh.reveal()):
-            why = "an earlier refresh spent the refresh token, and its answer was lost before it was saved"
-        else:
-            why = "the refresh token is spent or revoked"
-        raise self._server.refusal(self._spent_code, why)
 
 
 class TokenCredentials:
@@ -227,14 +160,12 @@ class TokenCredentials:
         return False
 
 
-def _mark(file: int, spending: str) -> None:
-    """Write into the lock's file which refresh token is being spent: the mark outlives a crash."""
-    os.ftruncate(file, 0)
-    os.pwrite(file, spending.encode(), 0)
+def lock_name(*, conn_id: str, portal: str, client_id: str) -> str:
+    """Return the name of the lock under which a chain of tokens is refreshed.
 
-
-def _marked(file: int) -> str:
-    return os.pread(file, 64, 0).decode("ascii", "replace")
+    A Redis may be shared by Airflow installations whose connections have the same id.
+    """
+    return f"{conn_id} {portal} {client_id}"
 
 
 def _bearer_request(portal: str, method: str, body: bytes, access: Secret) -> HttpRequest:

@@ -26,8 +26,8 @@ from airflow_provider_b24.exceptions import (
     Outcome,
 )
 from airflow_provider_b24.rest.error_codes import RetryKind, error_type, retry_kind
+from airflow_provider_b24.rest.limiter import Limiter, NoLimit
 from airflow_provider_b24.rest.operating_time import OperatingTimeTracker
-from airflow_provider_b24.rest.rate_limit import Limiter, NoLimit
 from airflow_provider_b24.rest.redaction import REGISTRY
 from airflow_provider_b24.rest.response import Failure, Response
 from airflow_provider_b24.rest.retry import GiveUp, RefreshToken, RetryPolicy, Step, Wait, next_step

@@ -1,37 +1,46 @@
-"""Bitrix24's leaky bucket, shared by all processes of this host.
+"""Bitrix24's leaky bucket, and the share of it that hosts behind one address learn from refusals. Pure.
 
 The portal counts requests per source address: each adds one, a fixed rate drains them, and what
 would overflow is refused. GCRA says the same with one number, the time at which the bucket will be
-empty. The number lives in a file under a lock, so that workers, triggerer and scripts of one host
-fill one bucket together. A caller reserves its place under the lock and waits outside it: places
-are given in the order of asking, and a caller that dies costs one place. While the file can't be
-used, each process has a bucket of its own.
+empty. Who shares this number, in a file or in Redis, fills one bucket together.
+
+A refusal says that somebody else fills the bucket too, and that it is full now. After the first one, the
+share of the drain is what was sent lately of all that the portal lets in. It stays so for a while
+(``calm``); then it grows, slowly at first, because somebody else may have stopped. The next refusal cuts
+it: it returns to where it was within a longer while, and grows again. ``docs/hosts.md`` has figures.
 """
 
 from __future__ import annotations
 
 import math
-import random
 import struct
-import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
-
-from airflow_provider_b24.exceptions import Bitrix24RateLimitError, Outcome
-from airflow_provider_b24.rest.shared_state import state_path
-from airflow_provider_b24.rest.shared_value import SharedValue
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 
 #: Places of the bucket that are kept free, because requests don't arrive evenly.
 _MARGIN = 2
-#: How much slower the host may become after refusals, and how fast this penalty decays.
-_MAX_PENALTY = 8.0
-_PENALTY_HALF_LIFE = 20.0
-#: No queue is longer; a file that says so is broken.
-_MAX_QUEUE_SECONDS = 86_400.0
-_LAYOUT = struct.Struct("<dddd")
+#: Refusals within so many seconds are one: they were in flight together.
+MERGE_SECONDS = 1.0
+#: Full buckets that the portal lets in while a request of the past is forgotten to 1/e.
+MEMORY = 1.13
+#: The share after the first refusal: between what was sent lately and that of eight hosts.
+TYPICAL_SHARE = 0.125
+PRIOR = 0.175
+MIN_SHARE, MAX_SHARE = 0.01, 0.9
+#: By how much a later refusal cuts the share, and how much more than was sent lately it may be before.
+CUT = 0.15
+SLACK_FACTOR, SLACK = 1.5, 0.02
+#: A host's own intervals for which it is calm after the first refusal, and after a later one.
+FIRST_CALM, CALM = 23.0, 60.0
+#: Intervals in which the share doubles for the first time after that, and how it accelerates.
+DOUBLING, ACCELERATION = 30.0, 1.5
+#: By how much faster smaller shares grow than larger ones; 0 is not at all.
+EQUALITY = 0.8
+#: Seconds that count as an interval where the host's own is longer.
+MAX_INTERVAL = 3.0
+#: Intervals to wait after a refusal, at least, and by how much more with jitter.
+PAUSE, JITTER = 1.45, 1.5
+#: No queue is longer; a level that says so is broken.
+MAX_QUEUE_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,11 @@ class Plan:
         """Seconds by which requests may come early: the depth of the bucket."""
         return (max(self.burst - _MARGIN, 1) - 1) * self.interval
 
+    @property
+    def memory(self) -> float:
+        """Seconds in which a request of the past is forgotten to 1/e."""
+        return MEMORY * self.burst * self.interval
+
 
 #: By the names that the connection's ``plan`` takes; None is no limit.
 PLANS: dict[str, Plan | None] = {
@@ -66,37 +80,61 @@ PLANS: dict[str, Plan | None] = {
 
 @dataclass(frozen=True)
 class Level:
-    """The bucket at a moment.
+    """The bucket at a moment, as those know it who share it.
 
     :param empty_at: when it will be empty if nothing is added, in Unix seconds.
-    :param penalty: by how much a request drains slower than planned; 1 is normal.
-    :param penalized_at: when the penalty was set.
+    :param recent: how many requests they have sent lately; each is forgotten exponentially.
+    :param share: the part of the drain that they took after the last refusal; 1 is all.
+    :param peak: the part that they took before it; 1 when nothing was refused.
+    :param calm: intervals after the last refusal in which the share returns to its peak.
+    :param refused_at: when the last refusal came.
     :param at: the moment itself.
     """
 
     empty_at: float = 0.0
-    penalty: float = 1.0
-    penalized_at: float = 0.0
+    recent: float = 0.0
+    share: float = 1.0
+    peak: float = 1.0
+    calm: float = 0.0
+    refused_at: float = 0.0
     at: float = 0.0
+
+
+_LAYOUT = struct.Struct(f"<{len(fields(Level))}d")
 
 
 def reserve(level: Level, plan: Plan, now: float) -> tuple[Level, float]:
     """Add one request; return the bucket after it and how many seconds to wait before sending it."""
     level = settle(level, now)
     empty_at = max(level.empty_at, now)
-    after = empty_at + plan.interval * penalty_at(level, now)
-    return replace(level, empty_at=after, at=now), max(empty_at - plan.tolerance - now, 0.0)
+    after = replace(
+        level,
+        empty_at=empty_at + plan.interval / share_at(level, plan, now),
+        recent=recent_at(level, plan, now) + 1.0,
+        at=now,
+    )
+    return after, max(empty_at - plan.tolerance - now, 0.0)
 
 
-def penalize(level: Level, plan: Plan, now: float, *, later: float = 0.0) -> Level:
-    """Return the bucket after the portal refused a request: full, and draining half as fast.
+def penalize(level: Level, plan: Plan, now: float, *, jitter: float = 0.0) -> Level:
+    """Return the bucket after the portal refused a request: full, and draining by a smaller share.
 
-    :param later: seconds that the next request waits in addition.
+    :param jitter: from 0 to 1, so that hosts do not send in step.
     """
     level = settle(level, now)
-    penalty = min(penalty_at(level, now) * 2, _MAX_PENALTY)
-    full = now + plan.tolerance + plan.interval * penalty + later
-    return Level(max(level.empty_at, full), penalty, penalized_at=now, at=now)
+    # The refused request is not in the bucket.
+    level = replace(level, recent=max(recent_at(level, plan, now) - 1.0, 0.0), at=now)
+    if level.peak >= 1.0 or now - level.refused_at >= MERGE_SECONDS:
+        level = _cut(level, plan, now)
+    pause = plan.interval / level.share * (PAUSE + JITTER * jitter)
+    return replace(level, empty_at=max(level.empty_at, now + plan.tolerance + pause))
+
+
+def fill(level: Level, plan: Plan, now: float) -> Level:
+    """Return the bucket without its burst, for who doesn't know what others have sent."""
+    level = settle(level, now)
+    full = now + plan.tolerance + plan.interval
+    return replace(level, empty_at=max(level.empty_at, full), recent=recent_at(level, plan, now), at=now)
 
 
 def settle(level: Level, now: float) -> Level:
@@ -107,119 +145,70 @@ def settle(level: Level, now: float) -> Level:
     back = max(level.at - now, 0.0)
     if not back:
         return level
-    return Level(level.empty_at - back, level.penalty, level.penalized_at - back, now)
+    return replace(
+        level,
+        empty_at=level.empty_at - back,
+        refused_at=level.refused_at - back,
+        at=now,
+    )
 
 
-def penalty_at(level: Level, now: float) -> float:
-    """Return the penalty now: it decays exponentially."""
-    halvings = max(now - level.penalized_at, 0.0) / _PENALTY_HALF_LIFE
-    return 1.0 + (level.penalty - 1.0) * float(0.5**halvings)
+def share_at(level: Level, plan: Plan, now: float) -> float:
+    """Return the part of the drain that may be taken now."""
+    if level.peak >= 1.0:
+        return 1.0
+    intervals = (now - level.refused_at) / min(plan.interval / level.peak, MAX_INTERVAL)
+    if intervals < level.calm:
+        return level.share + (level.peak - level.share) * intervals / level.calm
+    doublings = min((intervals - level.calm) / DOUBLING, 15.0) ** ACCELERATION
+    doublings *= (TYPICAL_SHARE / level.peak) ** EQUALITY
+    grown = level.peak * 2.0**doublings
+    # Twice of all would have been refused if somebody else were still there.
+    return 1.0 if grown >= 2.0 else min(grown, MAX_SHARE)
 
 
-class Limiter(Protocol):
-    """Lets a request pass when the portal's bucket has room."""
-
-    def wait(self) -> None:
-        """Wait for a place in the bucket."""
-
-    def refused(self) -> None:
-        """Record that the portal refused a request."""
+def recent_at(level: Level, plan: Plan, now: float) -> float:
+    """Return how many requests were sent lately."""
+    return level.recent * math.exp((level.at - now) / plan.memory)
 
 
-class NoLimit:
-    """A limiter for portals without a limit."""
-
-    def wait(self) -> None:
-        """Return at once."""
-
-    def reserve(self) -> float:
-        """Return 0: there is no limit."""
-        return 0.0
-
-    def refused(self) -> None:
-        """Do nothing."""
-
-
-class HostBucket:
-    """One portal's bucket, shared by all processes of this host and user.
-
-    :param portal: the portal's address; its hash names the file.
-    :param plan: what the portal allows.
-    :param max_wait: seconds after which waiting is given up, before anything is sent.
-    """
-
-    def __init__(
-        self,
-        *,
-        portal: str,
-        plan: Plan,
-        max_wait: float = 600.0,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._path = state_path("bucket", portal)
-        self._shared = SharedValue(self._path, merge=_fuller)
-        self._plan = plan
-        self._max_wait = max_wait
-        self._clock = clock
-        self._sleep = sleep
-
-    def wait(self) -> None:
-        """Reserve a place and sleep until it is due.
-
-        :raises Bitrix24RateLimitError: when the queue is longer than ``max_wait``; nothing is reserved.
-        """
-        seconds = self.reserve()
-        if seconds > 0:
-            self._sleep(seconds)
-
-    def reserve(self) -> float:
-        """Reserve a place and return how many seconds to wait before it may be used.
-
-        :raises Bitrix24RateLimitError: when the queue is longer than ``max_wait``; nothing is reserved.
-        """
-        seconds = self._shared.update(self._add_request)
-        if seconds <= self._max_wait:
-            return seconds
-        raise Bitrix24RateLimitError(
-            f"The queue for this portal on this host is {seconds:.0f} s long, "
-            f"and a call waits {self._max_wait:.0f} s at most",
-            outcome=Outcome.NOT_EXECUTED,
-        )
-
-    def refused(self) -> None:
-        """Slow the whole host down, with jitter, so that hosts do not retry together."""
-        later = random.uniform(0.0, self._plan.interval)
-        self._shared.update(
-            lambda data: (_pack(penalize(_unpack(data), self._plan, self._clock(), later=later)), None)
-        )
-
-    def _add_request(self, data: bytes) -> tuple[bytes, float]:
-        level = _unpack(data)
-        after, seconds = reserve(level, self._plan, self._clock())
-        return _pack(after if seconds <= self._max_wait else level), seconds
-
-
-def _unpack(data: bytes) -> Level:
+def unpack(data: bytes) -> Level:
+    """Return a level from its bytes; an empty bucket when they can't be one."""
     if len(data) < _LAYOUT.size:
         return Level()
     level = Level(*_LAYOUT.unpack_from(data))
     return level if _is_possible(level) else Level()
 
 
+def pack(level: Level) -> bytes:
+    """Return a level as bytes; Redis's script reads and writes the same."""
+    return _LAYOUT.pack(*(getattr(level, field.name) for field in fields(level)))
+
+
+def _cut(level: Level, plan: Plan, now: float) -> Level:
+    """Return the bucket with the share that a refusal teaches; ``recent`` counts up to now."""
+    share = share_at(level, plan, now)
+    sent = level.recent / (MEMORY * plan.burst)
+    if share >= 1.0:
+        sent = max(sent, 1.0 / (MEMORY * plan.burst))
+        guess = min(sent ** (1.0 - PRIOR) * TYPICAL_SHARE**PRIOR, MAX_SHARE)
+        return replace(level, share=guess, peak=guess, calm=FIRST_CALM, refused_at=now)
+    # A share that was not used is not the reason for the refusal.
+    peak = max(min(share, SLACK_FACTOR * sent + SLACK), MIN_SHARE)
+    return replace(level, share=max(peak * (1.0 - CUT), MIN_SHARE), peak=peak, calm=CALM, refused_at=now)
+
+
 def _is_possible(level: Level) -> bool:
     return (
-        all(math.isfinite(value) for value in (level.empty_at, level.penalized_at, level.at))
-        and 1.0 <= level.penalty <= _MAX_PENALTY
-        and level.penalized_at <= level.at
-        and level.empty_at <= level.at + _MAX_QUEUE_SECONDS
+        all(math.isfinite(getattr(level, field.name)) for field in fields(level))
+        and 0.0 < level.share <= level.peak <= 1.0
+        and 0.0 <= level.calm <= CALM
+        and level.refused_at <= level.at
+        and level.empty_at <= level.at + MAX_QUEUE_SECONDS
+        and 0.0 <= level.recent <= MAX_QUEUE_SECONDS
     )
 
 
-def _pack(level: Level) -> bytes:
-    return _LAYOUT.pack(level.empty_at, level.penalty, level.penalized_at, level.at)
-
-
-def _fuller(first: bytes, second: bytes) -> bytes:
-    """Return the level at which more requests wait."""
-    return max(first, second, key=lambda data: _unpack(data).empty_at)
+def numbers() -> dict[str, float]:
+    """Return this module's numbers by their names, for the script that Redis runs."""
+    return {name: value for name, value in globals().items() if name.isupper() and isinstance(value, float)}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_b24.exceptions import Bitrix24LockTimeoutError, Bitrix24StateError
-from airflow_provider_b24.rest.shared_state import locked
+from airflow_provider_b24.rest.state_files import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable

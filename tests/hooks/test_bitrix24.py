@@ -14,7 +14,8 @@ from airflow_provider_b24.exceptions import (
     Bitrix24OutcomeUnknownError,
 )
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
-from airflow_provider_b24.rest.rate_limit import PLANS, HostBucket, NoLimit
+from airflow_provider_b24.rest.limiter import BucketLimiter, NoLimit
+from airflow_provider_b24.rest.rate_limit import PLANS
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
@@ -105,7 +106,7 @@ def test_the_plan_sets_the_rate_limit(portal: Emulator, monkeypatch: pytest.Monk
         monkeypatch, **(portal.connection() | {"extra": {"plan": plan}})
     ).client._caller._limiter
 
-    assert isinstance(limiter, HostBucket)
+    assert isinstance(limiter, BucketLimiter)
     assert limiter._plan == PLANS[plan]
 
 

@@ -17,13 +17,13 @@ from airflow_provider_b24.hooks import connection as code
 from airflow_provider_b24.hooks.connection import read_connection
 from airflow_provider_b24.rest.oauth_server import _SECOND_ZONES
 from airflow_provider_b24.rest.rate_limit import PLANS
-from tests.support.snippets import run_snippets
+from tests.support.snippets import claimed_blocks, run_snippets
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
 
 PAGE = pathlib.Path(__file__).parents[2].joinpath("docs", "connection.md").read_text(encoding="utf-8")
-SHELL = [block[1] for block in re.finditer(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
+SHELL = claimed_blocks("connection.md", "sh")
 VARIABLES = dict(re.findall(r"^export AIRFLOW_CONN_(\w+)='(.*)'$", PAGE, re.MULTILINE))
 
 
@@ -82,7 +82,7 @@ def test_every_message_on_the_page_exists_in_the_code() -> None:
     section = PAGE.split("## When it does not work")[1].split("What the portal itself")[0]
     messages = re.findall(r"`((?:host|login|password|extra\.\w+) [^`]+)`", section)
 
-    assert len(messages) == 14
+    assert len(messages) == 15
     for message in messages:
         field, _, rule = message.partition(" ")
         assert f'"{field}"' in source, message

@@ -18,11 +18,14 @@ from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair
 from airflow_provider_b24.rest.transport import RequestsTransport
 from tests.support.certificate import Certificate, make_certificate
+from tests.support.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from airflow_provider_b24.emulator import Emulator
+    from airflow_provider_b24.rest.shared_state import SharedState
 
 
 class Time:
@@ -189,6 +192,7 @@ def make_credentials(
             "transport": transport,
             "conn_id": "test_app",
             "clock": time,
+            "wall_clock": time,
             "sleep": time.sleep,
         }
         return OAuthCredentials(**{**given, **options})
@@ -210,3 +214,45 @@ def make_app(
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     """A certificate for 127.0.0.1 that no client trusts by default."""
     return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="session")
+def _running_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(_running_redis: RedisServer) -> RedisServer:
+    """An empty Redis, which a test must leave running."""
+    with _running_redis.client() as client:
+        client.flushall()
+    return _running_redis
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A running Redis that a test may stop and start."""
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["files", "redis"])
+def make_state(request: pytest.FixtureRequest) -> Callable[[], SharedState]:
+    """Return the state as a further process gets it: once with files, once with a real Redis."""
+    from airflow_provider_b24.rest.file_state import FileState
+    from airflow_provider_b24.rest.redis_state import RedisState
+
+    if request.param == "files":
+        return FileState
+    url = Secret(request.getfixturevalue("redis_server").url)
+    return lambda: RedisState(url)
+
+
+@pytest.fixture
+def state(make_state: Callable[[], SharedState]) -> SharedState:
+    return make_state()

@@ -27,7 +27,7 @@ from airflow_provider_b24.exceptions import (
 )
 from airflow_provider_b24.rest.auth import WebhookCredentials
 from airflow_provider_b24.rest.batch import MAX_BATCH_COMMANDS, MAX_PARALLEL_REQUESTS, BatchResult
-from airflow_provider_b24.rest.rate_limit import NoLimit
+from airflow_provider_b24.rest.limiter import NoLimit
 from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.retry import RetryPolicy
 from airflow_provider_b24.rest.transport import HttpReply, HttpRequest, NoReply

@@ -26,8 +26,8 @@ from airflow_provider_b24.exceptions import (
     Outcome,
 )
 from airflow_provider_b24.rest.auth import WebhookCredentials
+from airflow_provider_b24.rest.limiter import NoLimit
 from airflow_provider_b24.rest.pagination import items_of
-from airflow_provider_b24.rest.rate_limit import NoLimit
 from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.retry import RetryPolicy
 

@@ -13,8 +13,9 @@ from hypothesis import example, given
 
 from airflow_provider_b24.exceptions import Bitrix24AuthError, Bitrix24Error
 from airflow_provider_b24.rest.auth import OAuthCredentials, WebhookCredentials
+from airflow_provider_b24.rest.limiter import BucketLimiter
 from airflow_provider_b24.rest.oauth_server import Application
-from airflow_provider_b24.rest.rate_limit import PLANS, HostBucket
+from airflow_provider_b24.rest.rate_limit import PLANS
 from airflow_provider_b24.rest.redaction import (
     REGISTRY,
     Secret,
@@ -211,7 +212,7 @@ def test_state_files_hold_no_secret(
     make_portal: Callable[[str], Bitrix24Client], serve: Callable[..., Any], state_directory: Any
 ) -> None:
     server = serve(EXPIRED, reply_bytes(NEW_PAIR), OK)
-    HostBucket(portal=server.url, plan=PLANS["standard"]).wait()  # type: ignore[arg-type]
+    BucketLimiter(portal=server.url, plan=PLANS["standard"]).wait()  # type: ignore[arg-type]
     with contextlib.suppress(Bitrix24AuthError):
         make_portal(server.url).call("user.get")
 

@@ -14,8 +14,8 @@ import pytest
 
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
 from airflow_provider_b24.rest import shared_value
-from airflow_provider_b24.rest.shared_state import locked, state_path
 from airflow_provider_b24.rest.shared_value import PAUSE_SECONDS, SharedValue
+from airflow_provider_b24.rest.state_files import locked, state_path
 
 from .conftest import forked
 

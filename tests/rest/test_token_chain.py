@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError, Bitrix24TokenRefreshError
-from airflow_provider_b24.rest import auth
+from airflow_provider_b24.rest import token_refresh
 from airflow_provider_b24.rest.redaction import Secret
-from airflow_provider_b24.rest.shared_state import locked, state_file
+from airflow_provider_b24.rest.state_files import locked
 from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair
+from tests.support.clients import lock_file_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,10 +137,10 @@ def test_without_the_lock_of_a_refresh_a_save_is_postponed_and_calls_go_on(
     app = make_expired_app(store=store)
     app.call("user.current")
     time.now += 30
-    with monkeypatch.context() as patch, locked(state_file("oauth", "test_app")):
-        patch.setattr(auth, "_SAVE_LOCK_SECONDS", 0.05)
+    with monkeypatch.context() as patch, locked(lock_file_of(portal, "test_app")):
+        patch.setattr(token_refresh, "_SAVE_LOCK_SECONDS", 0.05)
         assert app.call("user.current")["ID"] == "1"
-        patch.setattr(auth, "locked", None)
+        patch.setattr(token_refresh.TokenRefresher, "_locked", None)
         assert app.call("user.current")["ID"] == "1"
     assert store.saves == 5
     time.now += 30

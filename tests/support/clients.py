@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_b24.rest.auth import OAuthCredentials, WebhookCredentials
+from airflow_provider_b24.rest.auth import OAuthCredentials, WebhookCredentials, lock_name
 from airflow_provider_b24.rest.client import Bitrix24Client
 from airflow_provider_b24.rest.oauth_server import Application
 from airflow_provider_b24.rest.redaction import Secret
+from airflow_provider_b24.rest.state_files import state_file
 from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair
 from airflow_provider_b24.rest.transport import RequestsTransport, TransportOptions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow_provider_b24.emulator import Emulator
     from airflow_provider_b24.rest.auth import Credentials
 
@@ -46,4 +49,11 @@ def _application(portal: Emulator, transport: RequestsTransport) -> OAuthCredent
         transport=transport,
         conn_id="the_connection",
         sleep=lambda _: None,
+    )
+
+
+def lock_file_of(portal: Emulator, conn_id: str) -> Path:
+    """Return the file whose lock an application's refresh takes."""
+    return state_file(
+        "oauth", lock_name(conn_id=conn_id, portal=portal.url, client_id=portal.application.client_id)
     )

@@ -45,6 +45,9 @@ class ControlApi:
             ("POST", "vote", self._vote),
             ("POST", "stop", self._stop),
             ("POST", "reject", self._reject),
+            ("POST", "reply", self._reply),
+            ("GET", "events", self._list_events),
+            ("POST", "events", self._raise_event),
             ("GET", "users", self._list_users),
             ("POST", "users", self._add_user),
             ("POST", "webhooks", self._add_webhook),
@@ -118,6 +121,19 @@ class ControlApi:
         reason = str(params.get("reason", "The user cannot be created"))
         self._world.lines.reject(str(params["user"]), reason)
         return True
+
+    def _reply(self, params: Params) -> object:
+        """Answer in a conversation of an open line as an operator."""
+        user_id = int(params.get("user_id", 1))
+        return {
+            "id": self._world.lines.reply(int(params["chat_id"]), str(params["text"]), user_id=user_id).id
+        }
+
+    def _list_events(self, _: Params) -> object:
+        return self._world.portal.events.state()
+
+    def _raise_event(self, params: Params) -> object:
+        return {"queued": self._world.raise_event(str(params["event"]), params["data"])}
 
     def _list_users(self, _: Params) -> object:
         return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator.state import ballots
 from airflow_provider_b24.emulator.state.polls import BLOG_ENTITY, BLOG_MODULE, PUBLIC, RADIO
@@ -109,6 +109,18 @@ class World:
     def messages(self, chat_id: int) -> list[Message]:
         """Return the messages of a chat, oldest first."""
         return list(self.chat(chat_id).messages)
+
+    def raise_event(self, event: str, data: Any) -> int:
+        """Let something happen that the application may be subscribed to.
+
+        :param event: the event's name, for example ``ONCRMDEALUPDATE``.
+        :param data: its data.
+        :returns: how many subscriptions put it into the queue of offline events.
+        """
+        with self.portal.lock:
+            return self.portal.events.happen(
+                event, data, client_id=self.portal.credentials.application.client_id
+            )
 
     def polls(self) -> list[Poll]:
         """Return all polls that can be reached, oldest first."""

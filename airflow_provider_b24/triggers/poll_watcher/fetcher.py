@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from airflow_provider_b24.polls.bulk import BatchOutcome
     from airflow_provider_b24.polls.reference import PollReference
     from airflow_provider_b24.polls.request import PollRequest
-    from airflow_provider_b24.rest.rate_limit import HostBucket, NoLimit, Plan
+    from airflow_provider_b24.rest.limiter import BucketLimiter, NoLimit
+    from airflow_provider_b24.rest.rate_limit import Plan
 
 #: The watcher retries by itself, without holding a thread.
 _NO_RETRIES = RetryPolicy(max_attempts=1, max_rate_limit_attempts=1)
@@ -48,7 +49,7 @@ class PollFetcher:
         return self._session.hook.settings.plan if self._session is not None else None
 
     def reserve(self) -> float:
-        """Reserve a slot for one request in the host's bucket; return how many seconds to wait for it.
+        """Reserve a slot for one request in the portal's bucket; return how many seconds to wait for it.
 
         :raises Bitrix24Error: when the connection can't be used, or the queue is too long.
         """
@@ -104,12 +105,12 @@ class _Session:
 class _ReservedLimiter:
     """A limiter for requests that have their slot in the bucket already."""
 
-    def __init__(self, bucket: HostBucket | NoLimit) -> None:
+    def __init__(self, bucket: BucketLimiter | NoLimit) -> None:
         self._bucket = bucket
 
     def wait(self) -> None:
         """Return at once."""
 
     def refused(self) -> None:
-        """Slow the whole host down."""
+        """Slow down all who share the bucket."""
         self._bucket.refused()

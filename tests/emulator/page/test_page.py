@@ -263,6 +263,34 @@ def test_an_operator_answers_in_an_open_line(page: Page, portal: Emulator) -> No
     assert "deal 288" in page.find("#about").text
 
 
+def test_an_operator_s_answer_is_an_event_and_shows_that_it_was_delivered(
+    page: Page, portal: Emulator, caller: Caller
+) -> None:
+    line = portal.lines.add("Shop")
+    portal.lines.install_connector("shop", line)
+    caller.result("event.bind", {"event": "ONIMCONNECTORMESSAGEADD", "event_type": "offline"}, oauth=True)
+    ticket = {
+        "user": {"id": "u1", "name": "Maria"},
+        "message": {"id": "m1", "text": "Where is it?"},
+        "chat": {"id": "ticket-7", "name": "Ticket 7"},
+    }
+    place = {"CONNECTOR": "shop", "LINE": line}
+    caller.result("imconnector.send.messages", {**place, "MESSAGES": [ticket]}, oauth=True)
+    page.be("Elena")
+    page.click("#lines button", "Ticket 7")
+    page.until(lambda: page.find("#reply").is_displayed() and page.find("#text")).send_keys(
+        "On its way", Keys.ENTER
+    )
+    page.until(lambda: page.find(".message.mine .bubble").text == "On its way")
+    (event,) = caller.result("event.offline.get", oauth=True)["events"]
+    (row,) = event["EVENT_DATA"]["MESSAGES"]
+    assert page.all(".delivered") == []
+    delivered = {"im": row["im"], "message": {"id": ["r-1"], "date": 1_760_000_000}, "chat": row["chat"]}
+    caller.result("imconnector.send.status.delivery", {**place, "MESSAGES": [delivered]}, oauth=True)
+    page.until(lambda: page.find(".message.mine .delivered").text == "✓ delivered")
+    assert page.all(".message.outside .delivered") == []
+
+
 def test_a_person_replies_to_a_poll_and_the_reply_shows_its_question(
     page: Page, portal: Emulator, caller: Caller
 ) -> None:

@@ -73,7 +73,8 @@ function message(item) {
   }
   const answer = byId('reply').dataset.action === 'say' ? answerTo(item) : null
   const edited = item.edited ? 'edited' : null
-  const by = make('div', { class: 'by' }, make('b', {}, item.author), clock(item.at), edited, answer)
+  const delivered = item.delivered ? make('span', { class: 'delivered' }, '✓ delivered') : null
+  const by = make('div', { class: 'by' }, make('b', {}, item.author), clock(item.at), edited, delivered, answer)
   const body = item.poll ? poll(item, act) : bubble(item)
   return make('li', { class: `message ${item.from}` }, by, body)
 }
