@@ -5,7 +5,7 @@ TEST := .venv/test
 BENCH := .venv/bench
 PIP_QUIET := --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-ui test lint format versions bench clean
+.PHONY: help demo demo-ui pictures test lint format docs coverage mutation versions form dist report bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ demo: $(DEMO)/.ready ## Run three examples in a real Airflow against an emulated
 
 demo-ui: $(DEMO)/.ready ## The same; Airflow's web UI and the portal's page stay open
 	$(DEMO)/bin/python demo --ui
+
+pictures: $(TEST)/.ready ## Take the pictures of the documentation; needs chromium and chromedriver
+	$(TEST)/bin/python -m demo.pictures
 
 test: lint ## Check the code and run all tests
 	$(TEST)/bin/python -m pytest --numprocesses auto --dist loadfile
@@ -29,16 +32,39 @@ format: $(TEST)/.ready ## Format the code
 	$(TEST)/bin/ruff check --fix .
 	$(TEST)/bin/ruff format .
 
+docs: $(TEST)/.ready ## Build the documentation as a site, without a warning
+	$(TEST)/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build
+	@echo "docs/_build/index.html"
+
+coverage: $(TEST)/.ready ## Run all tests and list the lines and branches that none reaches
+	$(TEST)/bin/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term-missing
+
+mutation: $(TEST)/.ready ## Change the pure files line by line, and count the changes that no test notices
+	PYTHON=$(TEST)/bin/python .ci/mutation
+
 versions: $(TEST)/.ready ## Install the package beside each supported Airflow and run DAGs there
 	$(TEST)/bin/python -m pip install $(PIP_QUIET) uv
 	rm -rf dist && $(TEST)/bin/python -m build --wheel --no-isolation --outdir dist >/dev/null
 	UV=$(CURDIR)/$(TEST)/bin/uv tests/versions/run_all dist/*.whl
 
+form: $(TEST)/.ready ## Use the connection form and a Required Action in a browser; take the docs' pictures
+	$(TEST)/bin/python -m pip install $(PIP_QUIET) uv
+	rm -rf dist && $(TEST)/bin/python -m build --wheel --no-isolation --outdir dist >/dev/null
+	UV=$(CURDIR)/$(TEST)/bin/uv tests/versions/form dist/*.whl
+
+dist: $(TEST)/.ready ## Build wheel and sdist of the last commit twice, compare and check them
+	PYTHON=$(TEST)/bin/python .ci/dist
+
+report: $(TEST)/.ready ## Install the package into an empty environment, and list what comes with it
+	$(PYTHON) -m venv --clear .venv/report
+	.venv/report/bin/python -m pip install $(PIP_QUIET) --constraint constraints.txt .
+	$(TEST)/bin/python -m piplicenses --python .venv/report/bin/python --order license --with-urls
+
 bench: $(BENCH)/.ready ## Run the benchmarks and print the tables
 	$(BENCH)/bin/python -m benchmarks
 
 clean: ## Remove all generated files
-	rm -rf .venv .demo dist
+	rm -rf .venv .demo dist docs/_build docs/reference mutants
 
 $(DEMO)/.ready: pyproject.toml constraints.txt $(shell find airflow_provider_b24 -type f -not -name '*.pyc')
 	$(PYTHON) -m venv $(DEMO)

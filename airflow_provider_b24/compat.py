@@ -17,10 +17,26 @@ if TYPE_CHECKING:
         determine_kwargs,
         mask_secret,
     )
+    from airflow.triggers.base import BaseEventTrigger
+    from airflow.triggers.shared_stream import SharedStreamProducer
 
-__all__ = ["BranchMixIn", "SkipMixin", "determine_kwargs", "mask_secret"]
+__all__ = [
+    "BaseEventTrigger",
+    "BranchMixIn",
+    "SharedStreamProducer",
+    "SkipMixin",
+    "determine_kwargs",
+    "has_asset_watchers",
+    "has_shared_streams",
+    "mask_secret",
+]
 
 _SDK = "airflow.providers.common.compat.sdk"
+#: Where newer versions have it, and the module and name that stand in where a version has nothing like it.
+_STAND_INS = {
+    "BaseEventTrigger": ("airflow.triggers.base", ("airflow.triggers.base", "BaseTrigger")),
+    "SharedStreamProducer": ("airflow.triggers.shared_stream", ("builtins", "object")),
+}
 #: Newest first.
 _PLACES = {
     "BranchMixIn": (
@@ -46,9 +62,29 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name in _STAND_INS:
+        return _or_stand_in(name)
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     for place in _PLACES[name]:
         with suppress(ImportError, AttributeError):
             return getattr(import_module(place), name)
     raise ImportError(f"This Airflow has no {name} in any of {', '.join(_PLACES[name])}")
+
+
+def _or_stand_in(name: str) -> Any:
+    place, (module, other) = _STAND_INS[name]
+    with suppress(ImportError, AttributeError):
+        return getattr(import_module(place), name)
+    return getattr(import_module(module), other)
+
+
+def has_asset_watchers() -> bool:
+    """Say whether this Airflow starts DAGs from the events of triggers: 3.0 and later."""
+    return hasattr(import_module("airflow.triggers.base"), "BaseEventTrigger")
+
+
+def has_shared_streams() -> bool:
+    """Say whether this Airflow tells a trigger when its events are stored: 3.3 and later."""
+    base = import_module("airflow.triggers.base")
+    return hasattr(getattr(base, "BaseEventTrigger", None), "create_shared_stream_producer")

@@ -2,7 +2,9 @@
 
 Bitrix24Error
 ├── Bitrix24ValidationError             bad input; nothing was sent
+├── Bitrix24PushStateError              earlier tries of a push do not fit its messages; nothing was sent
 ├── Bitrix24ConfigurationError          the Airflow connection can't be used as it is
+│   └── Bitrix24LoginError              the application could not be authorised; nothing was stored
 ├── Bitrix24StateError                  the files that processes share can't be used; nothing was sent
 │   └── Bitrix24LockTimeoutError        another process holds a lock for too long
 ├── Bitrix24NoAnswerError               no usable answer came; asking again is safe
@@ -15,6 +17,7 @@ Bitrix24Error
     │   └── Bitrix24AuthTypeError       the method needs an OAuth application
     ├── Bitrix24AccessDeniedError       the user behind the connection may not do this
     │   ├── Bitrix24ScopeError          the webhook or application lacks a scope
+    │   ├── Bitrix24PlanError           the portal's plan does not include this
     │   ├── Bitrix24ChatAccessError     the user may not see this chat, or not write in it
     │   └── Bitrix24PollAccessError     the user may not see this poll
     ├── Bitrix24NotFoundError
@@ -34,6 +37,7 @@ Bitrix24Error
     │   └── Bitrix24BatchIncompleteError some commands failed; the others are done
     ├── Bitrix24PollError
     │   ├── Bitrix24PollRejectedError   the portal would not create the poll
+    │   ├── Bitrix24AnonymityError      the portal would show who votes in an anonymous poll
     │   ├── Bitrix24PollFinishedError   the poll is stopped
     │   ├── Bitrix24AlreadyVotedError   this user has voted, and the poll takes no second vote
     │   ├── Bitrix24RecallNotAllowedError
@@ -45,13 +49,15 @@ Bitrix24Error
     ├── Bitrix24MessageError            a chat message is refused
     └── Bitrix24OpenLineError
         ├── Bitrix24LineNotActiveError
+        ├── Bitrix24LineNotFoundError   no open line has this number or name, or several have the name
         ├── Bitrix24ConnectorError      the connector is unknown, not set up, or refused
         ├── Bitrix24CrmChatError        the CRM item has no such open-line chat
-        └── Bitrix24DeliveryError       some messages were not delivered; the report says which
+        ├── Bitrix24DeliveryError       some messages were not delivered; the report says which
+        └── Bitrix24PushIncompleteError a push has stopped; a retry sends the rest
 
 All derive from AirflowException, so ``soft_fail`` and callbacks treat them as Airflow's own.
 Those that a retry would make worse (outcome unknown, delivery, incomplete batch) or
-can't change (a tie, a deadline, a rejection) also derive from
+can't change (a tie, a deadline, a rejection, a portal without anonymous polls) also derive from
 AirflowFailException: Airflow fails the task at once instead of posting a second time.
 """
 
@@ -61,6 +67,12 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+
+#: What to do when an application has no usable refresh token.
+_LOG_IN = (
+    "Authorise the application again: airflow bitrix24 login (before Airflow 3.2: "
+    "python -m airflow_provider_b24.login)."
+)
 
 
 class Outcome(StrEnum):
@@ -204,6 +216,15 @@ class Bitrix24ValidationError(Bitrix24Error):
         self.rule = rule
 
 
+class Bitrix24PushStateError(Bitrix24Error, AirflowFailException):
+    """What earlier tries of a push have noted does not fit its messages; nothing was sent."""
+
+    advice = (
+        "Give the task the same messages again, in the same order; or set report_path=, with which they may "
+        "change between tries."
+    )
+
+
 class Bitrix24ConfigurationError(Bitrix24Error):
     """The Airflow connection, or an option of the provider, can't be used as it is.
 
@@ -216,6 +237,10 @@ class Bitrix24ConfigurationError(Bitrix24Error):
     def __init__(self, message: str, *, field: str | None = None, **fields: Any) -> None:
         super().__init__(message, **fields)
         self.field = field
+
+
+class Bitrix24LoginError(Bitrix24ConfigurationError):
+    """The application could not be authorised, and nothing was stored."""
 
 
 class Bitrix24StateError(Bitrix24Error):
@@ -269,16 +294,13 @@ class Bitrix24AuthError(Bitrix24ApiError):
 class Bitrix24ExpiredTokenError(Bitrix24AuthError):
     """The access token has expired and could not be refreshed."""
 
-    advice = "Put a refresh_token in the connection's extra, so that the provider can refresh the token."
+    advice = f"{_LOG_IN} Then the provider refreshes the access token by itself."
 
 
 class Bitrix24TokenRefreshError(Bitrix24AuthError):
     """The OAuth server does not accept the refresh token or the application."""
 
-    advice = (
-        "Authorise the application again and put the new refresh_token in the connection's extra; "
-        "it takes precedence over the stored pair as soon as it differs."
-    )
+    advice = f"{_LOG_IN} It replaces the tokens that are stored."
 
 
 class Bitrix24AuthTypeError(Bitrix24AuthError):
@@ -301,6 +323,12 @@ class Bitrix24ScopeError(Bitrix24AccessDeniedError):
 
     connection_wide = True
     advice = "Add the scope that the method needs (vote, im or imopenlines) to the webhook or application."
+
+
+class Bitrix24PlanError(Bitrix24AccessDeniedError):
+    """The portal's plan does not include this."""
+
+    advice = "Ask the portal's administrator for a plan that includes it; hook.call('feature.get') says."
 
 
 class Bitrix24ChatAccessError(Bitrix24AccessDeniedError):
@@ -434,6 +462,15 @@ class Bitrix24PollRejectedError(Bitrix24PollError):
     advice = "Check the poll's texts, and that the connection's user may post polls in the chat."
 
 
+class Bitrix24AnonymityError(Bitrix24PollError, AirflowFailException):
+    """The portal would show, or may show, who votes in an anonymous poll."""
+
+    advice = (
+        "Run python -m airflow_provider_b24.conformance: it shows which ANONYMITY hides who voted on this "
+        "portal. Set the connection's extra anonymous_value to that number."
+    )
+
+
 class Bitrix24PollFinishedError(Bitrix24PollError):
     """The poll is stopped, so no vote can be cast or recalled."""
 
@@ -490,6 +527,12 @@ class Bitrix24LineNotActiveError(Bitrix24OpenLineError):
     advice = "Check the line's id and that it is active (Contact center > Open channels)."
 
 
+class Bitrix24LineNotFoundError(Bitrix24OpenLineError):
+    """No open line has this number or name, or several have the name."""
+
+    advice = "Name the line by its number; hook.open_lines.lines() lists them."
+
+
 class Bitrix24ConnectorError(Bitrix24OpenLineError):
     """The connector is unknown to the portal, not set up on the line, or refused."""
 
@@ -513,5 +556,19 @@ class Bitrix24DeliveryError(Bitrix24OpenLineError, AirflowFailException):
     def __init__(self, message: str, *, report: dict[str, Any], **fields: Any) -> None:
         if not report.get("accepted"):
             fields.setdefault("advice", "Correct what the report names and send those messages alone.")
+        super().__init__(message, **fields)
+        self.report = report
+
+
+class Bitrix24PushIncompleteError(Bitrix24OpenLineError):
+    """A push has stopped before its end, and a retry sends the rest, because what was delivered is noted.
+
+    :param report: what became of each message so far.
+    """
+
+    transient = True
+    advice = "Let the task retry: it sends the rest, and what is delivered is not sent again."
+
+    def __init__(self, message: str, *, report: dict[str, Any], **fields: Any) -> None:
         super().__init__(message, **fields)
         self.report = report

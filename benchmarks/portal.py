@@ -123,6 +123,14 @@ class Portal:
         """Post polls without a request; return their message ids."""
         return [int(number) for number in self._send(f"polls {count}")]
 
+    def install_connector(self, connector: str) -> int:
+        """Register a connector for the portal's application on its line; return the line's number."""
+        return int(self._send(f"connector {connector}"))
+
+    def scale_bucket(self, factor: int) -> None:
+        """Let the bucket of requests drain faster."""
+        self._send(f"scale {factor}")
+
     def delete(self, message_id: int) -> None:
         """Delete a message, and its poll with it, without a request."""
         self._send(f"delete {message_id}")

@@ -45,7 +45,8 @@ class Idle(BaseTrigger):
 class Triggerer:
     """Runs triggers and measures CPU time, memory and blocking.
 
-    :param settings: ``kind`` of trigger, ``polls``, ``interval``, ``rule``.
+    :param settings: ``kind`` of trigger (``polls``, ``asks`` or ``idle``), ``polls``, ``interval``, ``rule``,
+        ``voters``.
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
@@ -69,11 +70,30 @@ class Triggerer:
         watchdog.cancel()
 
     async def _wait(self, poll: int) -> None:
-        given = {"poll": {"message_id": poll}, "poll_interval": self._settings["interval"]}
-        trigger = self._trigger(rule=self._settings["rule"], **given)
+        given = {"poll": {"message_id": poll}, "rule": self._settings["rule"]}
+        given["poll_interval"] = self._settings["interval"]
+        trigger = self._ask(poll) if self._settings["kind"] == "asks" else self._trigger(**given)
         async for event in trigger.run():
             _print({"poll": poll, "at": time.time(), "status": event.payload["status"]})
             return
+
+    def _ask(self, poll: int) -> BaseTrigger:
+        from airflow_provider_b24.asks.ask import Ask
+        from airflow_provider_b24.triggers.ask import Bitrix24AskTrigger
+
+        ask = Ask(
+            message_id=poll,
+            chat_id=1,
+            question=f"Shall we deploy number {poll}?",
+            rule=self._settings["rule"],
+            voters=self._settings["voters"],
+            excluded=[],
+            asked_at=time.time(),
+            poll_url=f"https://acme.bitrix24.com/vote-result/{poll:016x}",
+        )
+        return Bitrix24AskTrigger(
+            bitrix24_conn_id="bitrix24_default", ask=ask.to_dict(), poll_interval=self._settings["interval"]
+        )
 
     def _trigger(self, **given: Any) -> BaseTrigger:
         if self._settings["kind"] == "idle":

@@ -36,10 +36,18 @@ class Waiting:
     """A process that waits for polls of one portal; a context manager."""
 
     def __init__(
-        self, portal: Portal, polls: list[int], *, kind: str = "polls", rule: Any = "stopped"
+        self,
+        portal: Portal,
+        polls: list[int],
+        *,
+        kind: str = "polls",
+        rule: Any = "stopped",
+        interval: float = _INTERVAL,
+        voters: list[int] | None = None,
     ) -> None:
         self._portal = portal
-        self._settings = {"kind": kind, "polls": polls, "interval": _INTERVAL, "rule": rule}
+        given = {"rule": rule, "voters": voters}
+        self._settings = {"kind": kind, "polls": polls, "interval": interval, **given}
         self.seen: dict[int, float] = {}
         self._states: queue.Queue[dict[str, Any]] = queue.Queue()
 

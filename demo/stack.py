@@ -12,13 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from demo.processes import Processes
 
-_HEALTHY_WITHIN = 120.0
+_HEALTHY_WITHIN = 300.0
+#: A busy machine lets the API server wait; it has one worker.
+_ANSWER_WITHIN = 60.0
+#: Reads are sent again when no answer comes. Nothing else is: a second run would be started.
+_READS = Retry(total=3, connect=0, read=3, status_forcelist=(502, 503, 504), allowed_methods={"GET"})
 _PAGE = 50
 _COMPONENTS = {
     "api-server": ("api-server",),
@@ -51,6 +57,11 @@ def airflow_environment(*, home: Path, dags: Path, port: int) -> dict[str, str]:
         "SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",
         # With the default of 5 s a short deferral can race the worker's heartbeat in 3.3.
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+        # A busy machine imports Airflow slowly, in the workers, too.
+        "CORE__DAGBAG_IMPORT_TIMEOUT": "300",
+        "DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "300",
+        # For so long workers wait for the API server; a task whose start it answers later fails at once.
+        "WORKERS__EXECUTION_API_TIMEOUT": str(_ANSWER_WITHIN),
         "API__HOST": "127.0.0.1",
         "API__PORT": str(port),
         "API__BASE_URL": url,
@@ -65,13 +76,18 @@ def airflow_environment(*, home: Path, dags: Path, port: int) -> dict[str, str]:
 
 
 class Airflow:
-    """A running Airflow, used through its REST API."""
+    """A running Airflow, used through its REST API.
 
-    def __init__(self, *, url: str, processes: Processes) -> None:
+    :param patience: seconds within which it must be healthy.
+    """
+
+    def __init__(self, *, url: str, processes: Processes, patience: float = _HEALTHY_WITHIN) -> None:
         self.url = url
+        self._patience = patience
         self._processes = processes
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.mount(url, HTTPAdapter(max_retries=_READS))
 
     def start(self) -> None:
         """Create the database, start the components, and wait until they are healthy."""
@@ -80,7 +96,7 @@ class Airflow:
         for name in _COMPONENTS:
             self.start_component(name)
         self._wait_until_healthy()
-        token = self._session.get(f"{self.url}/auth/token", timeout=10).json()["access_token"]
+        token = self._session.get(f"{self.url}/auth/token", timeout=_ANSWER_WITHIN).json()["access_token"]
         self._session.headers["Authorization"] = f"Bearer {token}"
 
     def start_component(self, name: str) -> None:
@@ -95,7 +111,9 @@ class Airflow:
     def run_dag(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Start a run and return its id."""
         body = {"logical_date": None, "conf": dict(conf)}
-        reply = self._session.post(f"{self.url}/api/v2/dags/{dag_id}/dagRuns", json=body, timeout=10)
+        reply = self._session.post(
+            f"{self.url}/api/v2/dags/{dag_id}/dagRuns", json=body, timeout=_ANSWER_WITHIN
+        )
         reply.raise_for_status()
         return str(reply.json()["dag_run_id"])
 
@@ -118,28 +136,40 @@ class Airflow:
             if len(rows) >= page["total_entries"]:
                 return rows
 
+    def all(self, path: str, key: str, *, page: int = _PAGE) -> list[dict[str, Any]]:
+        """Return all rows of a list, whose key in the reply is given."""
+        rows: list[dict[str, Any]] = []
+        while True:
+            joint = "&" if "?" in path else "?"
+            answer = self._get(f"{path}{joint}limit={page}&offset={len(rows)}")
+            answer.raise_for_status()
+            reply = answer.json()
+            rows += reply[key]
+            if not reply[key] or len(rows) >= reply["total_entries"]:
+                return rows
+
     def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
         """Clear a task, as a person does in the web UI."""
         body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "only_failed": False}
         self._session.post(
-            f"{self.url}/api/v2/dags/{dag_id}/clearTaskInstances", json=body, timeout=10
+            f"{self.url}/api/v2/dags/{dag_id}/clearTaskInstances", json=body, timeout=_ANSWER_WITHIN
         ).raise_for_status()
 
     def mark(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
         """Mark a task, as a person does in the web UI."""
         path = f"{self.url}/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
-        self._session.patch(path, json={"new_state": state}, timeout=10).raise_for_status()
+        self._session.patch(path, json={"new_state": state}, timeout=_ANSWER_WITHIN).raise_for_status()
 
     def answer(self, dag_id: str, run_id: str, task_id: str, chosen: list[str]) -> None:
         """Answer a Required Action, as a person does in the web UI."""
         body = {"chosen_options": chosen, "params_input": {}}
         self._session.patch(
-            self._required_action_url(dag_id, run_id, task_id), json=body, timeout=10
+            self._required_action_url(dag_id, run_id, task_id), json=body, timeout=_ANSWER_WITHIN
         ).raise_for_status()
 
     def required_action(self, dag_id: str, run_id: str, task_id: str) -> list[str] | None:
         """Return the answer of a Required Action."""
-        reply = self._session.get(self._required_action_url(dag_id, run_id, task_id), timeout=10)
+        reply = self._session.get(self._required_action_url(dag_id, run_id, task_id), timeout=_ANSWER_WITHIN)
         found: list[str] | None = reply.json()["chosen_options"]
         return found
 
@@ -161,7 +191,7 @@ class Airflow:
         self._until(healthy, "Airflow")
 
     def _until(self, condition: Any, what: str) -> None:
-        deadline = time.monotonic() + _HEALTHY_WITHIN
+        deadline = time.monotonic() + self._patience
         while time.monotonic() < deadline:
             self._processes.check()
             try:
@@ -170,7 +200,7 @@ class Airflow:
             except (requests.RequestException, KeyError):
                 pass
             time.sleep(0.3)
-        raise RuntimeError(f"{what} was not ready within {_HEALTHY_WITHIN:.0f} s")
+        raise RuntimeError(f"{what} was not ready within {self._patience:.0f} s")
 
     def _get(self, path: str) -> requests.Response:
-        return self._session.get(f"{self.url}/api/v2{path}", timeout=10)
+        return self._session.get(f"{self.url}/api/v2{path}", timeout=_ANSWER_WITHIN)

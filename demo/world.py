@@ -38,14 +38,14 @@ class Portal:
         self._session.trust_env = False
         self.connections: dict[str, Any] = {}
 
-    def start(self, *, port: int, vote_every: float) -> None:
-        """Start the emulator with scripted voters."""
+    def start(self, *, port: int, vote_every: float, voters: int = VOTERS) -> None:
+        """Start the emulator with scripted voters, or with none."""
         file = self._folder / "connections.json"
         self._processes.start(
             "emulator",
             *(sys.executable, "-m", "airflow_provider_b24.emulator", "--port", str(port)),
             *("--people", ",".join([*TEAM, SERVICE_ACCOUNT]), "--deal", str(DEAL)),
-            *("--voters", str(VOTERS), "--vote-every", str(vote_every), "--seed", "24"),
+            *("--voters", str(voters), "--vote-every", str(vote_every), "--seed", "24"),
             *("--connection-file", str(file)),
         )
         while not file.exists():
@@ -73,7 +73,7 @@ class Portal:
 
     def state(self) -> dict[str, Any]:
         """Return the portal's chats, polls and lines."""
-        reply = self._session.get(f"{self.url}/emulator/state", timeout=10)
+        reply = self._session.get(f"{self.url}/emulator/state", timeout=60)
         reply.raise_for_status()
         return dict(reply.json())
 
@@ -97,11 +97,11 @@ class Portal:
     def _call(self, method: str, params: dict[str, Any]) -> None:
         token = self.connections["oauth"]["extra"]["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        reply = self._session.post(f"{self.url}/rest/{method}", json=params, headers=headers, timeout=10)
+        reply = self._session.post(f"{self.url}/rest/{method}", json=params, headers=headers, timeout=60)
         reply.raise_for_status()
 
     def _control(self, action: str, params: dict[str, Any]) -> Any:
-        reply = self._session.post(f"{self.url}/emulator/{action}", json=params, timeout=10)
+        reply = self._session.post(f"{self.url}/emulator/{action}", json=params, timeout=60)
         reply.raise_for_status()
         return reply.json()
 

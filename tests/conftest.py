@@ -121,10 +121,11 @@ def shared_redis(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make clients retry as often as ever, with delays of a few milliseconds."""
+    """Make clients retry as often as ever, with delays of a few milliseconds, and stops end at once."""
     from airflow_provider_b24.rest.retry import RetryPolicy
 
     monkeypatch.setattr(
         "airflow_provider_b24.rest.caller.RetryPolicy",
         lambda: RetryPolicy(base_delay=0.002, max_delay=0.01, max_rate_limit_delay=0.01),
     )
+    monkeypatch.setattr("airflow_provider_b24.asks.closing._LAST_SECOND", 0.0)

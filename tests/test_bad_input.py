@@ -93,6 +93,22 @@ def crm(**changes: Any) -> Use:
     return lambda hook: hook.open_lines.send_to_crm_chat(**given)
 
 
+def set_up(**changes: Any) -> Use:
+    """Set a connector up."""
+    url = "https://shop.example/bitrix24"
+    given = {"connector": "shop", "line": 12, "name": "Shop", "handler_url": url, **changes}
+    return lambda hook: hook.open_lines.connectors.set_up(**given)
+
+
+def delivered(receipt: Any) -> Use:
+    """Mark an operator's message as delivered."""
+    return lambda hook: hook.open_lines.mark_delivered(connector="shop", line=12, messages=[receipt])
+
+
+def history(**given: Any) -> Use:
+    return lambda hook: hook.open_lines.history(**given)
+
+
 def say(**given: Any) -> Use:
     return lambda hook: hook.chats.send(**given)
 
@@ -266,6 +282,18 @@ CASES: list[tuple[Use, str, str]] = [
     (crm(user_id=None), "user_id", "must be a positive number, not None"),
     (crm(chat_id="x"), "chat_id", "must be a chat's number or 'chatN', not 'x'"),
     (crm(chat_id=""), "chat_id", "must be a chat's number or 'chatN', not ''"),
+    # Connectors and conversations
+    (set_up(connector="a.b"), "connector", "must be an id of letters a-z, digits, '_' and '-', not 'a.b'"),
+    (set_up(line=""), "line", "must be an open line's number or name, not ''"),
+    (set_up(state="off"), "state", "must be one of present, inactive, absent, not 'off'"),
+    (set_up(name=None), "name", "must be text, and neither blank nor '0'"),
+    (set_up(handler_url="x"), "handler_url", "must be a link that starts with https:// or http://"),
+    (set_up(chat_group=1), "chat_group", "must be True or False"),
+    (set_up(data={"x": "y"}), "data", "has no key 'x'; it knows id, url, url_im, name"),
+    (delivered({"message": {"id": "m1"}, "chat": {"id": "c1"}}), "messages[0]", "needs 'im'"),
+    (delivered("m1"), "messages[0]", "must be an object with im, message and chat"),
+    (history(), "chat_id", "give exactly one of chat_id and session_id"),
+    (history(session_id="x"), "session_id", "must be a positive number, not 'x'"),
     (crm(message="0"), "message", "must be text, and neither blank nor '0'"),
     (crm(message=" "), "message", "must be text, and neither blank nor '0'"),
     # Chats

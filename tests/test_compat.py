@@ -45,6 +45,22 @@ def test_a_name_that_airflow_lacks_is_an_import_error(monkeypatch: pytest.Monkey
         getattr(compat, name)
 
 
+@pytest.mark.parametrize("name", compat._STAND_INS)
+def test_something_stands_in_for_what_an_older_airflow_lacks(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    place, (module, other) = compat._STAND_INS[name]
+    newer, older = ModuleType(place), ModuleType(module)
+    setattr(newer, name, object())
+    setattr(older, other, object())
+    monkeypatch.setitem(sys.modules, place, newer)
+    assert getattr(compat, name) is getattr(newer, name)
+
+    monkeypatch.setitem(sys.modules, module, older)
+    monkeypatch.setitem(sys.modules, place, older if place == module else None)
+    assert getattr(compat, name) is getattr(older, other)
+
+
 def test_any_other_name_is_an_attribute_error() -> None:
     assert not hasattr(compat, "BaseOperator")
 

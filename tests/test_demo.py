@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
 import subprocess
 import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+import requests
 
 from demo.processes import Processes
-from demo.stack import free_port
+from demo.stack import Airflow, free_port
 from demo.world import Portal
 from tests.support.dag_runs import xcom
 from tests.support.examples import NAMES, load
@@ -87,6 +92,50 @@ def test_the_deals_customer_is_reminded(trigger: Callable[[str], Any], world: Po
         if any("order 288" in message["text"] for message in chat["messages"])
     ]
     assert talk["kind"] == "lines"
+
+
+class SlowApi(BaseHTTPRequestHandler):
+    """Answers each kind of request only from the second time on."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.command)
+        if self.asked.count(self.command) == 1:
+            time.sleep(0.6)
+        body = b'{"state": "success", "dag_run_id": "one"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def slow_airflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Airflow]:
+    monkeypatch.setattr("demo.stack._ANSWER_WITHIN", 0.3)
+    SlowApi.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), SlowApi) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        yield Airflow(url=url, processes=Processes(logs=tmp_path, env={}))
+        server.shutdown()
+
+
+def test_a_read_that_airflow_does_not_answer_in_time_is_sent_again(slow_airflow: Airflow) -> None:
+    assert slow_airflow.run_state("dag", "one") == "success"
+    assert SlowApi.asked == ["GET", "GET"]
+
+
+def test_a_run_that_may_have_started_is_not_started_again(slow_airflow: Airflow) -> None:
+    with pytest.raises(requests.RequestException):
+        slow_airflow.run_dag("dag", {})
+
+    assert SlowApi.asked == ["POST"]
 
 
 MAKEFILE = """

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_b24 import exceptions
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollNotFoundError
-from tests.support.snippets import run_snippets
+from tests.support.snippets import claimed_blocks, run_snippets
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
@@ -55,19 +55,19 @@ def test_permanent_errors_of_the_retry_policy_are_not_retryable_on_the_page() ->
     assert permanent <= helpless
 
 
-def test_every_row_says_when_and_whether_to_retry() -> None:
-    for _, name, when, _, retry in ROWS[1:]:
+def test_every_row_says_when_what_to_do_and_whether_to_retry() -> None:
+    for _, name, when, what_to_do, retry in ROWS[1:]:
         assert when.strip(), name
+        assert what_to_do.strip(), name
         assert retry.strip(), name
 
 
 def test_the_example_message_equals_the_raised_error(hook: Bitrix24Hook) -> None:
-    example = re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)
-    assert example is not None
+    (example,) = claimed_blocks("errors.md", "text")
 
     with pytest.raises(Bitrix24PollNotFoundError) as error:
         hook.polls.get(987654)
-    assert str(error.value) == " ".join(example[1].split())
+    assert str(error.value) == " ".join(example.split())
 
 
 def test_the_snippet_catches_a_second_vote(

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 from airflow_provider_b24 import exceptions
 from airflow_provider_b24.exceptions import (
+    Bitrix24AnonymityError,
     Bitrix24ApiError,
     Bitrix24BatchIncompleteError,
     Bitrix24DeliveryError,
@@ -23,6 +24,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24PollTiedError,
     Bitrix24PollTimeoutError,
     Bitrix24PortalMovedError,
+    Bitrix24PushStateError,
     Bitrix24ValidationError,
     Outcome,
     error_from_dict,
@@ -47,6 +49,7 @@ MORE: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
         ("1 of 2 messages was not delivered",),
         {"report": {"accepted": 1, "items": []}},
     ),
+    "Bitrix24PushIncompleteError": (("The push has stopped",), {"report": {"accepted": 1, "items": []}}),
 }
 
 
@@ -97,11 +100,13 @@ def test_exactly_the_non_retryable_types_are_fail_exceptions() -> None:
 
     assert at_once == {
         Bitrix24OutcomeUnknownError,
+        Bitrix24PushStateError,
         Bitrix24DeliveryError,
         Bitrix24BatchIncompleteError,
         Bitrix24PollTiedError,
         Bitrix24PollTimeoutError,
         Bitrix24PollDisapprovedError,
+        Bitrix24AnonymityError,
     }
 
 

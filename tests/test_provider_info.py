@@ -36,12 +36,24 @@ PUBLIC = {
         "Bitrix24UpdateConnectorMessagesOperator",
         "Bitrix24DeleteConnectorMessagesOperator",
         "Bitrix24SendCrmChatMessageOperator",
+        "Bitrix24SetUpConnectorOperator",
+        "Bitrix24MarkDeliveredOperator",
+        "Bitrix24MarkReadOperator",
+        "Bitrix24GetSessionHistoryOperator",
+    ],
+    "operators.connectors": [
+        "Bitrix24SetUpConnectorOperator",
+        "Bitrix24MarkDeliveredOperator",
+        "Bitrix24MarkReadOperator",
+        "Bitrix24GetSessionHistoryOperator",
     ],
     "operators.chats": ["Bitrix24SendMessageOperator"],
     "operators.rest": ["Bitrix24CallOperator", "Bitrix24BatchOperator"],
     "sensors.polls": ["Bitrix24PollSensor"],
+    "sensors.open_lines": ["Bitrix24ConnectorStatusSensor"],
     "triggers.polls": ["Bitrix24PollTrigger"],
     "triggers.ask": ["Bitrix24AskTrigger"],
+    "triggers.events": ["Bitrix24OfflineEventTrigger"],
     "links.polls": ["Bitrix24PollResultsLink", "Bitrix24ChatLink"],
     "notifications.bitrix24": ["Bitrix24Notifier"],
     "emulator": ["Emulator"],
@@ -166,7 +178,7 @@ def test_every_operator_parameter_is_documented(module: str, name: str) -> None:
 def test_every_text_and_id_is_templated(module: str, name: str) -> None:
     operator = getattr(import_module(f"airflow_provider_b24.{module}"), name)
     switches = {"deferrable", "poll_interval", "poke_interval", "notifiers", "options_mapping"}
-    switches |= {"response_timeout", "remind_every", "escalate_after"}
+    switches |= {"response_timeout", "remind_every", "escalate_after", "error_timeout"}
     # Approve and reject are its answers.
     switches |= {"answers", "multiple_choice"} if name == "Bitrix24ApprovalOperator" else set()
     own = {
@@ -241,4 +253,7 @@ def test_airflow_builds_the_connection_form_from_the_provider_info() -> None:
     assert {name.removeprefix("extra__bitrix24__") for name in widgets} == set(
         connection_type()["conn-fields"]
     )
-    assert manager.field_behaviours["bitrix24"].items() >= Bitrix24Hook.get_ui_field_behaviour().items()
+    behaviour = manager.field_behaviours["bitrix24"]
+    assert behaviour["hidden_fields"] == ["schema"]
+    for name in ("relabeling", "placeholders"):
+        assert behaviour[name] == Bitrix24Hook.get_ui_field_behaviour()[name]

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.snippets import run_snippets
+from airflow_provider_b24.polls.rules import parse_rule
+from tests.support.examples import load
+from tests.support.snippets import claimed_blocks, run_snippets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,11 +79,14 @@ def test_the_batch_takes_four_requests_and_names_each_outcome(
     "page", [*PAGES, *sorted((ROOT / "example_dags").glob("*.py"))], ids=lambda page: page.name
 )
 def test_documented_dags_import_airflow_as_every_version_has_it(page: Path) -> None:
-    modules = re.findall(
-        r"^\s*(?:from|import) (airflow\.[\w.]+)", page.read_text(encoding="utf-8"), re.MULTILINE
-    )
+    text = page.read_text(encoding="utf-8")
+    imports = re.findall(r"^\s*((?:from|import) (airflow\.[\w.]+).*)$", text, re.MULTILINE)
 
-    assert set(modules) <= {"airflow.providers.common.compat.sdk"}
+    # Only Airflow 3 has it, and compat.sdk does not offer it.
+    newer = {"from airflow.sdk import AssetWatcher"} if "triggers.events" in text else set()
+    assert {module for line, module in imports if line not in newer} <= {
+        "airflow.providers.common.compat.sdk"
+    }
 
 
 def test_what_users_of_airflow_3_0_install_is_what_is_tried() -> None:
@@ -97,6 +102,55 @@ def test_what_users_of_airflow_3_0_install_is_what_is_tried() -> None:
 def test_links_lead_to_files_that_exist(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_demos_output_is_what_the_demo_prints() -> None:
+    from demo.transcript import ask_lines, poll_lines, report_lines
+
+    (shown,) = claimed_blocks("../README.md", "text")
+    _, poll, ask, report = (part.splitlines() for part in shown.strip().split("\n\n"))
+    votes = [re.match(r"  (\S+) +│.*│ +(\d+) ", line) for line in poll[1:-1]]
+    answers = [{"text": found[1], "votes": int(found[2])} for found in votes if found]
+    total = sum(answer["votes"] for answer in answers)
+    for answer in answers:
+        answer["percent"] = 100 * answer["votes"] / total
+    assert poll == list(poll_lines(_poll_of(poll[0]) | {"questions": [_question(poll[0], answers)]}))
+    audit = re.match(r"  Decided: (.+) by (.+) \(rule: (.+)\)$", ask[1])
+    assert audit is not None
+    told = {
+        "poll": _poll_of(ask[0]) | {"questions": [_question(ask[0], [])]},
+        "chosen_options": [audit[1]],
+        "voters": {audit[1]: [{"name": name} for name in audit[2].split(", ")]},
+        "rule": str(parse_rule({"first_to": int(re.findall(r"\d+", audit[3])[0])})),
+    }
+    branches = dict(pair.split() for pair in ask[2].removeprefix("  Branch: ").split(", "))
+    assert set(branches) < set(load("supplier_choice").task_ids)
+    assert ask == list(ask_lines(told, branches))
+    items = [
+        {"message_id": words[1], "status": words[2], "chat_id": None, "errors": [" ".join(words[3:])]}
+        | ({"chat_id": words[-1]} if words[0] == "✓" else {})
+        for words in (line.split() for line in report[1:])
+    ]
+    counts = {name: sum(item["status"] == name for item in items) for name in STATUSES}
+    assert report == list(report_lines({"items": items, **counts}))
+
+
+STATUSES = ("accepted", "rejected", "unknown")
+
+
+def _poll_of(head: str) -> dict[str, Any]:
+    number = re.match(r"\w+ (\d+): ", head)
+    voters = re.search(r"\((\d+) people voted, closed\)", head)
+    assert number is not None
+    return {
+        "message_id": int(number[1]),
+        "voters": int(voters[1]) if voters else None,
+        "is_finished": True,
+    }
+
+
+def _question(head: str, answers: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"text": head.partition(": ")[2].partition("  (")[0], "answers": answers}
 
 
 def test_every_make_command_is_a_target() -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_b24.chats.api import ChatsApi
+from airflow_provider_b24.events.api import EventsApi
 from airflow_provider_b24.open_lines.api import OpenLinesApi
+from airflow_provider_b24.open_lines.connectors import ConnectorsApi
 from airflow_provider_b24.polls.api import PollsApi
 
 NEEDED = inspect.Parameter.empty
@@ -38,6 +40,34 @@ KEYWORDS: list[tuple[Any, dict[str, Any]]] = [
         OpenLinesApi.send_to_crm_chat,
         {"entity_type": NEEDED, "entity_id": NEEDED, "user_id": NEEDED, "chat_id": None, "message": NEEDED},
     ),
+    (
+        ConnectorsApi.set_up,
+        {
+            "connector": NEEDED,
+            "line": None,
+            "state": "present",
+            "name": None,
+            "handler_url": None,
+            "icon": None,
+            "icon_disabled": None,
+            "chat_group": False,
+            "options": None,
+            "data": None,
+            "force": False,
+        },
+    ),
+    (ConnectorsApi.status, {"connector": NEEDED, "line": NEEDED}),
+    (ConnectorsApi.set_error, {"connector": NEEDED, "line": NEEDED}),
+    (OpenLinesApi.mark_delivered, {"connector": NEEDED, "line": NEEDED, "messages": NEEDED}),
+    (OpenLinesApi.mark_read, {"connector": NEEDED, "line": NEEDED, "messages": NEEDED}),
+    (
+        OpenLinesApi.rename_chat,
+        {"connector": NEEDED, "line": NEEDED, "chat_id": NEEDED, "name": NEEDED, "user_id": None},
+    ),
+    (OpenLinesApi.crm_chats, {"entity_type": NEEDED, "entity_id": NEEDED, "active_only": True}),
+    (OpenLinesApi.last_crm_chat_id, {"entity_type": NEEDED, "entity_id": NEEDED}),
+    (OpenLinesApi.history, {"session_id": None, "chat_id": None}),
+    (OpenLinesApi.dialog, {"chat_id": None, "session_id": None, "user_code": None}),
     (ChatsApi.send, {"message": NEEDED, "chat_id": None, "user_id": None, "reply_to": None}),
     (
         ChatsApi.post_once,
@@ -45,6 +75,11 @@ KEYWORDS: list[tuple[Any, dict[str, Any]]] = [
     ),
     (ChatsApi.messages, {"chat_id": NEEDED, "since_message_id": NEEDED}),
     (ChatsApi.replies, {"chat_id": NEEDED, "message_id": NEEDED}),
+    (EventsApi.bind, {"event": NEEDED, "handler": None}),
+    (EventsApi.unbind, {"event": NEEDED, "handler": None}),
+    (EventsApi.reserve, {"event": None, "limit": 50, "process_id": None}),
+    (EventsApi.clear, {"process_id": NEEDED, "ids": None}),
+    (EventsApi.mark_failed, {"process_id": NEEDED, "message_ids": NEEDED}),
 ]
 
 #: What is passed by position.
@@ -58,6 +93,7 @@ POSITIONS: list[tuple[Any, list[str]]] = [
     (PollsApi.voters, ["poll"]),
     (PollsApi.missing_voters, ["poll"]),
     (PollsApi.report, ["poll"]),
+    (OpenLinesApi.find_line, ["line"]),
     (ChatsApi.members, ["chat_id"]),
     (ChatsApi.find, ["title"]),
 ]

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.polls.counting import VoteCounter
+from airflow_provider_b24.polls.counting import VoteCounter, count_unread
 from airflow_provider_b24.polls.electorate import Electorate
 from airflow_provider_b24.polls.reference import PollReference, ReferenceKind
 from airflow_provider_b24.polls.rules import Rule, parse_rule
 
 if TYPE_CHECKING:
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from airflow_provider_b24.polls.counting import Count
+    from airflow_provider_b24.polls.poll import Poll
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ask:
     """A poll in a chat, and by which rule it is decided.
 
@@ -59,17 +61,29 @@ class Ask:
         """The rule."""
         return parse_rule(self.rule)
 
+    @property
+    def electorate(self) -> Electorate:
+        """Who counts."""
+        allowed = None if self.voters is None else frozenset(self.voters)
+        return Electorate(allowed, frozenset(self.excluded))
+
+    def count_unread(self, poll: Poll) -> Count | None:
+        """Return the count of a poll when it needs nothing but the poll; None when more must be read.
+
+        :param poll: the poll as it was just read.
+        """
+        return count_unread(poll, self.parsed_rule, self.electorate, early=self.early)
+
     def counter(self, hook: Bitrix24Hook) -> VoteCounter:
         """Return what counts the votes.
 
         :param hook: reaches the portal.
         """
-        allowed = None if self.voters is None else frozenset(self.voters)
         return VoteCounter(
             polls=hook.polls,
             chats=hook.chats,
             rule=self.parsed_rule,
-            electorate=Electorate(allowed, frozenset(self.excluded)),
+            electorate=self.electorate,
             chat_id=self.chat_id,
             account_id=lambda: hook.account_id,
             early=self.early,

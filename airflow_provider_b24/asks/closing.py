@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.asks.texts import closed_text
+from airflow_provider_b24.asks.texts import closed_text, failed_text
 from airflow_provider_b24.exceptions import Bitrix24AccessDeniedError, Bitrix24Error
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 
@@ -16,19 +17,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: A portal takes votes until the second in which it stopped the poll is over.
+_LAST_SECOND = 1.0
+
 
 def stop_poll(hook: Bitrix24Hook, ask: Ask) -> Poll:
-    """Stop an ask's poll and return it; a poll that the account may not stop stays open, with a warning.
+    """Stop an ask's poll and return it with its last votes; no vote comes after that.
+
+    A poll that the account may not stop stays open, with a warning.
 
     :param hook: reaches the portal.
     :param ask: what was asked.
     :raises Bitrix24PollNotFoundError: when the poll is deleted: that is a fault and no answer.
     """
     try:
-        return hook.polls.stop(ask.message_id)
+        hook.polls.stop(ask.message_id)
+        time.sleep(_LAST_SECOND)
     except Bitrix24AccessDeniedError as error:
         log.warning("The poll stays open: %s", error)
-        return hook.polls.get(ask.message_id)
+    return hook.polls.get(ask.message_id)
 
 
 def count_after_stop(hook: Bitrix24Hook, ask: Ask, poll: Poll) -> Count:
@@ -47,15 +54,39 @@ def close_after_kill(conn_id: str, ask: Ask) -> None:
     :param conn_id: the Airflow connection.
     :param ask: what was asked.
     """
-    hook = Bitrix24Hook(conn_id)
     try:
-        if hook.polls.get(ask.message_id).is_finished:
-            return
-        stop_poll(hook, ask)
-        announce(hook, ask, closed_text())
-        log.info("The poll is closed: the task was ended in Airflow")
+        if _close(Bitrix24Hook(conn_id), ask, closed_text()):
+            log.info("The poll is closed: the task was ended in Airflow")
     except Bitrix24Error as error:
         log.warning("The poll could not be closed: %s", error)
+
+
+def close_after_failure(conn_id: str, ask: Ask, *, tell: bool) -> None:
+    """Stop the poll of a task that has failed and is not retried; nothing hides the task's own error.
+
+    :param conn_id: the Airflow connection.
+    :param ask: what was asked.
+    :param tell: whether the chat is told.
+    """
+    try:
+        if _close(Bitrix24Hook(conn_id), ask, failed_text() if tell else None):
+            log.info("The poll is closed: the task has failed")
+    except Exception as error:  # noqa: BLE001 - the task's own error says more
+        log.warning("The poll stays open: %s", error)
+
+
+def _close(hook: Bitrix24Hook, ask: Ask, text: str | None) -> bool:
+    """Stop a poll that is open and tell the chat why; say whether it was open and is closed now."""
+    if hook.polls.get(ask.message_id).is_finished:
+        return False
+    try:
+        hook.polls.stop(ask.message_id)
+    except Bitrix24AccessDeniedError as error:
+        log.warning("The poll stays open: %s", error)
+        return False
+    if text is not None:
+        announce(hook, ask, text)
+    return True
 
 
 def stop_quietly(conn_id: str, poll: Any) -> None:

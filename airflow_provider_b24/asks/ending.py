@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.asks.ask import Ask
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from airflow_provider_b24.polls.poll import Poll
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,13 @@ class Ending:
 
 
 def end_ask(
-    hook: Bitrix24Hook, ask: Ask, policy: ResultPolicy, *, seen: Sequence[int] | None, timed_out: bool
+    hook: Bitrix24Hook,
+    ask: Ask,
+    policy: ResultPolicy,
+    *,
+    seen: Sequence[int] | None,
+    timed_out: bool,
+    closed: Poll | None = None,
 ) -> Ending:
     """Stop the poll, count, and return the result or why there is none.
 
@@ -45,9 +52,10 @@ def end_ask(
     :param policy: what a tie and a deadline mean.
     :param seen: ids of the leading answers when the poll was found decided; None: it was not.
     :param timed_out: whether the deadline ended the wait.
+    :param closed: the poll, when it is stopped already: another stop would open it for a second.
     :raises Bitrix24Error: when the poll can't be stopped or read.
     """
-    poll = stop_poll(hook, ask)
+    poll = closed or stop_poll(hook, ask)
     count = count_after_stop(hook, ask, poll)
     comments = read_comments(hook, ask)
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.asks.texts import escalation_text, reminder_text
@@ -40,6 +39,8 @@ class Timetable:
     :param ask: what was asked.
     :param now: Unix seconds.
     """
+
+    __slots__ = ("_asked_at", "_escalate_at", "_every", "_remind_at")
 
     def __init__(self, ask: Ask, *, now: float) -> None:
         self._asked_at = ask.asked_at
@@ -81,12 +82,15 @@ class AskProgress:
     :param ask: what was asked.
     """
 
+    __slots__ = ("_ask", "_conn_id")
+
     def __init__(self, conn_id: str, ask: Ask) -> None:
         self._conn_id = conn_id
         self._ask = ask
 
-    @cached_property
+    @property
     def _hook(self) -> Bitrix24Hook:
+        # Not kept: thousands of asks wait, each for hours, and a hook holds a session.
         return Bitrix24Hook(self._conn_id)
 
     def count(self, poll: Poll) -> Count:
@@ -102,26 +106,27 @@ class AskProgress:
 
         :param due: what is.
         """
+        hook = self._hook
         try:
             if due.reminder:
-                self._remind()
+                self._remind(hook)
             if due.escalation:
-                self._escalate()
+                self._escalate(hook)
         except Bitrix24Error as error:
             log.warning("A message about the poll was not sent: %s", error)
 
-    def _remind(self) -> None:
-        missing = self._missing()
+    def _remind(self, hook: Bitrix24Hook) -> None:
+        missing = self._missing(hook)
         if missing is not None and not missing:
             return
         text = reminder_text(self._ask, missing or [])
-        self._hook.chats.send(message=text, chat_id=self._ask.chat_id)
+        hook.chats.send(message=text, chat_id=self._ask.chat_id)
         names = ", ".join(person["name"] for person in missing or []) or "the chat"
         log.info("Reminded %s", without_controls(names))
 
-    def _missing(self) -> list[dict[str, Any]] | None:
+    def _missing(self, hook: Bitrix24Hook) -> list[dict[str, Any]] | None:
         """Return who has not voted; None when the poll is anonymous."""
-        polls = self._hook.polls
+        polls = hook.polls
         if polls.get(self._ask.message_id).anonymous:
             return None
         missing = polls.missing_voters(self._ask.message_id, chat_id=self._ask.chat_id)
@@ -133,9 +138,9 @@ class AskProgress:
             if person["id"] not in excluded and (allowed is None or person["id"] in allowed)
         ]
 
-    def _escalate(self) -> None:
+    def _escalate(self, hook: Bitrix24Hook) -> None:
         text = escalation_text(self._ask)
         for dialog in self._ask.escalate_to:
             target = {"chat_id": dialog} if dialog.startswith("chat") else {"user_id": dialog}
-            self._hook.chats.post_once(message=text, since_message_id=self._ask.message_id, **target)
+            hook.chats.post_once(message=text, since_message_id=self._ask.message_id, **target)
         log.info("Escalated to %s", ", ".join(self._ask.escalate_to))

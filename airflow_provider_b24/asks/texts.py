@@ -74,6 +74,11 @@ def closed_text() -> str:
     return "[b]This poll is closed[/b]\nIts task was ended in Airflow, so no decision is taken."
 
 
+def failed_text() -> str:
+    """Return the message for a poll whose task has failed for good."""
+    return "[b]This poll is closed[/b]\nIts task has failed in Airflow, so no decision is taken."
+
+
 def reminder_text(ask: Ask, missing: Iterable[dict[str, Any]]) -> str:
     """Return a reminder to those who have not voted.
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.chats.messages import read_history
+from airflow_provider_b24.chats.messages import read_history, read_until
 from airflow_provider_b24.chats.people import read_member_ids, read_own_id, read_people
 from airflow_provider_b24.chats.posting import ADD, post_once
+from airflow_provider_b24.chats.settling import is_ours, post_and_settle
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.rest import php
 from airflow_provider_b24.utils.frames import hide_frames
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_b24.chats.messages import ChatMessage, History
     from airflow_provider_b24.rest.client import Bitrix24Client
 
+#: By how much the clocks of worker and portal may differ, in seconds.
+_CLOCK_SKEW = 60.0
 #: The portal does not search for less.
 _SHORTEST_SEARCH = 2
 _SEARCH = "im.search.chat.list"
@@ -39,8 +45,9 @@ class Chat:
 class ChatsApi:
     """The ``im.*`` methods that a pipeline needs."""
 
-    def __init__(self, client: Bitrix24Client) -> None:
+    def __init__(self, client: Bitrix24Client, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
+        self._sleep = sleep
 
     def send(
         self,
@@ -62,6 +69,44 @@ class ChatsApi:
         :raises Bitrix24OutcomeUnknownError: when it is unknown whether the message was posted.
         """
         return self._client.call_for_id(ADD, _params(message, chat_id, user_id, reply_to))
+
+    def send_once(
+        self,
+        *,
+        message: str,
+        template_id: str,
+        chat_id: int | str | None = None,
+        user_id: int | str | None = None,
+        may_have_posted: bool = False,
+        not_before: float | None = None,
+    ) -> int:
+        """Post a message under an id of its own, once; after a lost reply the chat is read.
+
+        :param message: the text; BB codes are allowed.
+        :param template_id: a lower-case UUIDv4, the same for each try.
+        :param chat_id: the chat's number, or ``chatN``.
+        :param user_id: the person's user id; give one of the two.
+        :param may_have_posted: whether an earlier try may have posted it.
+        :param not_before: when the first try began, in Unix seconds; None: now.
+        :returns: the message's id.
+        :raises Bitrix24OutcomeUnknownError: when it is unknown whether the message was posted.
+        """
+        params = _params(message, chat_id, user_id, None)
+        since = (time.time() if not_before is None else not_before) - _CLOCK_SKEW
+
+        def find() -> int | None:
+            for item in read_until(self._client, params["DIALOG_ID"], not_before=since):
+                if is_ours(item, text=message, author_id=self._own_id, template_id=template_id):
+                    return item.id
+            return None
+
+        return post_and_settle(
+            lambda: self._client.call_for_id(ADD, {**params, "TEMPLATE_ID": template_id}),
+            find,
+            may_have_posted=may_have_posted,
+            clock=time.time,
+            sleep=self._sleep,
+        )
 
     def post_once(
         self,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.rest import php
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 #: The most messages in one reply.
 _PAGE = 50
+#: Pages that are read of a busy chat.
+_MAX_PAGES = 10
 _HISTORY = "im.dialog.messages.get"
 
 
@@ -35,6 +39,14 @@ class ChatMessage:
     reply_to: int | None = None
     template_id: str = ""
 
+    @property
+    def posted_at(self) -> float:
+        """When it was posted, in Unix seconds; infinity when the portal's date can't be read."""
+        try:
+            return datetime.fromisoformat(self.date).timestamp()
+        except ValueError:
+            return math.inf
+
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> ChatMessage:
         """Return the message that a row of a reply describes.
@@ -50,6 +62,24 @@ class ChatMessage:
             reply_to=php.as_count(php.as_dict(row.get("params")).get("REPLY_ID") or 0) or None,
             template_id=php.as_text(row.get("uuid")),
         )
+
+
+def read_until(client: Bitrix24Client, dialog: str, *, not_before: float) -> list[ChatMessage]:
+    """Return the messages since a moment, newest first, 50 a request (``im.dialog.messages.get``).
+
+    :param client: the connection's client.
+    :param dialog: ``chatN``, or a person's user id.
+    :param not_before: the moment in Unix seconds.
+    :raises Bitrix24ServerError: when a reply holds no messages.
+    """
+    pages = [_read_page(client, dialog, before=None)]
+    while len(pages) < _MAX_PAGES and len(pages[-1].messages) >= _PAGE:
+        if min(message.posted_at for message in pages[-1].messages) < not_before:
+            break
+        pages.append(_read_page(client, dialog, before=_oldest(pages[-1])))
+    known = {message.id: message for page in pages for message in page.messages}
+    found = [known[number] for number in sorted(known, reverse=True)]
+    return [message for message in found if message.posted_at >= not_before]
 
 
 @dataclass

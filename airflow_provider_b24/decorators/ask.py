@@ -59,14 +59,18 @@ class _AskDecoratedOperator(DecoratedOperator, Bitrix24AskOperator):
 
     def execute(self, context: Context) -> Any:
         """Call the function, ask, and wait in the triggerer."""
+        # The decorator's own execute would call the function alone.
+        return Bitrix24AskOperator.execute(self, context)
+
+    def _ask_and_wait(self, context: Context) -> Any:
         context_merge(context, self.op_kwargs)
         arguments = determine_kwargs(self.python_callable, self.op_args, context)
         self.question, self.answers = _question_of(self.python_callable(*self.op_args, **arguments))
-        return Bitrix24AskOperator.execute(self, context)
+        return super()._ask_and_wait(context)
 
 
 def ask_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
-    """Turn a function into a :class:`Bitrix24AskOperator`.
+    """Turn a function into a :class:`~airflow_provider_b24.operators.ask.Bitrix24AskOperator`.
 
     :param python_callable: returns ``{"question": …, "answers": […]}``, or the pair of both.
     :param kwargs: the operator's other parameters.

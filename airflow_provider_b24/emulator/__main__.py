@@ -48,6 +48,7 @@ def _started(options: argparse.Namespace) -> Emulator:
     )
     if options.no_limits:
         emulator.limits.off()
+    emulator.set_application(redirect_uri=options.redirect_uri)
     emulator.start()
     return emulator
 
@@ -99,6 +100,9 @@ def _add_server_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--plan", choices=sorted(PLANS), default="standard", help="the limit of requests")
     options.add_argument("--no-limits", action="store_true", help="no limit of requests or operating time")
     options.add_argument("--webhook-code", help="the webhook's secret (default: a random one)")
+    options.add_argument(
+        "--redirect-uri", default="", help="where the OAuth application's authorisation leads, with a code"
+    )
     options.add_argument("--connection-file", type=Path, help="write the connections there, as JSON")
 
 

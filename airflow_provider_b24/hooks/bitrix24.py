@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
-from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
+from airflow_provider_b24.exceptions import Bitrix24ConfigurationError, Bitrix24ValidationError
 from airflow_provider_b24.get_provider_info import get_provider_info
 from airflow_provider_b24.utils.frames import hide_frames
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from airflow_provider_b24.chats.api import ChatsApi
+    from airflow_provider_b24.events.api import EventsApi
     from airflow_provider_b24.hooks.connection import ConnectionSettings
     from airflow_provider_b24.open_lines.api import OpenLinesApi
     from airflow_provider_b24.polls.api import PollsApi
@@ -109,6 +111,13 @@ class Bitrix24Hook(BaseHook):
         return ChatsApi(self.client)
 
     @cached_property
+    def events(self) -> EventsApi:
+        """Events: subscriptions, and the queue from which an application fetches them."""
+        from airflow_provider_b24.events.api import EventsApi
+
+        return EventsApi(self.client)
+
+    @cached_property
     @hide_frames
     def account_id(self) -> int:
         """The user id of the account behind the connection (``profile``).
@@ -152,6 +161,39 @@ class Bitrix24Hook(BaseHook):
             return self.client
         credentials = self._credentials.without_refresh()
         return self._client_for(credentials) if credentials is not None else None
+
+    @hide_frames
+    def keep_authorised(self, *, older_than: timedelta = timedelta(days=14)) -> dict[str, Any]:
+        """Refresh an application's tokens when they are old, before the refresh token expires.
+
+        Calls refresh the pair too, so an application that is in use needs none of this. Only one process
+        refreshes, and a pair that is not older stays as it is.
+
+        :param older_than: the age up to which the pair stays, at least one day: Bitrix24 may block
+            applications that refresh their tokens too often.
+        :returns: ``refreshed``, and ``issued_at``, the time of the newest pair as ISO 8601 text.
+        :raises Bitrix24ValidationError: ``older_than`` is less than a day.
+        :raises Bitrix24ConfigurationError: the connection is a webhook, which does not expire, or has no
+            refresh token.
+        :raises Bitrix24TokenRefreshError: the refresh token is spent, revoked or expired.
+        """
+        from airflow_provider_b24.rest.auth import OAuthCredentials
+
+        if older_than < timedelta(days=1):
+            raise Bitrix24ValidationError("older_than", "must be at least one day")
+        credentials = self._credentials
+        if not isinstance(credentials, OAuthCredentials):
+            raise Bitrix24ConfigurationError(
+                "The connection is a webhook, which does not expire",
+                conn_id=self.bitrix24_conn_id,
+                advice="Name the connection of an OAuth application.",
+            )
+        refreshed = credentials.refresh_when_older(older_than.total_seconds())
+        issued = datetime.fromtimestamp(credentials.issued or 0.0, UTC).isoformat(timespec="seconds")
+        log.info(
+            "Connection %r: tokens issued at %s, refreshed: %s", self.bitrix24_conn_id, issued, refreshed
+        )
+        return {"refreshed": refreshed, "issued_at": issued}
 
     @cached_property
     @hide_frames
@@ -202,6 +244,7 @@ class Bitrix24Hook(BaseHook):
             limiter=limiter or self.limiter,
             conn_id=self.bitrix24_conn_id,
             policy=policy,
+            anonymous_value=self.settings.anonymous_value,
         )
 
     def test_connection(self) -> tuple[bool, str]:
@@ -224,7 +267,13 @@ class Bitrix24Hook(BaseHook):
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return labels and placeholders for the forms of Airflow before 3.2."""
         behaviour = get_provider_info()["connection-types"][0]["ui-field-behaviour"]
-        return {name.replace("-", "_"): value for name, value in behaviour.items()}
+        # Only the Test button of 3.3 needs the port; the portal may have it.
+        hidden = [*behaviour["hidden-fields"], "port"]
+        return {
+            "hidden_fields": hidden,
+            "relabeling": behaviour["relabeling"],
+            "placeholders": behaviour["placeholders"],
+        }
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:

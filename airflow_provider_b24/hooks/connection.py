@@ -49,6 +49,7 @@ class ConnectionSettings:
     :param secret: code of the webhook, or client_secret of the application.
     :param is_application: whether it is an OAuth application.
     :param plan: what the portal's plan allows; None is no limit.
+    :param anonymous_value: the ANONYMITY that hides who voted, 2 or 1; None where nobody has said so.
     """
 
     portal: str
@@ -60,6 +61,7 @@ class ConnectionSettings:
     oauth_server: str
     plan: Plan | None
     transport: TransportOptions = field(default_factory=TransportOptions)
+    anonymous_value: int | None = None
 
 
 def read_connection(
@@ -109,6 +111,7 @@ class _Reader:
             oauth_server=self._oauth_server(),
             plan=self._plan(),
             transport=TransportOptions(self._timeout(), self._verify(), self._proxies()),
+            anonymous_value=self._anonymous_value(),
         )
 
     def _is_application(self) -> bool:
@@ -141,8 +144,6 @@ class _Reader:
             self._refuse("password", f"is empty; fill in the {names[1]}, or the whole webhook URL")
         if _NOT_IN_PATH.search(self.login):
             self._refuse("login", f"must be the {names[0]} alone")
-        if is_application and not any(self.extra.get(name) for name in _TOKENS):
-            self._refuse("extra.refresh_token", "is empty; an application needs one to begin with")
         return self._portal(), self.login, self.password
 
     def _portal(self) -> str:
@@ -177,6 +178,12 @@ class _Reader:
         if name not in PLANS:
             self._refuse("extra.plan", f"must be one of {', '.join(PLANS)}, not {name!r}")
         return PLANS[name]
+
+    def _anonymous_value(self) -> int | None:
+        given = _text(self.extra.get("anonymous_value"))
+        if given not in {"", "1", "2"}:
+            self._refuse("extra.anonymous_value", f"must be 2 or 1, not {given!r}")
+        return int(given) if given else None
 
     def _timeout(self) -> tuple[float, float]:
         given = self.extra.get("timeout")

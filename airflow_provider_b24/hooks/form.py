@@ -13,14 +13,21 @@ def form_widgets(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
     from flask_babel import lazy_gettext
     from wtforms import PasswordField, StringField
+    from wtforms.validators import Optional, any_of
 
     widgets: dict[str, Any] = {}
     for name, spec in fields.items():
-        secret = spec["schema"].get("format") == "password"
+        schema = spec["schema"]
+        secret = schema.get("format") == "password"
         kind, widget = (
             (PasswordField, BS3PasswordFieldWidget) if secret else (StringField, BS3TextFieldWidget)
         )
         widgets[name] = kind(
-            lazy_gettext(spec["label"]), widget=widget(), description=spec.get("description")
+            lazy_gettext(spec["label"]),
+            # Airflow 3.1 makes a list to choose from of it, and 2.11 refuses another value.
+            validators=[Optional(), any_of(schema["enum"])] if "enum" in schema else [Optional()],
+            widget=widget(),
+            description=spec.get("description"),
+            default=schema.get("default"),
         )
     return widgets

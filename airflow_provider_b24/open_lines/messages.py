@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_id
-from airflow_provider_b24.schemas.validate import check
+from airflow_provider_b24.open_lines.dates import unix_seconds
+from airflow_provider_b24.schemas.accept import accepts_items_of
+from airflow_provider_b24.schemas.validate import check, violations
+
+_SCHEMA = "connector_messages"
 
 
 def prepare_messages(messages: Any, *, now: float) -> list[dict[str, Any]]:
@@ -23,8 +26,31 @@ def prepare_messages(messages: Any, *, now: float) -> list[dict[str, Any]]:
     :raises Bitrix24ValidationError: with the path, for example ``messages[3].message: needs text or files``.
     """
     dated = [_with_date(item, now) for item in messages] if isinstance(messages, list | tuple) else messages
-    check(dated, "connector_messages", root="messages")
-    return [{**item, "user": _with_both_sexes(item["user"])} for item in dated]
+    check(dated, _SCHEMA, root="messages")
+    return [_with_both_sexes(item) for item in dated]
+
+
+def prepare_message(item: Any, *, now: float) -> dict[str, Any] | None:
+    """Return one message as it is sent; None when it breaks a rule.
+
+    :param item: ``{"user": …, "message": …, "chat": …}``.
+    :param now: the present time in Unix seconds.
+    """
+    dated = _with_date(item, now)
+    if accepts_items_of(_SCHEMA)(dated) or not violations([dated], _SCHEMA):
+        return _with_both_sexes(dated)
+    return None
+
+
+def message_violations(item: Any, *, name: str, now: float) -> list[str]:
+    """Return every rule that one message breaks, each with the path of the field.
+
+    :param item: ``{"user": …, "message": …, "chat": …}``.
+    :param name: how the message is called: ``messages[3]``, ``line 17``.
+    :param now: the present time in Unix seconds.
+    """
+    found = violations([_with_date(item, now)], _SCHEMA)
+    return [f"{name}{path.removeprefix('[0]')}: {rule}" for path, rule in found]
 
 
 def prepare_deletions(messages: Any) -> list[dict[str, Any]]:
@@ -42,26 +68,17 @@ def check_target(connector: Any, line: Any) -> dict[str, Any]:
 
 
 def _with_date(item: Any, now: float) -> Any:
-    if not isinstance(item, Mapping) or not isinstance(item.get("message"), Mapping):
+    message = item.get("message") if isinstance(item, Mapping) else None
+    if not isinstance(message, Mapping):
         return item
-    message = item["message"]
-    return {**item, "message": {**message, "date": _unix_seconds(message.get("date"), now)}}
+    date = message.get("date")
+    # Nothing is copied that is as it is sent.
+    if type(date) is int and type(item) is dict:
+        return item
+    return {**item, "message": {**message, "date": unix_seconds(date, now)}}
 
 
-def _unix_seconds(date: Any, now: float) -> Any:
-    """Return a date's Unix seconds; what is no date is returned as it is, for the schema to refuse."""
-    if date is None:
-        return int(now)
-    try:
-        moment = date if isinstance(date, datetime) or str(date).isdigit() else datetime.fromisoformat(date)
-    except (TypeError, ValueError):
-        return date
-    if not isinstance(moment, datetime):
-        return moment
-    # Airflow's own dates without a zone are UTC; a worker's zone must not count.
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-
-
-def _with_both_sexes(user: Mapping[str, Any]) -> dict[str, Any]:
+def _with_both_sexes(item: dict[str, Any]) -> dict[str, Any]:
+    user = item["user"]
     sex = user.get("sex", user.get("gender"))
-    return dict(user) if sex is None else {"sex": sex, "gender": sex, **user}
+    return item if sex is None else {**item, "user": {"sex": sex, "gender": sex, **user}}

@@ -11,6 +11,11 @@ from airflow_provider_b24.ids import positive_number
 from airflow_provider_b24.rest import php
 from airflow_provider_b24.rest.redaction import REGISTRY
 
+#: A push of so many messages has each of them in its XCom.
+MAX_ITEMS = 1_000
+#: A larger push has its first failures there.
+MAX_FAILURES = 100
+
 
 class DeliveryStatus(StrEnum):
     """Whether a message is in the open line."""
@@ -20,7 +25,7 @@ class DeliveryStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """What became of one message.
 
@@ -88,6 +93,71 @@ class DeliveryReport:
         return sum(item.status is status for item in self.items)
 
 
+@dataclass
+class PushSummary:
+    """The counts of a push of any size, and as many of its deliveries as fit into an XCom.
+
+    :param max_items: how many deliveries are kept while they are all kept.
+    :param max_failures: how many of those that are not accepted are kept when there are more messages.
+    """
+
+    max_items: int = MAX_ITEMS
+    max_failures: int = MAX_FAILURES
+    accepted: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    _first: list[Delivery] = field(default_factory=list)
+    _failures: list[Delivery] = field(default_factory=list)
+
+    def add(self, delivery: Delivery) -> None:
+        """Count a delivery."""
+        status = delivery.status
+        if len(self._first) <= self.max_items:
+            self._first.append(delivery)
+        if status is DeliveryStatus.ACCEPTED:
+            self.accepted += 1
+            return
+        if status is DeliveryStatus.REJECTED:
+            self.rejected += 1
+        else:
+            self.unknown += 1
+        if len(self._failures) < self.max_failures:
+            self._failures.append(delivery)
+
+    @property
+    def total(self) -> int:
+        """How many messages there are."""
+        return self.accepted + self.undelivered
+
+    @property
+    def undelivered(self) -> int:
+        """How many messages are rejected or unknown."""
+        return self.rejected + self.unknown
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether ``items`` holds failures only, because there are too many messages."""
+        return self.total > self.max_items
+
+    @property
+    def items(self) -> list[Delivery]:
+        """All deliveries, in order; the first failures when there are too many."""
+        return self._failures if self.is_truncated else self._first
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as JSON values, for XCom."""
+        return {
+            "accepted": self.accepted,
+            "rejected": self.rejected,
+            "unknown": self.unknown,
+            "items": [item.to_dict() for item in self.items],
+            "truncated": self.is_truncated,
+        }
+
+    def __str__(self) -> str:
+        return f"{self.accepted} accepted, {self.rejected} rejected, {self.unknown} unknown"
+
+
 def read_deliveries(messages: list[dict[str, Any]], result: Any, *, needs_session: bool) -> list[Delivery]:
     """Return the deliveries that a reply describes.
 
@@ -117,6 +187,16 @@ def _rows(result: Any) -> dict[int, Any]:
 
 
 def _delivery(message_id: str, row: Any, needs_session: bool) -> Delivery:
+    if type(row) is dict and row.get("SUCCESS") is True and type(session := row.get("session")) is dict:
+        # What the portal says of nearly all messages, without the checks of everything else.
+        chat_id = positive_number(session.get("CHAT_ID"))
+        if chat_id is not None:
+            session_id = positive_number(session.get("ID"))
+            return Delivery(message_id, DeliveryStatus.ACCEPTED, (), chat_id, session_id)
+    return _other_delivery(message_id, row, needs_session)
+
+
+def _other_delivery(message_id: str, row: Any, needs_session: bool) -> Delivery:
     try:
         fields = php.as_row(row)
         is_success, session = _is_success(fields), php.as_dict(fields.get("session"))

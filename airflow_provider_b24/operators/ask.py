@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
@@ -12,11 +14,12 @@ from airflow_provider_b24.exceptions import Bitrix24PollTimeoutError, error_from
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
 from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
+from airflow_provider_b24.operators.next_try import will_retry
 from airflow_provider_b24.rendered import as_switch, check_literal
 from airflow_provider_b24.utils.controls import without_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from airflow.providers.common.compat.sdk import BaseNotifier, Context
@@ -42,7 +45,8 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
 
     The task sends the poll once, however often it is retried, waits in the triggerer together with all
     others, stops the poll in the end, counts after the stop, and posts the decision below the poll. The
-    poll is closed as well when a person ends the task in Airflow (3.3 and later).
+    poll is closed as well when the last try fails, and when a person ends the task in Airflow (3.3 and
+    later).
 
     Methods: ``vote.Integration.Im.send``, ``vote.AttachedVote.getMany``, ``getWithVoted``, ``stop``, and
     ``im.message.add``
@@ -158,6 +162,21 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Ask, and wait in the triggerer."""
+        with self._closed_after_last_try(context):
+            return self._ask_and_wait(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the wait, also when the trigger itself has failed.
+
+        :param next_method: the method that takes the event.
+        :param next_kwargs: the event.
+        :param context: the task's context.
+        """
+        with self._closed_after_last_try(context):
+            self._ask = self._recall(context)
+            return super().resume_execution(next_method, next_kwargs, context)
+
+    def _ask_and_wait(self, context: Context) -> Any:
         from airflow_provider_b24.asks.ending import end_ask
         from airflow_provider_b24.operators.required_action import check_required_actions
 
@@ -173,7 +192,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         if poll.is_finished:
             # An earlier try has closed the poll, or somebody was faster than this task.
             timed_out = ask.deadline is not None and time.time() >= ask.deadline
-            ending = end_ask(self.hook, ask, settings.policy, seen=None, timed_out=timed_out)
+            ending = end_ask(self.hook, ask, settings.policy, seen=None, timed_out=timed_out, closed=poll)
             return self._finish(context, ask, ending)
         if not is_retry(context):
             self._notify(context)
@@ -207,6 +226,19 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
 
             close_after_kill(self.bitrix24_conn_id, self._ask)
 
+    @contextmanager
+    def _closed_after_last_try(self, context: Context) -> Iterator[None]:
+        """Close the poll of a try that fails when no other follows, which would wait on."""
+        try:
+            yield
+        except Exception as error:
+            ask = self._ask or self._earlier(context)
+            if ask is not None and not will_retry(context, error):
+                from airflow_provider_b24.asks.closing import close_after_failure
+
+                close_after_failure(self.bitrix24_conn_id, ask, tell=bool(self.announce))
+            raise
+
     def _settings(self) -> AskSettings:
         from airflow_provider_b24.operators.ask_settings import AskSettings
 
@@ -229,14 +261,16 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
             portal=self.hook.settings.portal,
             chat_id=self.chat_id,
         )
-        asked_at = self._asked_at(context, sent)
+        action_id = str(context["ti"].id) if self.airflow_required_action else None
         ask = settings.ask(
             sent,
-            asked_at=asked_at,
+            asked_at=self._asked_at(context, sent),
             excluded=excluded,
-            poll_url=self.hook.polls.get(sent["message_id"]).result_url,
-            required_action_id=str(context["ti"].id) if self.airflow_required_action else None,
+            required_action_id=action_id,
         )
+        # From here on, an error or a signal must close the poll.
+        self._ask = ask
+        ask = replace(ask, poll_url=self.hook.polls.get(sent["message_id"]).result_url)
         question = without_controls(ask.question)
         self.log.info("Asked in chat %d (message %d): %s", ask.chat_id, ask.message_id, question)
         return ask
@@ -258,6 +292,17 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         store: Any = context.get("task_state_store")
         found = store.get(_STATE_KEY) if store is not None else None
         return dict(found) if isinstance(found, dict) else None
+
+    def _earlier(self, context: Context) -> Ask | None:
+        """Return the ask of an earlier try, for a try that fails before it asks."""
+        from airflow_provider_b24.asks.ask import Ask
+
+        try:
+            stored = self._stored(context)
+            return None if stored is None else Ask.from_dict(stored)
+        except Exception:
+            self.log.warning("The task state store did not give the ask", exc_info=True)
+            return None
 
     @staticmethod
     def _remember(context: Context, ask: Ask) -> None:
@@ -435,12 +480,11 @@ class Bitrix24AskBranchOperator(Bitrix24AskOperator, BranchMixIn):
         super().__init__(chat_id=chat_id, question=question, answers=answers, **kwargs)
         self.options_mapping = check_mapping(options_mapping or {}, answers)
 
-    def execute(self, context: Context) -> Any:
-        """Ask, and wait in the triggerer."""
+    def _ask_and_wait(self, context: Context) -> Any:
         from airflow_provider_b24.operators.ask_settings import check_branches
 
         check_branches(self.options_mapping, self._settings().answers, self.downstream_task_ids)
-        return super().execute(context)
+        return super()._ask_and_wait(context)
 
     def _follow(self, context: Context, audit: dict[str, Any]) -> Any:
         branches = [

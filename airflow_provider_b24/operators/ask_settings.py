@@ -149,7 +149,6 @@ class AskSettings:
         *,
         asked_at: float,
         excluded: list[int],
-        poll_url: str,
         required_action_id: str | None,
     ) -> Ask:
         """Return the ask that was sent.
@@ -157,7 +156,6 @@ class AskSettings:
         :param sent: what ``hook.polls.send`` returned.
         :param asked_at: when, in Unix seconds.
         :param excluded: user ids that do not count.
-        :param poll_url: the page with the results.
         :param required_action_id: the task instance whose Required Action asks the same.
         """
         from airflow_provider_b24.asks.ask import Ask
@@ -175,7 +173,6 @@ class AskSettings:
             remind_every=_seconds(self.operator.remind_every, "remind_every"),
             escalate_at=None if escalate_after is None else asked_at + escalate_after,
             escalate_to=self.escalate_to,
-            poll_url=poll_url,
             required_action_id=required_action_id,
         )
 

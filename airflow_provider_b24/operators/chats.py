@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_b24.exceptions import Bitrix24Error
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
+from airflow_provider_b24.operators.idempotency import is_doubtful, task_template_id
+from airflow_provider_b24.operators.message_memory import MessageMemory, began_at
 from airflow_provider_b24.rendered import as_text, check_literal
 
 if TYPE_CHECKING:
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 class Bitrix24SendMessageOperator(Bitrix24BaseOperator):
     """Post a message to a chat, or to one person.
 
-    A lost reply fails the task without a retry: the portal would post the message twice.
+    A retry does not post the message twice: after a lost reply, and after a crash, the chat is read.
 
     Method: ``im.message.add``
     (https://apidocs.bitrix24.com/api-reference/chats/messages/im-message-add.html).
@@ -51,6 +55,30 @@ class Bitrix24SendMessageOperator(Bitrix24BaseOperator):
         if user_id is not None:
             check_literal(user_id, parse_id, "user_id")
 
-    def execute(self, context: Context) -> int:  # noqa: ARG002
+    def execute(self, context: Context) -> int:
         """Post the message and return its id."""
-        return self.hook.chats.send(message=as_text(self.message), chat_id=self.chat_id, user_id=self.user_id)
+        message = as_text(self.message)
+        target = {"message": message, "chat_id": self.chat_id, "user_id": self.user_id}
+        if context.get("ti") is None:
+            return self.hook.chats.send(**target)
+        portal = self.hook.settings.portal
+        memory = MessageMemory(context, portal, *target.values())
+        if (posted := memory.result) is not None:
+            return int(posted)
+        template_id = memory.fields.get("template_id") or task_template_id(context["ti"], portal=portal)
+        may_have_posted = memory.may_have_posted
+        # Before it is posted: the process may be killed at any time after.
+        memory.begin(template_id=template_id, at=memory.fields.get("at") or time.time())
+        try:
+            message_id = self.hook.chats.send_once(
+                **target,
+                template_id=template_id,
+                may_have_posted=may_have_posted,
+                not_before=memory.fields.get("at") if memory.is_kept else began_at(context),
+            )
+        except Bitrix24Error as error:
+            if not may_have_posted and not is_doubtful(error):
+                memory.forget()
+            raise
+        memory.end(message_id)
+        return message_id

@@ -85,7 +85,7 @@ def _send_with_advice(
     try:
         return send(template_id, may_have_sent)
     except Bitrix24Error as error:
-        if _is_doubtful(error):
+        if is_doubtful(error):
             error.advice += _CLEAR_FINDS_IT if is_remembered else _CLEAR_SENDS_ANOTHER
         raise
 
@@ -131,7 +131,7 @@ class _PollOfTask:
             self._save(template_id, is_doubtful=False)
             raise
         except Bitrix24Error as error:
-            if not may_have_sent and not _is_doubtful(error):
+            if not may_have_sent and not is_doubtful(error):
                 self._save(template_id, is_doubtful=False, may_have_sent=False)
             raise
         self._save(template_id, is_doubtful=False)
@@ -169,5 +169,9 @@ class _PollOfTask:
         return True
 
 
-def _is_doubtful(error: Bitrix24Error) -> bool:
+def is_doubtful(error: Bitrix24Error) -> bool:
+    """Say whether a failed call may have been executed.
+
+    :param error: why it failed.
+    """
     return error.may_have_executed or error.outcome is Outcome.UNKNOWN

@@ -3,21 +3,57 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from airflow_provider_b24.assets.bitrix24 import describe_outlets
+from airflow_provider_b24.exceptions import (
+    Bitrix24DeliveryError,
+    Bitrix24Error,
+    Bitrix24PushIncompleteError,
+    Bitrix24ValidationError,
+    Outcome,
+)
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
-from airflow_provider_b24.rendered import as_choice, as_text, as_texts, check_literal
+from airflow_provider_b24.operators.connectors import (
+    Bitrix24GetSessionHistoryOperator,
+    Bitrix24MarkDeliveredOperator,
+    Bitrix24MarkReadOperator,
+    Bitrix24SetUpConnectorOperator,
+)
+from airflow_provider_b24.operators.idempotency import is_doubtful
+from airflow_provider_b24.operators.message_memory import MessageMemory, began_at
+from airflow_provider_b24.operators.push_memory import check_threshold, exceeds, push_journal, task_run
+from airflow_provider_b24.rendered import as_choice, as_text, as_texts, check_literal, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context, XComArg
 
-    from airflow_provider_b24.open_lines.report import DeliveryReport
+    from airflow_provider_b24.open_lines.api import PushResult
+    from airflow_provider_b24.open_lines.journal import Journal
+    from airflow_provider_b24.open_lines.report import DeliveryReport, PushSummary
+    from airflow_provider_b24.open_lines.source import Source
     from airflow_provider_b24.rendered import Templated
 
+__all__ = [
+    "Bitrix24DeleteConnectorMessagesOperator",
+    "Bitrix24GetSessionHistoryOperator",
+    "Bitrix24MarkDeliveredOperator",
+    "Bitrix24MarkReadOperator",
+    "Bitrix24SendConnectorMessagesOperator",
+    "Bitrix24SendCrmChatMessageOperator",
+    "Bitrix24SetUpConnectorOperator",
+    "Bitrix24UpdateConnectorMessagesOperator",
+]
+
 _IF_UNDELIVERED = ("fail", "report")
+_IF_INVALID = ("report", "fail")
+_REDELIVERY = ("at_most_once", "at_least_once")
+#: Messages that the task's log names.
+_MAX_LOGGED = 20
 
 
 class _ConnectorMessagesOperator(Bitrix24BaseOperator):
@@ -67,8 +103,6 @@ class _ConnectorMessagesOperator(Bitrix24BaseOperator):
         """Send, change or delete the messages."""
 
     def _fail(self, context: Context, report: DeliveryReport) -> None:
-        from airflow_provider_b24.exceptions import Bitrix24DeliveryError
-
         keep_result(context, report.to_dict())
         raise Bitrix24DeliveryError(
             f"Not all messages are delivered: {report}; the report is in XCom",
@@ -77,12 +111,13 @@ class _ConnectorMessagesOperator(Bitrix24BaseOperator):
         )
 
 
-class Bitrix24SendConnectorMessagesOperator(_ConnectorMessagesOperator):
+class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
     """Push messages from an outside system into an open line, with a report on each.
 
-    The connection must be an OAuth application, the one that registered the connector. The portal
-    does not recognise repeated messages: a lost reply is reported as *unknown* and not sent again,
-    and undelivered messages fail the task without a retry, which would double the delivered ones.
+    The connection must be an OAuth application, the one that registered the connector. Messages come from a
+    list or from a file of any size, which is read line by line. A message that breaks a rule is reported, and
+    the others are sent. What is delivered is noted as it goes, so that a retry sends only the rest: next to
+    the report, or else in Airflow's task state store (3.3). After a lost reply the conversations are read.
 
     Method: ``imconnector.send.messages``
     (https://apidocs.bitrix24.com/api-reference/imopenlines/imconnector/imconnector-send-messages.html).
@@ -91,17 +126,153 @@ class Bitrix24SendConnectorMessagesOperator(_ConnectorMessagesOperator):
     :param line: the open line's number (templated).
     :param messages: ``{"user": …, "message": …, "chat": …}`` each, as the method's page shows them
         (templated).
-    :param if_undelivered: ``fail`` the task when a message is not accepted, or ``report`` it only
+    :param path: a file with the messages instead: JSON Lines, or CSV with a mapping; a local path or an
+        object storage URL (templated).
+    :param mapping: for CSV, the fields of a message to the names of the columns, for example
+        ``{"user.id": "customer", "message.id": "id", "message.text": "text", "chat.id": "order"}``
         (templated).
+    :param delimiter: what separates the columns of CSV (templated).
+    :param report_path: where the report is written as JSON Lines, a line a message; a local path or an object
+        storage URL; ``<report_path>.journal`` next to it is for retries (templated).
+    :param if_invalid: ``report`` a message that breaks a rule and send the others, or ``fail`` before
+        anything is sent (templated).
+    :param if_undelivered: ``fail`` the task when more messages than ``max_undelivered`` are not accepted, or
+        ``report`` them only (templated).
+    :param max_undelivered: how many messages may be rejected or unknown: a number, or a share of all as a
+        float, 0.01 (templated).
+    :param redelivery: what is done with a message when the portal does not show whether it arrived:
+        ``at_most_once`` reports it as *unknown*, ``at_least_once`` sends it again (templated).
     :param bitrix24_conn_id: the Airflow connection (templated).
     :returns: ``{"accepted": int, "rejected": int, "unknown": int, "items": [{"message_id", "status",
-        "errors", "chat_id", "session_id"}]}``; it is in XCom also when the task fails.
-    :raises Bitrix24ValidationError: when a message is not usable; nothing is sent.
-    :raises Bitrix24DeliveryError: when not all are accepted.
+        "errors", "chat_id", "session_id"}], "truncated": bool, "report_path"}``; of more than 1,000 messages
+        ``items`` are the first 100 that are not accepted. It is in XCom also when the task fails.
+    :raises Bitrix24ValidationError: when a message is not usable and ``if_invalid`` is ``fail``.
+    :raises Bitrix24DeliveryError: when too many are not accepted.
+    :raises Bitrix24PushIncompleteError: when the push has stopped and a retry sends the rest.
+    :raises Bitrix24PushStateError: when the messages are not those of an earlier try (no report_path).
     """
 
-    def _deliver(self, **arguments: Any) -> DeliveryReport:
-        return self.hook.open_lines.send(**arguments)
+    template_fields: Sequence[str] = (
+        "bitrix24_conn_id",
+        "connector",
+        "line",
+        "messages",
+        "path",
+        "mapping",
+        "delimiter",
+        "report_path",
+        "if_invalid",
+        "if_undelivered",
+        "max_undelivered",
+        "redelivery",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json", "mapping": "json"}
+
+    def __init__(
+        self,
+        *,
+        connector: Templated[str],
+        line: Templated[int],
+        messages: Templated[Sequence[Mapping[str, Any] | XComArg]] | None = None,
+        path: Templated[str] | None = None,
+        mapping: Templated[Mapping[str, str]] | None = None,
+        delimiter: Templated[str] = ",",
+        report_path: Templated[str] | None = None,
+        if_invalid: Templated[str] = "report",
+        if_undelivered: Templated[str] = "fail",
+        max_undelivered: Templated[float] = 0,
+        redelivery: Templated[str] = "at_most_once",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.connector: Any = connector
+        self.line: Any = line
+        self.messages: Any = messages
+        self.path: Any = path
+        self.mapping: Any = mapping
+        self.delimiter: Any = delimiter
+        self.report_path: Any = report_path
+        self.if_invalid: Any = if_invalid
+        self.if_undelivered: Any = if_undelivered
+        self.max_undelivered: Any = max_undelivered
+        self.redelivery: Any = redelivery
+        self._check_literals()
+
+    def _check_literals(self) -> None:
+        check_literal(self.line, parse_id, "line")
+        check_literal(self.if_undelivered, as_choice, "if_undelivered", _IF_UNDELIVERED)
+        check_literal(self.if_invalid, as_choice, "if_invalid", _IF_INVALID)
+        check_literal(self.redelivery, as_choice, "redelivery", _REDELIVERY)
+        check_literal(self.max_undelivered, check_threshold)
+        if (self.messages is None) == (self.path is None):
+            raise Bitrix24ValidationError("messages", "give either messages or path")
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Push the messages and return the report."""
+        from airflow_provider_b24.open_lines.report_file import ReportFile
+
+        if_undelivered = as_choice(self.if_undelivered, "if_undelivered", _IF_UNDELIVERED)
+        allowed = check_threshold(self.max_undelivered)
+        push, journal = self._prepared(context)
+        with ReportFile(self.report_path) as report:
+            try:
+                result = push(take=report.add, journal=journal)
+            except Bitrix24ValidationError:
+                report.publish()
+                raise
+            report.publish()
+        self._log(result.summary)
+        found = {**result.summary.to_dict(), "report_path": self.report_path}
+        if result.error is not None and journal is not None and _is_worth_a_retry(result.error):
+            self._fail(context, found, result.summary, Bitrix24PushIncompleteError, "The push has stopped")
+        counts = {"undelivered": result.summary.undelivered, "total": result.summary.total}
+        if if_undelivered == "fail" and exceeds(allowed, **counts):
+            self._fail(
+                context, found, result.summary, Bitrix24DeliveryError, "Not all messages are delivered"
+            )
+        describe_outlets(context, self, found)
+        return found
+
+    def _prepared(self, context: Context) -> tuple[Callable[..., PushResult], Journal | None]:
+        """Return the push of the messages, checked as far as it can be, and its journal."""
+        from airflow_provider_b24.open_lines.push import PushOptions
+
+        redelivery = as_choice(self.redelivery, "redelivery", _REDELIVERY)
+        options = PushOptions(
+            if_invalid=as_choice(self.if_invalid, "if_invalid", _IF_INVALID),
+            redelivery=redelivery,
+            run=task_run(context).run,
+        )
+        target = {"connector": as_text(self.connector), "line": self.line}
+        source = self._source()
+        journal = push_journal(context, report_path=self.report_path, redelivery=redelivery)
+        return partial(self.hook.open_lines.push, **target, source=source, options=options), journal
+
+    def _source(self) -> Source:
+        from airflow_provider_b24.open_lines.source import ListSource, file_source
+
+        if self.path is None:
+            # A date is a number of its own.
+            return ListSource(as_texts(self.messages, but=("date",)))
+        return file_source(str(self.path), mapping=literal(self.mapping), delimiter=str(self.delimiter))
+
+    def _log(self, summary: PushSummary) -> None:
+        bad = [item for item in summary.items if item.errors]
+        for item in bad[:_MAX_LOGGED]:
+            self.log.warning("Message %s: %s: %s", item.message_id, item.status, "; ".join(item.errors))
+        if summary.undelivered > _MAX_LOGGED:
+            self.log.warning("%d messages are not delivered; the report names them", summary.undelivered)
+
+    def _fail(
+        self, context: Context, found: dict[str, Any], summary: PushSummary, kind: type[Any], what: str
+    ) -> NoReturn:
+        keep_result(context, found)
+        raise kind(f"{what}: {summary}; the report is in XCom", report=found, conn_id=self.bitrix24_conn_id)
+
+
+def _is_worth_a_retry(error: Bitrix24Error) -> bool:
+    """Say whether another try may send the rest."""
+    return error.transient is True or error.outcome is Outcome.UNKNOWN
 
 
 class Bitrix24UpdateConnectorMessagesOperator(_ConnectorMessagesOperator):
@@ -146,7 +317,8 @@ class Bitrix24DeleteConnectorMessagesOperator(_ConnectorMessagesOperator):
 class Bitrix24SendCrmChatMessageOperator(Bitrix24BaseOperator):
     """Post a message to the open-line chat of a lead, deal, company or contact.
 
-    A lost reply fails the task without a retry: the portal would post the message twice.
+    A retry does not post the message twice: after a lost reply, and after a crash, the chat is read. The
+    connection's user must be a member of the chat for that; otherwise the task fails without a retry.
 
     Methods: ``imopenlines.crm.message.add`` and, without a chat, ``imopenlines.crm.chat.get``
     (https://apidocs.bitrix24.com/api-reference/imopenlines/openlines/messages/imopenlines-crm-message-add.html).
@@ -191,12 +363,33 @@ class Bitrix24SendCrmChatMessageOperator(Bitrix24BaseOperator):
         if chat_id is not None:
             check_literal(chat_id, parse_chat_id)
 
-    def execute(self, context: Context) -> dict[str, int]:  # noqa: ARG002
+    def execute(self, context: Context) -> dict[str, int]:
         """Post the message and return where it is."""
-        return self.hook.open_lines.send_to_crm_chat(
-            entity_type=self.entity_type,
-            entity_id=self.entity_id,
-            user_id=self.user_id,
-            message=as_text(self.message),
-            chat_id=self.chat_id,
+        from airflow_provider_b24.open_lines.crm import CrmMemory
+
+        target = {
+            "entity_type": self.entity_type,
+            "entity_id": self.entity_id,
+            "user_id": self.user_id,
+            "message": as_text(self.message),
+            "chat_id": self.chat_id,
+        }
+        memory = MessageMemory(context, self.hook.settings.portal, *target.values())
+        if memory.result is not None:
+            return dict(memory.result)
+        crm = CrmMemory(
+            chat_id=memory.fields.get("chat_id"),
+            since=memory.fields.get("since"),
+            not_before=None if memory.is_kept else began_at(context),
+            may_have_posted=memory.may_have_posted,
+            save=lambda found: memory.begin(chat_id=found.chat_id, since=found.since),
         )
+        may_have_posted = memory.may_have_posted
+        try:
+            sent = self.hook.open_lines.send_to_crm_chat(**target, memory=crm)
+        except Bitrix24Error as error:
+            if not may_have_posted and not is_doubtful(error):
+                memory.forget()
+            raise
+        memory.end(sent)
+        return sent

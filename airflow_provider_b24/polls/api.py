@@ -16,6 +16,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24ServerError,
 )
 from airflow_provider_b24.ids import parse_chat_id
+from airflow_provider_b24.polls.anonymity import AnonymityGuard, anonymous_number
 from airflow_provider_b24.polls.attach import find_attach, parse_attach, poll_in_reply
 from airflow_provider_b24.polls.ballot import make_ballot, same_choice
 from airflow_provider_b24.polls.bulk import read_many
@@ -55,7 +56,7 @@ class PollsApi:
     def __init__(self, client: Bitrix24Client, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client = client
         self._sleep = sleep
-        self._sending = PollSending(client, read_vote_id=lambda sent: self.get(sent).vote_id, sleep=sleep)
+        self._sending = PollSending(client, read=self.get, guard=AnonymityGuard(client), sleep=sleep)
 
     def send(
         self,
@@ -87,11 +88,13 @@ class PollsApi:
         :returns: ``{"message_id", "vote_id", "chat_id"}``.
         :raises Bitrix24ValidationError: when the poll is not usable; nothing is sent.
         :raises Bitrix24PollRejectedError: when the portal refuses it.
+        :raises Bitrix24AnonymityError: when it is anonymous, and would not be so on this portal.
         :raises Bitrix24OutcomeUnknownError: when it may be in the chat and no template id was given; the
             error names the one to repeat it with.
         """
         draft = PollDraft(question, answers, multiple_choice, anonymous, allow_revote)
-        return self._sending.send(chat_id, draft.payload(), template_id, may_have_sent)
+        data = draft.payload(anonymous_value=anonymous_number(self._client))
+        return self._sending.send(chat_id, data, template_id, may_have_sent)
 
     def send_data(
         self,

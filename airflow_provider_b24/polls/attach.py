@@ -40,7 +40,13 @@ def parse_attach(
     if not attach:
         raise client.refusal(Bitrix24PollNotFoundError, method, f"no poll for {reference}")
     with promised(f"a poll for {reference}", method=method, conn_id=client.conn_id):
-        return Poll.from_attach(attach, reference=reference, portal=client.portal)
+        return Poll.from_attach(
+            attach,
+            reference=reference,
+            portal=client.portal,
+            # Where nobody has said otherwise, it is what Bitrix24's own clients send.
+            anonymous_value=client.anonymous_value or 2,
+        )
 
 
 def poll_in_reply(client: Bitrix24Client, method: str, result: Any, reference: PollReference) -> Poll:

@@ -77,22 +77,18 @@ class VoteCounter:
         :param with_voters: read who voted although the rule does not need it.
         :raises Bitrix24Error: when the voters or the chat's members can't be read.
         """
-        rule, electorate = self._rule, self._electorate
-        if isinstance(rule, Everybody):
-            rule = rule if rule.user_ids is not None else self._members()
-            electorate = electorate.narrowed(rule)
-            rule = Everybody(tuple(sorted((electorate.allowed or frozenset()) - electorate.excluded)))
-        if poll.anonymous or not self._must_read(poll, rule, electorate, with_voters=with_voters):
-            counted = without_own_vote(poll)
-            verdict = (
-                Pending() if self._is_unsure(poll, electorate) else self._decide(counted, rule, electorate)
-            )
-            return Count(counted, verdict, electorate)
+        rule = self._members() if self._rule == Everybody() else self._rule
+        if poll.anonymous or not with_voters:
+            found = count_unread(poll, rule, self._electorate, early=self._early)
+            if found is not None:
+                return found
+        rule, electorate = _named(rule, self._electorate)
         voters = self._polls.voters(reference.to_dict())
         excluded = electorate.excluded | self._asking_account(poll)
         electorate = replace(electorate, excluded=excluded)
         counted = count_votes(poll, voters, electorate)
-        return Count(counted, self._decide(counted, rule, electorate), electorate, voters)
+        verdict = decide(counted, rule, early=self._early, electorate=electorate.size)
+        return Count(counted, verdict, electorate, voters)
 
     def _members(self) -> Everybody:
         members = set(self._chats.people(self._chat_id or 0))
@@ -104,20 +100,34 @@ class VoteCounter:
         needed = poll.is_voted and self._account_id is not None
         return frozenset({self._account_id()}) if needed and self._account_id else frozenset()
 
-    def _must_read(self, poll: Poll, rule: Rule, electorate: Electorate, *, with_voters: bool) -> bool:
-        if with_voters:
-            return True
-        if not electorate.needs_voters:
-            return False
-        return poll.is_finished or poll.voters >= _earliest(rule)
 
-    @staticmethod
-    def _is_unsure(poll: Poll, electorate: Electorate) -> bool:
-        """Say whether votes may be among the poll's that do not count, so that it can't be decided yet."""
-        return electorate.needs_voters and not poll.anonymous
+def count_unread(poll: Poll, rule: Rule, electorate: Electorate, *, early: bool = True) -> Count | None:
+    """Return the count of a poll that needs nothing but the poll; None when more must be read. Pure.
 
-    def _decide(self, poll: Poll, rule: Rule, electorate: Electorate) -> Verdict:
-        return decide(poll, rule, early=self._early, electorate=electorate.size)
+    :param poll: the poll.
+    :param rule: when it is decided.
+    :param electorate: who counts.
+    :param early: decide as soon as further votes can't change the outcome.
+    """
+    if rule == Everybody():
+        return None
+    rule, electorate = _named(rule, electorate)
+    # Votes may be among the poll's that do not count, so that it can't be decided by it alone.
+    is_unsure = electorate.needs_voters and not poll.anonymous
+    if is_unsure and (poll.is_finished or poll.voters >= _earliest(rule)):
+        return None
+    counted = without_own_vote(poll)
+    verdict = Pending() if is_unsure else decide(counted, rule, early=early, electorate=electorate.size)
+    return Count(counted, verdict, electorate)
+
+
+def _named(rule: Rule, electorate: Electorate) -> tuple[Rule, Electorate]:
+    """Return rule and electorate with those people alone whom the rule names, if it names any."""
+    if not isinstance(rule, Everybody):
+        return rule, electorate
+    electorate = electorate.narrowed(rule)
+    people = (electorate.allowed or frozenset()) - electorate.excluded
+    return Everybody(tuple(sorted(people))), electorate
 
 
 def _earliest(rule: Rule) -> float:

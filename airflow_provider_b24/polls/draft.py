@@ -12,9 +12,11 @@ from airflow_provider_b24.schemas.validate import check
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: What Bitrix24's own web and mobile clients send. The documentation says that 1 is anonymous, but
-#: the server stores 1 as public.
-_ANONYMITY = {False: 1, True: 2}
+#: What Bitrix24's own web and mobile clients send for an anonymous poll. The documentation says that 1 is
+#: anonymous, but the server stores 1 as public.
+ANONYMOUS = 2
+#: What is sent for a public poll, where this number is anonymous: 0 is the documented one.
+PUBLIC = {2: 1, 1: 0}
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,13 @@ class PollDraft:
     anonymous: bool = False
     allow_revote: bool = False
 
-    def payload(self) -> dict[str, Any]:
+    def payload(self, *, anonymous_value: int = ANONYMOUS) -> dict[str, Any]:
         """Return ``IM_MESSAGE_VOTE_DATA``, checked.
 
+        :param anonymous_value: the ANONYMITY that hides who voted.
         :raises Bitrix24ValidationError: with the path as the draft's parameters name it (``answers[3]``).
         """
+        is_anonymous = _checked_flag(self.anonymous, "anonymous")
         question = {
             "QUESTION": check_question(self.question),
             "FIELD_TYPE": int(_checked_flag(self.multiple_choice, "multiple_choice")),
@@ -46,7 +50,7 @@ class PollDraft:
         }
         return {
             "QUESTIONS": [question],
-            "ANONYMITY": _ANONYMITY[_checked_flag(self.anonymous, "anonymous")],
+            "ANONYMITY": anonymous_value if is_anonymous else PUBLIC[anonymous_value],
             "OPTIONS": int(_checked_flag(self.allow_revote, "allow_revote")),
         }
 

@@ -19,7 +19,6 @@ from airflow_provider_b24.rest.php import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ANONYMOUS = 2
 _REVOTE = 1
 _MULTIPLE_CHOICE = 1
 
@@ -94,12 +93,20 @@ class Poll:
     own_answers: Mapping[int, frozenset[int]] = field(default_factory=dict)
 
     @classmethod
-    def from_attach(cls, attach: Mapping[str, Any], *, reference: PollReference, portal: str) -> Poll:
+    def from_attach(
+        cls,
+        attach: Mapping[str, Any],
+        *,
+        reference: PollReference,
+        portal: str,
+        anonymous_value: int = 2,
+    ) -> Poll:
         """Return the poll that a reply's ``attach`` describes.
 
         :param attach: the object as the portal sent it.
         :param reference: how the poll was named: the reply does not say what it is attached to.
         :param portal: the portal's address, for an absolute result address.
+        :param anonymous_value: the ANONYMITY that hides who voted.
         :raises ValueError: when it has no id, counter, questions or answers, or is not a poll at all.
         """
         by_message = reference.kind is ReferenceKind.MESSAGE
@@ -114,7 +121,7 @@ class Poll:
             voters=as_count(attach.get("COUNTER")),
             questions=questions,
             is_finished=is_finished,
-            anonymous=as_number(attach.get("ANONYMITY")) == _ANONYMOUS,
+            anonymous=as_number(attach.get("ANONYMITY")) == anonymous_value,
             allow_revote=bool(int(as_number(attach.get("OPTIONS"))) & _REVOTE),
             is_voted=as_bool(attach.get("isVoted")),
             # In the second in which a poll is stopped the portal still says yes.

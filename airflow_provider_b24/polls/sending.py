@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_b24.exceptions import Bitrix24OutcomeUnknownError
+    from airflow_provider_b24.polls.anonymity import AnonymityGuard
+    from airflow_provider_b24.polls.poll import Poll
     from airflow_provider_b24.rest.client import Bitrix24Client
     from airflow_provider_b24.rest.response import Response
 
@@ -33,7 +35,8 @@ class PollSending:
     """Sends polls so that a repeat finds the poll that exists instead of making another.
 
     :param client: the portal's client.
-    :param read_vote_id: reads the vote id of what was sent back from the portal.
+    :param read: reads what was sent back from the portal.
+    :param guard: lets an anonymous poll pass only where it stays anonymous.
     :param sleep: waits for seconds.
     """
 
@@ -41,11 +44,13 @@ class PollSending:
         self,
         client: Bitrix24Client,
         *,
-        read_vote_id: Callable[[dict[str, int]], int],
+        read: Callable[[dict[str, int]], Poll],
+        guard: AnonymityGuard,
         sleep: Callable[[float], None],
     ) -> None:
         self._client = client
-        self._read_vote_id = read_vote_id
+        self._read = read
+        self._guard = guard
         self._sleep = sleep
 
     def send(
@@ -58,11 +63,14 @@ class PollSending:
         :param template_id: the poll's own id; None takes a fresh one.
         :param may_have_sent: whether this template id may have been sent before; None: if it is given.
         :raises Bitrix24OutcomeUnknownError: when the poll may be in the chat and no template id was given.
+        :raises Bitrix24AnonymityError: when it is anonymous, and would not be so on this portal.
         """
         chat = parse_chat_id(chat_id)
         known = check_template_id(template_id) if template_id else None
         repeated = known is not None if may_have_sent is None else may_have_sent
         template = known or fresh_template_id()
+        if self._guard.is_anonymous(data):
+            self._guard.check()
         params = {"chatId": chat, "IM_MESSAGE_VOTE_DATA": data, "templateId": template}
         try:
             return self._send_once(params, repeated=repeated)
@@ -80,11 +88,20 @@ class PollSending:
         # A repeated send names the first message but a vote that is attached to nothing.
         vote_id = None if repeated else positive_number(as_dict(response.result).get("voteId"))
         sent = {"message_id": message_id, "chat_id": params["chatId"]}
-        return {**sent, "vote_id": vote_id or self._read_back(sent)}
+        if self._guard.is_anonymous(params["IM_MESSAGE_VOTE_DATA"]):
+            return {**sent, "vote_id": self._read_anonymous(sent).vote_id}
+        return {**sent, "vote_id": vote_id or self._read_back(sent).vote_id}
 
-    def _read_back(self, sent: dict[str, int]) -> int:
+    def _read_anonymous(self, sent: dict[str, int]) -> Poll:
+        """Return an anonymous poll, or withdraw it at once if the portal stored it as a public one."""
+        poll = self._read_back(sent)
+        if not poll.anonymous:
+            raise self._guard.withdraw(sent["message_id"])
+        return poll
+
+    def _read_back(self, sent: dict[str, int]) -> Poll:
         try:
-            return self._read_vote_id(sent)
+            return self._read(sent)
         except Bitrix24Error as error:
             # The poll is in the chat, whatever becomes of reading it.
             error.may_have_executed = True

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from airflow_provider_b24.rest.transport import Transport
 
 _AUTH_ADVICE = (
-    "Check that the application is installed on the portal that host names. If it is, authorise it again and "
-    "put the new refresh_token in the connection's extra."
+    "Check that the application is installed on the portal that host names. If it is, authorise it again: "
+    "airflow bitrix24 login (before Airflow 3.2: python -m airflow_provider_b24.login)."
 )
 
 
@@ -136,9 +136,30 @@ class OAuthCredentials:
         self._pair = self._refresher.refresh(refused_token)
         return True
 
+    def refresh_when_older(self, seconds: float) -> bool:
+        """Refresh the pair when it was issued longer ago than that, or nobody knows when.
+
+        :param seconds: the age up to which the pair stays as it is.
+        :returns: whether the pair was refreshed.
+        :raises Bitrix24Error: when it can't be refreshed.
+        """
+        self._pair, refreshed = self._refresher.refresh_when_older(seconds)
+        return refreshed
+
+    @property
+    def issued(self) -> float | None:
+        """When the OAuth server issued the newest pair, in Unix seconds; None when nobody knows."""
+        return self._chain.newest().issued
+
     def without_refresh(self) -> TokenCredentials | None:
-        """Return credentials with the newest access token alone; None when there is none yet."""
-        access = self._chain.newest().access
+        """Return credentials with the newest access token alone; None when there is none yet.
+
+        :raises Bitrix24ConfigurationError: when there is no refresh token either.
+        """
+        pair = self._chain.newest()
+        if pair.access is None and pair.refresh is None:
+            raise self._refresher.no_refresh_token()
+        access = pair.access
         return TokenCredentials(portal=self.portal, access=access) if access is not None else None
 
 

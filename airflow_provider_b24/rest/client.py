@@ -38,6 +38,8 @@ class Bitrix24Client:
     :param policy: how often a call is retried.
     :param clock: returns Unix seconds.
     :param sleep: waits for seconds.
+    :param anonymous_value: the ANONYMITY that the connection takes for anonymous polls, for the polls' part;
+        None where it says nothing.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Bitrix24Client:
         policy: RetryPolicy | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        anonymous_value: int | None = None,
     ) -> None:
+        self.anonymous_value = anonymous_value
         self.portal = credentials.portal
         self.conn_id = conn_id
         self._caller = Caller(

@@ -39,6 +39,8 @@ IDEMPOTENT: dict[str, bool] = {
     "imconnector.connector.data.set": True,
     "imconnector.chat.name.set": True,
     "imconnector.set.error": True,
+    "user.option.set": True,
+    "app.option.set": True,
     "imconnector.send.status.delivery": True,
     "imconnector.send.status.reading": True,
     # The same text for the same message id.
@@ -48,8 +50,12 @@ IDEMPOTENT: dict[str, bool] = {
     "imconnector.send.messages": False,
     "imopenlines.crm.message.add": False,
     "im.message.add": False,
-    # It removes what it reads.
+    # It removes, or reserves, what it reads.
     "event.offline.get": False,
+    # Of named events, or of a whole reservation: twice is as once.
+    "event.offline.clear": True,
+    "event.unbind": True,
+    "events": True,
 }
 
 #: The only form of templateId by which the portal recognises a repeated poll.

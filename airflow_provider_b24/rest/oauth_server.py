@@ -1,4 +1,4 @@
-"""The OAuth server, which replaces a refresh token by a new pair of tokens.
+"""The OAuth server, which gives a pair of tokens for an authorisation code, or for a refresh token.
 
 What goes wrong here is no outcome of the call for which the token is refreshed: that call was not executed.
 """
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: Portals in these zones are served by Bitrix24's second OAuth server.
 _SECOND_ZONES = frozenset({"ru", "am", "az", "ge", "kz", "kg", "uz", "by"})
+_FIRST, _SECOND = "https://oauth.bitrix.info", "https://oauth.bitrix24.tech"
 _METHOD = "oauth/token"
 _OK = 200
 
@@ -41,10 +42,14 @@ class Application:
 
 
 class Tokens(NamedTuple):
-    """What the OAuth server gives for a refresh token."""
+    """What the OAuth server gives for a code or a refresh token.
+
+    :param portal: the portal's REST address as the server knows it; empty when it does not say.
+    """
 
     access: Secret
     refresh: Secret
+    portal: str = ""
 
 
 class OAuthServer:
@@ -61,7 +66,11 @@ class OAuthServer:
 
     def refresh(self, refresh: Secret) -> Tokens | Failure:
         """Send one refresh token; the failure's outcome says whether the server may have taken it."""
-        return _read(self._transport.send(self._request(refresh)))
+        return self._ask("refresh_token", refresh_token=refresh)
+
+    def redeem(self, code: Secret) -> Tokens | Failure:
+        """Send the authorisation code of a person who has allowed the application; it works once."""
+        return self._ask("authorization_code", code=code)
 
     def error(self, failure: Failure) -> Bitrix24Error:
         """Return the error for a call whose token could not be refreshed."""
@@ -112,14 +121,14 @@ class OAuthServer:
             advice="If that is Bitrix24's new address, put it into oauth_server in the connection's extra.",
         )
 
-    def _request(self, refresh: Secret) -> HttpRequest:
+    def _ask(self, grant_type: str, **given: Secret) -> Tokens | Failure:
         form = {
-            "grant_type": "refresh_token",
+            "grant_type": grant_type,
             "client_id": self._application.client_id,
             "client_secret": self._application.client_secret.reveal(),
-            "refresh_token": refresh.reveal(),
+            **{name: secret.reveal() for name, secret in given.items()},
         }
-        return HttpRequest(
+        request = HttpRequest(
             # In the body, not in the address, where proxies and servers would log it.
             Secret(f"{self.address}/oauth/token/"),
             urlencode(form).encode(),
@@ -127,6 +136,7 @@ class OAuthServer:
             headers={"Connection": Secret("close")},
             content_type="application/x-www-form-urlencoded",
         )
+        return _read(self._transport.send(request))
 
 
 _APPLICATION = (
@@ -138,7 +148,16 @@ _APPLICATION = (
 def default_oauth_server(portal: str) -> str:
     """Return the OAuth server of the portal's region."""
     zone = portal.rsplit(".", 1)[-1].partition(":")[0].partition("/")[0].lower()
-    return "https://oauth.bitrix24.tech" if zone in _SECOND_ZONES else "https://oauth.bitrix.info"
+    return _SECOND if zone in _SECOND_ZONES else _FIRST
+
+
+def official_oauth_server(domain: str) -> str | None:
+    """Return the address of one of Bitrix24's own OAuth servers; None when a host is not one of them.
+
+    :param domain: a host, from outside: a secret may go to Bitrix24's own servers only.
+    """
+    address = f"https://{domain}"
+    return address if address in {_FIRST, _SECOND} else None
 
 
 def _read(reply: HttpReply | NoReply) -> Tokens | Failure:
@@ -166,4 +185,6 @@ def _fields(reply: HttpReply | NoReply) -> dict[str, Any]:
 
 def _tokens(fields: dict[str, Any]) -> Tokens | None:
     access, refresh = fields.get("access_token"), fields.get("refresh_token")
-    return Tokens(Secret(access), Secret(refresh)) if is_token(access) and is_token(refresh) else None
+    if not (is_token(access) and is_token(refresh)):
+        return None
+    return Tokens(Secret(access), Secret(refresh), str(fields.get("client_endpoint") or ""))

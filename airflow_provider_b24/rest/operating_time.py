@@ -50,6 +50,16 @@ class OperatingTimeTracker:
         reset_at = self.reset_at(method)
         return None if reset_at is None else reset_at - self._clock()
 
+    def pause(self, method: str) -> float:
+        """Return for how many seconds a caller waits who does not want to be refused; 0 when it need not.
+
+        :param method: the method to be called.
+        """
+        time = self._times.get(method.lower())
+        if time is None or time.used < NEAR_LIMIT or time.reset_at is None:
+            return 0.0
+        return min(max(time.reset_at - self._clock(), 0.0), OPERATING_WINDOW)
+
     def _warn(self, method: str, used: float, reset_at: float) -> None:
         now = self._clock()
         if now < self._quiet_until.get(method.lower(), 0.0):

@@ -132,8 +132,7 @@ class TokenChain:
         again = " and tries to save them again" if self._save_at is not None else ""
         log.warning(
             "Connection %r: the new OAuth tokens could not be saved: %s This process goes on with them%s. "
-            "When it ends before they are saved, authorise the application again and put the new "
-            "refresh_token in the connection's extra.",
+            "When it ends before they are saved, authorise the application again (airflow bitrix24 login).",
             self._conn_id,
             reason if reason.endswith(".") else f"{reason}.",
             again,

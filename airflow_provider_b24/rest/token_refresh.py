@@ -96,13 +96,24 @@ class TokenRefresher:
         :param refused: the access token that the portal refused; None when there was none.
         :raises Bitrix24Error: when there is no such pair.
         """
+        return self._refresh_when(lambda pair: pair.access is None or pair.access == refused)[0]
+
+    def refresh_when_older(self, seconds: float) -> tuple[TokenPair, bool]:
+        """Return the newest pair, and whether it was refreshed for its age.
+
+        :param seconds: the age up to which a pair stays as it is; one of unknown age is refreshed.
+        :raises Bitrix24Error: when it can't be refreshed.
+        """
+        return self._refresh_when(lambda pair: pair.issued is None or self._clock() - pair.issued > seconds)
+
+    def _refresh_when(self, is_due: Callable[[TokenPair], bool]) -> tuple[TokenPair, bool]:
         with self._locked(limit=self._lock_limit) as mark:
             pair = self._chain.newest()
-            if pair.access is not None and pair.access != refused:
-                return pair
+            if not is_due(pair):
+                return pair, False
             fresh = self._request_pair(pair, mark)
         # Outside of the lock, so that all processes of a host wait at the same time.
-        return self._pair_of_another_host(pair, fresh) if isinstance(fresh, _Refused) else fresh
+        return (self._pair_of_another_host(pair, fresh) if isinstance(fresh, _Refused) else fresh), True
 
     def save_again(self) -> None:
         """Save the pair that could not be saved when it was new, once its time has come."""
@@ -122,12 +133,7 @@ class TokenRefresher:
     def _request_pair(self, pair: TokenPair, mark: Mark) -> TokenPair | _Refused:
         """Return the new pair, saved, unless the server says that the refresh token is spent."""
         if pair.refresh is None:
-            raise Bitrix24ConfigurationError(
-                "The connection has no refresh_token, so its access token can't be refreshed",
-                field="extra.refresh_token",
-                conn_id=self._conn_id,
-                advice="Put the application's refresh_token in the connection's extra.",
-            )
+            raise self.no_refresh_token()
         known = _known(mark, pair.refresh)
         if known is not None and known.state is not MarkState.SPENDING and self._left(known) > 0:
             # Another process was refused a moment ago, and waits for the new pair.
@@ -138,7 +144,18 @@ class TokenRefresher:
         if isinstance(outcome, Failure):
             raise self._server.error(outcome)
         protect(outcome.access, outcome.refresh)
-        return self._saved(TokenPair(outcome.access, outcome.refresh, self._seed), pair, mark)
+        fresh = TokenPair(outcome.access, outcome.refresh, self._seed, self._clock())
+        return self._saved(fresh, pair, mark)
+
+    def no_refresh_token(self) -> Bitrix24ConfigurationError:
+        """Return the error for an application that nobody has authorised."""
+        return Bitrix24ConfigurationError(
+            "The connection has no refresh_token to get access tokens with",
+            field="extra.refresh_token",
+            conn_id=self._conn_id,
+            advice="Authorise the application: airflow bitrix24 login (before Airflow 3.2: "
+            "python -m airflow_provider_b24.login).",
+        )
 
     def _spend(self, refresh: Secret, known: RefreshMark | None, mark: Mark) -> Tokens | Failure | _Refused:
         """Send the refresh token to the OAuth server, and leave a mark while that may have spent it."""

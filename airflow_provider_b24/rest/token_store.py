@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeGuard
 
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
@@ -30,11 +30,13 @@ class TokenPair:
     :param access: None before the first refresh.
     :param refresh: None when the connection has only an access token.
     :param seed: a fingerprint of the connection's refresh token, the first of this pair's chain.
+    :param issued: when the OAuth server issued the pair, in Unix seconds; None when nobody knows.
     """
 
     access: Secret | None
     refresh: Secret | None
     seed: str = ""
+    issued: float | None = field(default=None, compare=False)
 
     @classmethod
     def from_connection(cls, *, access_token: str, refresh_token: str) -> TokenPair:
@@ -80,7 +82,7 @@ class VariableTokenStore:
     """
 
     def __init__(self, conn_id: str, *, client_secret: Secret) -> None:
-        self._key = f"bitrix24_oauth_token__{conn_id}"
+        self._key = variable_name(conn_id)
         self._cipher = TokenCipher(client_secret=client_secret, context=self._key)
         self._warned = False
 
@@ -120,6 +122,11 @@ class VariableTokenStore:
             )
 
 
+def variable_name(conn_id: str) -> str:
+    """Return the name of the Variable that holds a connection's pair."""
+    return f"bitrix24_oauth_token__{conn_id}"
+
+
 def fingerprint(token: str) -> str:
     """Return a short digest that identifies a token and does not reveal it."""
     return hashlib.sha256(f"bitrix24:{token}".encode()).hexdigest()[:16]
@@ -137,7 +144,7 @@ def _secret(value: Any) -> Secret | None:
 def _encode(pair: TokenPair) -> str:
     tokens = {"access_token": pair.access, "refresh_token": pair.refresh}
     shown = {name: secret.reveal() if secret else None for name, secret in tokens.items()}
-    return json.dumps({**shown, "seed": pair.seed})
+    return json.dumps({**shown, "seed": pair.seed, "issued": pair.issued})
 
 
 def _decode(text: str | None) -> TokenPair | None:
@@ -149,7 +156,9 @@ def _decode(text: str | None) -> TokenPair | None:
         return None
     access, refresh = _secret(data.get("access_token")), _secret(data.get("refresh_token"))
     protect(access, refresh)
-    return TokenPair(access, refresh, str(data.get("seed", ""))) if access or refresh else None
+    issued = data.get("issued")
+    known = float(issued) if isinstance(issued, int | float) else None
+    return TokenPair(access, refresh, str(data.get("seed", "")), known) if access or refresh else None
 
 
 def _get_variable(key: str) -> str | None:

@@ -30,18 +30,38 @@ def check(payload: Any, schema: str, *, root: str = "") -> None:
     :param root: how the payload is called in the error's path.
     :raises Bitrix24ValidationError: with the path and the rule of the first error.
     """
-    error = next(iter(sorted(_validator(schema).iter_errors(payload), key=_position)), None)
-    if error is not None:
-        error = _deepest(error)
-        raise Bitrix24ValidationError(_path(root, error.absolute_path), _rule(error))
+    found = violations(payload, schema, root=root)
+    if found:
+        raise Bitrix24ValidationError(*found[0])
+
+
+def violations(payload: Any, schema: str, *, root: str = "") -> list[tuple[str, str]]:
+    """Return every rule of its schema that a payload breaks: the path, and the rule.
+
+    :param payload: what is about to be sent.
+    :param schema: the schema's name.
+    :param root: how the payload is called in the paths.
+    """
+    errors = map(_deepest, sorted(_validator(schema).iter_errors(payload), key=_position))
+    return [(_path(root, error.absolute_path), _rule(error)) for error in errors]
+
+
+@cache
+def load_schema(schema: str) -> dict[str, Any]:
+    """Return a schema.
+
+    :param schema: its name.
+    """
+    text = files(__package__).joinpath(f"{schema}.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
 
 
 @cache
 def _validator(schema: str) -> Draft202012Validator:
     from jsonschema import Draft202012Validator
 
-    text = files(__package__).joinpath(f"{schema}.json").read_text(encoding="utf-8")
-    return Draft202012Validator(json.loads(text))
+    return Draft202012Validator(load_schema(schema))
 
 
 def _position(error: ValidationError) -> list[tuple[int, str]]:

@@ -34,6 +34,8 @@ class AskWait:
     :param clock: returns Unix seconds.
     """
 
+    __slots__ = ("_ask", "_clock", "_conn_id", "_interval", "_last", "_poll", "_progress", "_timetable")
+
     def __init__(self, conn_id: str, ask: Ask, interval: float, *, clock: Callable[[], float]) -> None:
         self._conn_id = conn_id
         self._ask = ask
@@ -61,7 +63,9 @@ class AskWait:
                 ended = {"status": "timeout"}
             if ended is not None:
                 return ended
-            await run_in_daemon_thread(self._progress.act, self._timetable.due(self._clock()))
+            due = self._timetable.due(self._clock())
+            if due.reminder or due.escalation:
+                await run_in_daemon_thread(self._progress.act, due)
 
     @property
     def poll(self) -> Poll | None:
@@ -83,7 +87,9 @@ class AskWait:
             return None
         poll = self._poll
         self._last = Changed(poll.voters, votes_of(poll), allow_revote=poll.allow_revote)
-        count = await run_in_daemon_thread(self._progress.count, poll)
+        count = self._ask.count_unread(poll)
+        if count is None:
+            count = await run_in_daemon_thread(self._progress.count, poll)
         log.info("%s", without_controls(progress_text(self._ask, count.poll)))
         if isinstance(count.verdict, Decided):
             top = leaders(count.poll)
@@ -94,4 +100,7 @@ class AskWait:
             }
         if isinstance(count.verdict, Impossible) or poll.is_finished:
             return {"status": "impossible"}
+        if not self._recounts:
+            # Thousands of asks wait, and the next vote brings the poll again.
+            self._poll = None
         return None

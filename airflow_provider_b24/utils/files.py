@@ -1,9 +1,45 @@
-"""Files that operators write."""
+"""Files that operators read and write: local paths, and URLs of object storage where Airflow has it."""
 
 from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import IO, Any
+
+
+def is_remote(path: str) -> bool:
+    """Say whether a path is a URL of object storage.
+
+    :param path: a path, or a URL; ``file:///`` is local.
+    """
+    return "://" in path and not path.startswith("file:///")
+
+
+def local_path(path: str) -> Path:
+    """Return a local path, which may be written as ``file:///…``.
+
+    :param path: a path or a ``file:///`` URL.
+    """
+    return Path(path.removeprefix("file://") if path.startswith("file:///") else path)
+
+
+def object_path(url: str) -> Any:
+    """Return Airflow's path for a URL of object storage.
+
+    :param url: for example ``s3://conn_id@bucket/key``.
+    """
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    return ObjectStoragePath(url)
+
+
+def open_file(path: str) -> IO[bytes]:
+    """Open a file to read it bit by bit.
+
+    :param path: a local path or an object storage URL.
+    """
+    opened: IO[bytes] = object_path(path).open("rb") if is_remote(path) else local_path(path).open("rb")
+    return opened
 
 
 def write_file(path: str, content: bytes) -> None:
@@ -11,14 +47,10 @@ def write_file(path: str, content: bytes) -> None:
 
     :param path: a local path, whose directories are made, or an object storage URL.
     """
-    if path.startswith("file:///"):
-        path = path.removeprefix("file://")
-    if "://" in path:
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-        ObjectStoragePath(path).write_bytes(content)
+    if is_remote(path):
+        object_path(path).write_bytes(content)
         return
-    target = Path(path)
+    target = local_path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     # Moved into place when it is complete, so that nobody reads half of it.
     draft = target.with_name(f".{uuid.uuid4().hex}.part")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_b24.emulator.voters import Voters
+from airflow_provider_b24.events.payload import payloads_of
+from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from tests.support.dag_runs import instance, xcom
-from tests.support.examples import NAMES, load
+from tests.support.examples import NAMES, load, load_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from airflow_provider_b24.emulator import Emulator
     from tests.support.crowd import Crowd
@@ -35,12 +38,13 @@ def states(run: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_example_has_a_schedule_retries_tags_and_docs(name: str) -> None:
-    dag = load(name)
-    assert dag.schedule not in {None, "@once"}
-    assert dag.catchup is False
-    assert "bitrix24" in dag.tags
-    assert all(task.retries >= 2 for task in dag.tasks)
-    assert dag.doc_md
+    for dag in load_all(name):
+        assert dag.schedule
+        assert dag.schedule != "@once"
+        assert dag.catchup is False
+        assert "bitrix24" in dag.tags
+        assert all(task.retries >= 2 for task in dag.tasks)
+        assert dag.doc_md
 
 
 def test_the_weekly_poll_is_sent_decided_closed_and_announced(
@@ -89,6 +93,16 @@ def test_the_service_account_votes_and_the_poll_ends_at_its_quorum(
     assert xcom(run, "quorum")["is_finished"] is True
 
 
+@pytest.mark.usefixtures("application")
+def test_the_application_is_kept_authorised_with_one_refresh_for_many_runs(
+    portal: Emulator, run_dag: Callable[..., Any]
+) -> None:
+    runs = [run_dag(load("keep_application_authorised")) for _ in range(2)]
+    done = [xcom(run, "keep_authorised") for run in runs]
+    assert [row["refreshed"] for row in done] == [True, False]
+    assert portal.requests.count("oauth.token") == 1
+
+
 def outbox(tmp_path: Path, *customers: str) -> str:
     """Write what the shop leaves in a night."""
     rows = [
@@ -101,8 +115,11 @@ def outbox(tmp_path: Path, *customers: str) -> str:
         }
         for n, who in enumerate(customers)
     ]
-    path = tmp_path / "messages.json"
-    path.write_text(json.dumps(rows))
+    path = tmp_path / "messages.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
     return str(path)
 
 
@@ -112,7 +129,8 @@ def push_conf(portal: Emulator, tmp_path: Path, *customers: str) -> dict[str, An
     portal.lines.install_connector("shop", line)
     chat = portal.add_chat("Support", members=[1])
     path = outbox(tmp_path, *customers)
-    return {"outbox": path, "connector": "shop", "line": line, "report_chat_id": chat}
+    reports = str(tmp_path / "reports")
+    return {"outbox": path, "reports": reports, "connector": "shop", "line": line, "report_chat_id": chat}
 
 
 def test_the_nightly_push_reports_what_was_not_accepted(
@@ -127,6 +145,8 @@ def test_the_nightly_push_reports_what_was_not_accepted(
     (message,) = portal.messages(conf["report_chat_id"])
     assert "1 of 3" in message.text
     assert "m1: rejected: The user is blocked" in message.text
+    lines = Path(report["report_path"]).read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["accepted", "rejected", "accepted"]
     assert len(portal.lines.messages(conf["line"])) == 2
 
 
@@ -226,3 +246,30 @@ def test_a_vote_in_the_chat_publishes_the_prices_and_airflow_asks_the_same(
         action = session.get(HITLDetail, instance(run, "approve").id)
         assert action is not None
         assert action.options == ["Publish", "Not today"]
+
+
+def test_a_ticket_is_pushed_and_the_reply_is_stored_once_and_marked_delivered(
+    portal: Emulator, application: str, run_dag: Callable[..., Any], tmp_path: Path
+) -> None:
+    pushing, replying = sorted(load_all("ticket_round_trip"), key=lambda dag: dag.dag_id)
+    Bitrix24Hook(application).events.bind(event="ONIMCONNECTORMESSAGEADD")
+    line = portal.lines.add("Tickets")
+    portal.lines.install_connector("shop", line)
+    folder = tmp_path / "tickets"
+    folder.mkdir()
+    ticket = {"number": 7, "customer_id": "c1", "customer": "Maria", "text": "Where is my order?"}
+    (folder / "7.ticket.json").write_text(json.dumps(ticket))
+    run = run_dag(pushing, run_conf={"folder": str(folder), "connector": "shop", "line": line})
+    assert run.state == "success"
+    assert [path.name for path in folder.iterdir()] == ["7.ticket.pushed"]
+
+    conversation = portal.lines.conversation(line, chat="ticket-7")
+    assert conversation is not None
+    message = portal.lines.reply(conversation.chat.id, "It is on its way", user_id=2)
+    (event,) = Bitrix24Hook(application).events.reserve().events
+    (payload,) = payloads_of(event, portal="acme.bitrix24.com", redelivered=False)
+    run = run_dag(replying, run_conf={"folder": str(folder), "replies": [payload, payload]})
+    assert run.state == "success"
+    (stored,) = folder.glob("*.reply.json")
+    assert json.loads(stored.read_text()) == {"ticket": "ticket-7", "text": "It is on its way"}
+    assert message.params["CONNECTOR_MID"] == [stored.name]

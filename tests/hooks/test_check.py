@@ -30,6 +30,18 @@ def test_portal_user_and_scopes_are_shown(portal: Emulator) -> None:
     assert "vote, im, imopenlines are all there" in words
 
 
+def test_an_application_that_nobody_has_authorised_fails_the_test_and_names_the_login(
+    portal: Emulator,
+) -> None:
+    fields = portal.connection(auth="oauth") | {"extra": {"oauth_server": portal.url}}
+
+    works, words = connection(fields).test_connection()
+
+    assert not works
+    assert "has no refresh_token" in words
+    assert "airflow bitrix24 login" in words
+
+
 @pytest.mark.parametrize("scope", ["vote", "im", "imopenlines"])
 def test_a_missing_scope_is_named(portal: Emulator, scope: str) -> None:
     portal.portal.credentials.webhook.scopes.discard(scope)

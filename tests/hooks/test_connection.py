@@ -100,6 +100,7 @@ APPLICATIONS: dict[str, dict[str, Any]] = {
     "an access token alone": {"extra": {"access_token": "access-me"}},
     "a client_id of another form": {"login": "app-of-ours"},
     "a client_id in upper case": {"login": CLIENT.upper()},
+    "no token, which only a login brings": {"extra": {}},
 }
 
 
@@ -173,11 +174,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "user and code in the password": ({"password": f"1/{CODE}"}, "password", "code alone"),
     "space in the code": ({"password": "c0de c0de"}, "password", "code alone"),
     "query in the code": ({"password": CODE + "?a=b"}, "password", "code alone"),
-    "client_id without a refresh token": (
-        {"login": CLIENT},
-        "extra.refresh_token",
-        "needs one to begin with",
-    ),
     "application without client_id": ({"login": "", "extra": TOKENS}, "login", "fill in the client_id"),
     "application without client_secret": ({"password": "", "extra": TOKENS}, "password", "client_secret"),
     "application without portal": ({"host": "", "extra": TOKENS}, "host", "is empty"),

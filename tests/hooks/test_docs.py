@@ -17,13 +17,13 @@ from airflow_provider_b24.hooks import connection as code
 from airflow_provider_b24.hooks.connection import read_connection
 from airflow_provider_b24.rest.oauth_server import _SECOND_ZONES
 from airflow_provider_b24.rest.rate_limit import PLANS
-from tests.support.snippets import run_snippets
+from tests.support.snippets import claimed_blocks, run_snippets
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
 
 PAGE = pathlib.Path(__file__).parents[2].joinpath("docs", "connection.md").read_text(encoding="utf-8")
-SHELL = [block[1] for block in re.finditer(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
+SHELL = claimed_blocks("connection.md", "sh")
 VARIABLES = dict(re.findall(r"^export AIRFLOW_CONN_(\w+)='(.*)'$", PAGE, re.MULTILINE))
 
 
@@ -71,10 +71,14 @@ def test_the_commands_of_the_page_add_and_test_a_connection(portal: Emulator, tm
     assert f"Portal {portal.url}" in done.stdout
 
 
-def test_the_snippet_tests_the_default_connection(portal: Emulator) -> None:
+@pytest.mark.usefixtures("application", "airflow_database")
+def test_the_snippets_test_the_default_connection_and_keep_the_application_authorised(
+    portal: Emulator,
+) -> None:
     left = run_snippets("connection.md")
 
     assert left["works"], left["message"]
+    assert left["done"]["refreshed"] is True
 
 
 def test_every_message_on_the_page_exists_in_the_code() -> None:

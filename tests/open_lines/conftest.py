@@ -21,8 +21,10 @@ class Shop:
 
     def __init__(self, portal: Emulator, client: Bitrix24Client) -> None:
         self.portal = portal
+        #: The seconds that were waited for.
+        self.slept: list[float] = []
         self.line = next(iter(portal.lines)).id
-        self.api = OpenLinesApi(client, clock=lambda: NOW)
+        self.api = OpenLinesApi(client, clock=lambda: NOW, sleep=self.slept.append)
         portal.lines.install_connector("shop", self.line)
 
     def send(self, messages: Any) -> Any:

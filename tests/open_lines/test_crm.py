@@ -27,7 +27,7 @@ DEAL = 288
 @pytest.fixture(params=["webhook", "oauth"])
 def lines(request: pytest.FixtureRequest, portal: Emulator) -> OpenLinesApi:
     """The portal's open lines, over a webhook and over an application."""
-    return OpenLinesApi(client_of(portal, auth=request.param))
+    return OpenLinesApi(client_of(portal, auth=request.param), sleep=lambda _: None)
 
 
 def say(lines: OpenLinesApi, **changes: Any) -> dict[str, int]:
@@ -105,13 +105,35 @@ def test_an_author_who_is_not_in_the_chat_is_denied(portal: Emulator, lines: Ope
     assert caught.value.code == "CANCELED"
 
 
-@pytest.mark.parametrize("kind", ["drop_after", "status_502", "html", "empty"])
-def test_a_lost_reply_is_never_repeated(portal: Emulator, lines: OpenLinesApi, kind: str) -> None:
-    portal.lines.add_crm_chat("deal", DEAL)
+@pytest.mark.parametrize("kind", ["drop_after", "drop_before", "status_502", "html", "empty"])
+def test_a_lost_reply_is_settled_by_reading_the_chat(
+    portal: Emulator, lines: OpenLinesApi, kind: str
+) -> None:
+    chat = portal.lines.add_crm_chat("deal", DEAL)
+    portal.faults.add(kind, method=ADD)
+    sent = say(lines)
+    (message,) = portal.messages(chat)
+    assert sent == {"message_id": message.id, "chat_id": chat}
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "drop_before"])
+def test_a_lost_reply_in_a_chat_of_others_is_not_repeated(
+    portal: Emulator, lines: OpenLinesApi, kind: str
+) -> None:
+    chat = portal.lines.add_crm_chat("deal", DEAL)
+    portal.chat(chat).members.remove(1)
     portal.faults.add(kind, method=ADD)
     with pytest.raises(Bitrix24OutcomeUnknownError):
-        say(lines)
+        say(lines, user_id=2)
     assert portal.requests.count(ADD) == 1
+
+
+def test_the_same_text_before_it_is_another_message(portal: Emulator, lines: OpenLinesApi) -> None:
+    chat = portal.lines.add_crm_chat("deal", DEAL)
+    say(lines)
+    portal.faults.add("drop_before", method=ADD)
+    say(lines)
+    assert [message.text for message in portal.messages(chat)] == ["Hello", "Hello"]
 
 
 def test_a_lost_chat_lookup_is_retried(portal: Emulator, lines: OpenLinesApi) -> None:

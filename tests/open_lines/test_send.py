@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24RateLimitError,
     Bitrix24ScopeError,
     Bitrix24TokenRefreshError,
+    Bitrix24ValidationError,
     Outcome,
 )
 from airflow_provider_b24.open_lines.api import MAX_REQUEST_MESSAGES, OpenLinesApi
@@ -130,52 +132,172 @@ def test_one_invalid_message_sends_nothing(shop: Shop) -> None:
 # Lost replies
 
 
+def nameless(number: int) -> dict[str, Any]:
+    """A message of a new conversation that no search finds, because nothing in it has a name."""
+    return {
+        "user": {"id": f"p{number}"},
+        "message": {"id": f"m{number}", "text": f"Text {number}"},
+        "chat": {"id": f"c{number}"},
+    }
+
+
 @pytest.mark.parametrize("kind", LOSSES)
-def test_a_lost_reply_leaves_its_messages_unknown_and_is_not_retried(shop: Shop, kind: str) -> None:
+def test_a_lost_reply_is_settled_by_reading_the_conversation(shop: Shop, kind: str) -> None:
     shop.portal.faults.add(kind, method=SEND, after=1)
     report = shop.send([message(number) for number in range(3 * MAX_REQUEST_MESSAGES)])
-    assert statuses(report) == [
-        *["accepted"] * MAX_REQUEST_MESSAGES,
-        *["unknown"] * MAX_REQUEST_MESSAGES,
-        *["accepted"] * MAX_REQUEST_MESSAGES,
-    ]
-    assert all(item.errors for item in report.items if item.status == "unknown")
+
+    assert statuses(report) == ["accepted"] * (3 * MAX_REQUEST_MESSAGES)
+    assert shop.texts == [f"Text {number}" for number in range(3 * MAX_REQUEST_MESSAGES)]
+    assert all(item.chat_id for item in report.items)
+
+
+def test_messages_that_are_not_there_are_sent_again_when_the_request_has_ended(shop: Shop) -> None:
+    shop.portal.faults.add("drop_before", method=SEND, after=1)
+    report = shop.send([message(number) for number in range(2 * MAX_REQUEST_MESSAGES)])
+
+    assert report.accepted == 2 * MAX_REQUEST_MESSAGES
+    assert shop.slept[0] == pytest.approx(60.0)
     assert shop.portal.requests.count(SEND) == 3
-    assert len(shop.texts) == len(set(shop.texts))
+
+
+def test_messages_that_are_there_need_no_wait(shop: Shop) -> None:
+    shop.portal.faults.add("drop_after", method=SEND, after=1)
+    shop.send([message(number) for number in range(2 * MAX_REQUEST_MESSAGES)])
+    assert shop.slept == []
+
+
+def test_a_conversation_is_read_by_its_session_where_the_account_is_no_member(shop: Shop) -> None:
+    shop.send([message(0)])
+    conversation = shop.portal.lines.conversation(shop.line)
+    assert conversation is not None
+    conversation.chat.members.remove(1)
+    shop.portal.faults.add("drop_after", method=SEND)
+    report = shop.send([message(1)])
+    assert statuses(report) == ["unknown"]
+
+    api = OpenLinesApi(client_of(shop.portal, auth="oauth"), clock=lambda: NOW, sleep=lambda _: None)
+    shop.portal.faults.add("drop_after", method=SEND, after=1)
+    report = api.send(connector="shop", line=shop.line, messages=[message(number) for number in range(2, 22)])
+    assert report.accepted == 20
+    assert shop.portal.requests.count("imopenlines.session.history.get") == 1
+    assert len(shop.texts) == len(set(shop.texts)) == 22
+
+
+def test_a_new_conversation_is_found_by_its_name(shop: Shop) -> None:
+    shop.portal.faults.add("drop_after", method=SEND)
+    assert shop.send([message(1)]).accepted == 1
+    assert shop.texts == ["Text 1"]
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "drop_before"])
+def test_what_the_portal_does_not_show_is_unknown_and_not_sent_again(shop: Shop, kind: str) -> None:
+    shop.portal.faults.add(kind, method=SEND)
+    report = shop.send([nameless(1), nameless(2)])
+
+    assert statuses(report) == ["unknown"] * 2
+    assert all(item.errors for item in report.items)
+    assert shop.portal.requests.count(SEND) == 1
+
+
+def test_at_least_once_sends_again_what_the_portal_does_not_show(shop: Shop) -> None:
+    shop.portal.faults.add("drop_before", method=SEND)
+    report = shop.api.send(
+        connector="shop", line=shop.line, messages=[nameless(1)], redelivery="at_least_once"
+    )
+    assert statuses(report) == ["accepted"]
+
+
+def test_a_message_of_which_the_reply_says_nothing_is_settled_too(shop: Shop) -> None:
+    shop.send([message(0)])
+    body = '{"result":{"SUCCESS":true,"DATA":{"RESULT":[]}}}'
+    shop.portal.faults.add("reply", method=SEND, body=body, executed=True)
+    assert statuses(shop.send([message(1)])) == ["accepted"]
+    assert shop.texts == ["Text 0", "Text 1"]
 
 
 def test_sending_continues_after_single_lost_replies(shop: Shop) -> None:
-    shop.portal.faults.add("drop_after", method=SEND)
-    shop.portal.faults.add("drop_after", method=SEND, after=1)
-    shop.portal.faults.add("drop_after", method=SEND, after=2)
-    report = shop.send([message(number) for number in range(6 * MAX_REQUEST_MESSAGES)])
-    assert [request.fault for request in shop.portal.requests] == [
-        "drop_after",
-        "",
-        "drop_after",
-        "",
-        "drop_after",
-        "",
-    ]
+    for after in range(3):
+        shop.portal.faults.add("drop_after", method=SEND, after=after)
+    report = shop.send([nameless(number) for number in range(6 * MAX_REQUEST_MESSAGES)])
     assert (report.accepted, report.unknown) == (3 * MAX_REQUEST_MESSAGES, 3 * MAX_REQUEST_MESSAGES)
-
-
-def test_a_timeout_leaves_messages_unknown(shop: Shop) -> None:
-    shop.portal.faults.add("slow", method=SEND, seconds=0.05, executed=True)
-    api = OpenLinesApi(client_of(shop.portal, auth="oauth", timeout=0.025), clock=lambda: NOW)
-    report = api.send(connector="shop", line=shop.line, messages=[message(1)])
-    assert statuses(report) == ["unknown"]
-    assert shop.portal.requests.count(SEND) == 1
 
 
 def test_sending_stops_after_two_lost_replies_in_a_row(shop: Shop) -> None:
     shop.portal.faults.add("status_502", method=SEND, times=None)
-    report = shop.send([message(number) for number in range(5 * MAX_REQUEST_MESSAGES)])
+    report = shop.send([nameless(number) for number in range(5 * MAX_REQUEST_MESSAGES)])
     assert statuses(report) == ["unknown"] * (2 * MAX_REQUEST_MESSAGES) + ["rejected"] * (
         3 * MAX_REQUEST_MESSAGES
     )
     assert report.items[-1].errors == ("not sent, because earlier requests had no response",)
     assert shop.portal.requests.count(SEND) == 2
+
+
+def test_the_same_messages_are_sent_four_times_at_most(shop: Shop) -> None:
+    shop.send([message(0)])
+    shop.portal.faults.add("drop_before", method=SEND, times=None)
+    report = shop.send([message(1), message(2)])
+    assert report.accepted == 0
+    assert shop.portal.requests.count(SEND) <= 5
+
+
+# Invalid messages
+
+
+def test_invalid_messages_are_reported_and_the_others_are_sent(shop: Shop) -> None:
+    rows = [message(1), {**message(2), "user": {}, "extra": 1}, message(3), {**message(1)}]
+    report = shop.api.send(connector="shop", line=shop.line, messages=rows, if_invalid="report")
+
+    assert statuses(report) == ["accepted", "rejected", "accepted", "rejected"]
+    assert report.items[1].errors == (
+        "messages[1]: has no key 'extra'; it knows chat, message, user",
+        "messages[1].user: needs 'id'",
+    )
+    assert report.items[3].errors == (
+        "messages[3].message.id: 'm1' is the id of messages[0] in the same chat",
+    )
+    assert shop.texts == ["Text 1", "Text 3"]
+
+
+def test_all_invalid_messages_are_named_before_anything_is_sent(shop: Shop) -> None:
+    rows = [message(1), {"user": {"id": "u"}}, message(2), {**message(3), "chat": {"id": " "}}]
+    with pytest.raises(Bitrix24ValidationError) as caught:
+        shop.send(rows)
+    assert caught.value.path == "messages[1]"
+    assert "messages[3].chat.id: must not be blank" in str(caught.value)
+    assert shop.portal.requests.count() == 0
+
+
+def test_the_same_id_in_another_chat_is_another_message(shop: Shop) -> None:
+    other = message(1)
+    other["chat"] = {"id": "c2"}
+    assert shop.send([message(1), other]).accepted == 2
+
+
+@pytest.mark.parametrize("if_invalid", ["report", "fail"])
+def test_a_text_that_can_not_be_written_is_the_only_one_that_is_not_sent(shop: Shop, if_invalid: str) -> None:
+    rows = [message(1), message(2, text="half \ud83d pair"), message(3)]
+    if if_invalid == "fail":
+        with pytest.raises(Bitrix24ValidationError, match=r"messages\[1\]"):
+            shop.send(rows)
+        assert shop.texts == []
+    else:
+        report = shop.api.send(connector="shop", line=shop.line, messages=rows, if_invalid="report")
+        assert statuses(report) == ["accepted", "rejected", "accepted"]
+
+
+def test_the_push_waits_before_the_portal_refuses_its_running_time(shop: Shop) -> None:
+    row = {"SUCCESS": True, "session": {"ID": "5", "CHAT_ID": "6"}}
+    reply = {
+        "result": {"DATA": {"RESULT": [row] * MAX_REQUEST_MESSAGES}},
+        "time": {"operating": 400, "operating_reset_at": int(NOW + 90)},
+    }
+    shop.portal.faults.add("reply", method=SEND, body=json.dumps(reply))
+    client = client_of(shop.portal, auth="oauth")
+    client.operating._clock = lambda: NOW
+    slept: list[float] = []
+    api = OpenLinesApi(client, clock=lambda: NOW, sleep=slept.append)
+    api.send(connector="shop", line=shop.line, messages=[message(number) for number in range(11)])
+    assert slept == [90.0]
 
 
 @pytest.mark.parametrize("kind", ["status_503_limit", "expired_token"])
@@ -211,7 +333,7 @@ def between(shop: Shop, happens: Callable[[], object]) -> OpenLinesApi:
         return result
 
     client.call = call_then  # type: ignore[method-assign]
-    return OpenLinesApi(client, clock=lambda: NOW)
+    return OpenLinesApi(client, clock=lambda: NOW, sleep=lambda _: None)
 
 
 def test_the_report_is_kept_when_the_line_is_switched_off_midway(shop: Shop) -> None:
@@ -238,7 +360,7 @@ def test_a_rate_limit_midway_rejects_the_rest(shop: Shop) -> None:
 
 @pytest.mark.parametrize("action", ["send", "update", "delete"])
 def test_a_webhook_is_refused_with_the_advice_to_use_an_application(shop: Shop, action: str) -> None:
-    api = OpenLinesApi(client_of(shop.portal), clock=lambda: NOW)
+    api = OpenLinesApi(client_of(shop.portal), clock=lambda: NOW, sleep=lambda _: None)
     with pytest.raises(Bitrix24AuthTypeError) as caught:
         getattr(api, action)(connector="shop", line=shop.line, messages=[message(1)])
     assert caught.value.code == "WRONG_AUTH_TYPE"

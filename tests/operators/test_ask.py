@@ -254,22 +254,35 @@ def test_replies_to_the_poll_are_comments(crowd: Crowd, run_dag: Callable[..., A
 
 
 def test_those_who_have_not_voted_are_reminded(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
-    crowd.when_asked(lambda: crowd.vote(0, "No"))
-    run_dag(ask_dag(crowd, rule={"quorum": 4}, response_timeout=1.0, defaults="No", remind_every=0.6))
-    reminders = [text for text in crowd.texts() if "Please vote" in text]
+    reminders = []
 
-    assert len(reminders) == 1
-    assert all(f"[USER={person}]" in reminders[0] for person in crowd.ids[1:])
-    assert f"[USER={crowd.ids[0]}]" not in reminders[0]
+    def one_votes_and_the_others_are_reminded() -> None:
+        crowd.vote(0, "No")
+        before = len(crowd.texts())
+        crowd.wait_until(lambda: any("Please vote" in text for text in crowd.texts()[before:]))
+        reminders.extend(text for text in crowd.texts()[before:] if "Please vote" in text)
+        for person in (1, 2, 3):
+            crowd.vote(person, "No")
+
+    crowd.when_asked(one_votes_and_the_others_are_reminded)
+    run_dag(ask_dag(crowd, rule={"quorum": 4}, remind_every=0.6))
+
+    assert all(f"[USER={person}]" in reminders[-1] for person in crowd.ids[1:])
+    assert f"[USER={crowd.ids[0]}]" not in reminders[-1]
 
 
 def test_an_open_question_is_escalated_once(
     crowd: Crowd, portal: Emulator, run_dag: Callable[..., Any]
 ) -> None:
     board = portal.add_chat("Board", members=[1])
-    run_dag(
-        ask_dag(crowd, response_timeout=1.0, defaults="No", escalate_after=0.3, escalate_to=[f"chat{board}"])
-    )
+
+    def vote_later() -> None:
+        crowd.wait_until(lambda: bool(portal.messages(board)))
+        time.sleep(0.3)
+        crowd.vote(0, "Yes")
+
+    crowd.when_asked(vote_later)
+    run_dag(ask_dag(crowd, escalate_after=0.3, escalate_to=[f"chat{board}"]))
 
     assert [message.text[:15] for message in portal.messages(board)] == ["Not decided yet"]
 

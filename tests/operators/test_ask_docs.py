@@ -105,3 +105,10 @@ def test_the_page_says_of_each_rule_what_people_read() -> None:
     for rule, words in rows:
         given = re.sub(r": [kn]}", ": 7}", rule).strip('"')
         assert str(parse_rule(given)) == re.sub(r"\b[kn]\b", "7", words)
+
+
+def test_each_picture_of_the_page_exists_and_is_small() -> None:
+    shown = re.findall(r"!\[.+?\]\((images/.+?\.png)\)", PAGE.read_text(encoding="utf-8"))
+
+    assert len(shown) == 7
+    assert [name for name in shown if (PAGE.parent / name).stat().st_size > 150_000] == []

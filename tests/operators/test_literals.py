@@ -16,8 +16,12 @@ from airflow_provider_b24.operators.ask import (
 from airflow_provider_b24.operators.chats import Bitrix24SendMessageOperator
 from airflow_provider_b24.operators.open_lines import (
     Bitrix24DeleteConnectorMessagesOperator,
+    Bitrix24GetSessionHistoryOperator,
+    Bitrix24MarkDeliveredOperator,
+    Bitrix24MarkReadOperator,
     Bitrix24SendConnectorMessagesOperator,
     Bitrix24SendCrmChatMessageOperator,
+    Bitrix24SetUpConnectorOperator,
     Bitrix24UpdateConnectorMessagesOperator,
 )
 from airflow_provider_b24.operators.polls import (
@@ -30,6 +34,7 @@ from airflow_provider_b24.operators.polls import (
     Bitrix24StopPollOperator,
 )
 from airflow_provider_b24.operators.rest import Bitrix24BatchOperator, Bitrix24CallOperator
+from airflow_provider_b24.sensors.open_lines import Bitrix24ConnectorStatusSensor
 from airflow_provider_b24.sensors.polls import Bitrix24PollSensor
 
 GOOD: dict[type[Any], dict[str, Any]] = {
@@ -54,6 +59,11 @@ GOOD: dict[type[Any], dict[str, Any]] = {
         "user_id": 1,
         "message": "Hi",
     },
+    Bitrix24SetUpConnectorOperator: {"connector": "shop", "line": 12},
+    Bitrix24MarkDeliveredOperator: {"connector": "shop", "line": 12, "messages": []},
+    Bitrix24MarkReadOperator: {"connector": "shop", "line": 12, "messages": []},
+    Bitrix24GetSessionHistoryOperator: {"session_id": 321},
+    Bitrix24ConnectorStatusSensor: {"connector": "shop", "line": 12},
     Bitrix24CallOperator: {"method": "user.get"},
     Bitrix24BatchOperator: {"commands": {}},
 }
@@ -98,6 +108,17 @@ BAD: list[tuple[type[Any], str, Any, str]] = [
     (Bitrix24SendCrmChatMessageOperator, "entity_id", "D_288", "entity_id"),
     (Bitrix24SendCrmChatMessageOperator, "user_id", 0, "user_id"),
     (Bitrix24SendCrmChatMessageOperator, "chat_id", "x", "chat_id"),
+    (Bitrix24SetUpConnectorOperator, "connector", "a.b", "connector"),
+    (Bitrix24SetUpConnectorOperator, "line", 0, "line"),
+    (Bitrix24SetUpConnectorOperator, "state", "off", "state"),
+    (Bitrix24SetUpConnectorOperator, "chat_group", "Y", "chat_group"),
+    (Bitrix24SetUpConnectorOperator, "force", 1, "force"),
+    (Bitrix24MarkDeliveredOperator, "line", "first", "line"),
+    (Bitrix24MarkReadOperator, "line", 0, "line"),
+    (Bitrix24GetSessionHistoryOperator, "chat_id", 5, "chat_id"),  # beside the session
+    (Bitrix24GetSessionHistoryOperator, "session_id", "x", "session_id"),
+    (Bitrix24ConnectorStatusSensor, "connector", "a.b", "connector"),
+    (Bitrix24ConnectorStatusSensor, "line", "", "line"),
     (Bitrix24CallOperator, "all_pages", "all", "all_pages"),
     (Bitrix24CallOperator, "repeatable", 1, "repeatable"),
     (Bitrix24CallOperator, "repeatable", {}, "repeatable"),
@@ -138,7 +159,7 @@ def test_good_literals_pass_and_stay_as_they_are(kind: type[Any]) -> None:
 
 @pytest.mark.parametrize("kind", GOOD, ids=lambda kind: kind.__name__)
 def test_lists_and_mappings_are_shown_as_json_in_airflows_ui(kind: type[Any]) -> None:
-    structured = {"poll", "rule", "answers", "messages", "parameters", "commands"}
+    structured = {"poll", "rule", "answers", "messages", "parameters", "commands", "options", "data"}
 
     fields = set(kind.template_fields)
     shown = {field for field, form in kind.template_fields_renderers.items() if form == "json"}

@@ -111,12 +111,27 @@ def test_a_rejected_message_succeeds_with_if_undelivered_report(
     assert xcom(run, "push")["rejected"] == 1
 
 
-def test_a_lost_reply_fails_the_task_without_a_retry_or_duplicates(
+def test_a_lost_reply_is_settled_and_nothing_is_doubled(
     portal: Emulator, application: str, line: int, run_dag: Callable[..., Any]
 ) -> None:
     portal.faults.add("drop_after", method="imconnector.send.messages")
 
     run = run_dag(push_dag("push_lost", application, line, [message(1), message(2)]))
+
+    assert run.state == "success"
+    assert xcom(run, "push")["accepted"] == 2
+    assert sorted(texts(portal, line)) == ["Order 1", "Order 2"]
+
+
+def test_a_lost_reply_that_can_not_be_settled_is_unknown_and_fails_the_task(
+    portal: Emulator, application: str, line: int, run_dag: Callable[..., Any]
+) -> None:
+    portal.faults.add("drop_after", method="imconnector.send.messages")
+    rows = [message(1), message(2)]
+    for row in rows:
+        del row["user"]["name"]
+
+    run = run_dag(push_dag("push_unknown", application, line, rows))
 
     assert run.state == "failed"
     assert instance(run, "push").try_number == 1
@@ -227,7 +242,9 @@ def test_a_webhook_is_refused_with_the_advice_to_use_an_application(
 def test_bad_input_is_refused_and_nothing_is_sent(
     portal: Emulator, application: str, operator: Any, options: dict[str, Any], path: str
 ) -> None:
-    given = {"connector": CONNECTOR, "line": 1, "messages": [message(1)]}
+    given: dict[str, Any] = {"connector": CONNECTOR, "line": 1, "messages": [message(1)]}
+    if operator is Bitrix24SendConnectorMessagesOperator:
+        given["if_invalid"] = "fail"
     task = operator(task_id="push", bitrix24_conn_id=application, **given)
     set_rendered(task, options)
 
@@ -279,17 +296,36 @@ def test_a_message_goes_into_the_chat_of_a_crm_item(
     assert xcom(run, "say") == {"message_id": posted.id, "chat_id": chat_id}
 
 
-def test_a_lost_reply_of_a_crm_message_fails_the_task_without_a_retry(
+def test_a_lost_reply_of_a_crm_message_is_found_in_the_chat(
     portal: Emulator, line: int, run_dag: Callable[..., Any]
 ) -> None:
     chat_id = portal.lines.add_crm_chat("deal", 288)
     portal.faults.add("drop_after", method="imopenlines.crm.message.add")
     with DAG("crm_lost", schedule=None) as dag:
         Bitrix24SendCrmChatMessageOperator(
+            task_id="say", entity_type="deal", entity_id=288, user_id=1, message="Paid", chat_id=chat_id
+        )
+
+    run = run_dag(dag)
+
+    posted = portal.messages(chat_id)[-1]
+    assert run.state == "success"
+    assert xcom(run, "say") == {"message_id": posted.id, "chat_id": chat_id}
+    assert [message.text for message in portal.messages(chat_id)].count("Paid") == 1
+
+
+def test_a_lost_reply_of_a_crm_message_in_a_chat_of_others_fails_the_task_without_a_retry(
+    portal: Emulator, line: int, run_dag: Callable[..., Any]
+) -> None:
+    chat_id = portal.lines.add_crm_chat("deal", 288)
+    portal.chat(chat_id).members.remove(1)
+    portal.faults.add("drop_after", method="imopenlines.crm.message.add")
+    with DAG("crm_lost_elsewhere", schedule=None) as dag:
+        Bitrix24SendCrmChatMessageOperator(
             task_id="say",
             entity_type="deal",
             entity_id=288,
-            user_id=1,
+            user_id=2,
             message="Paid",
             chat_id=chat_id,
             retries=3,

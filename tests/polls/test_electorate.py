@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_b24.polls.counting import VoteCounter
-from airflow_provider_b24.polls.electorate import Electorate, count_votes, who_counted
+from airflow_provider_b24.polls.electorate import Electorate, count_votes, who_counted, without_own_vote
 from airflow_provider_b24.polls.reference import parse_reference
 from airflow_provider_b24.polls.rules import Everybody
 from airflow_provider_b24.polls.verdict import Decided, votes_of
@@ -82,3 +83,49 @@ def test_everybody_means_neither_bots_nor_people_who_have_left(portal: Emulator,
 
     verdict = counter.count(parse_reference(sent), hook.polls.get(sent)).verdict
     assert isinstance(verdict, Decided)
+
+
+def test_percentages_are_of_the_votes_that_count_with_two_decimals() -> None:
+    poll = poll_of([(1, 0), (2, 0), (3, 1), (4, 2)], is_finished=False)
+    electorate = Electorate(excluded=frozenset({4}))
+    (question,) = count_votes(poll, voters_of([(1, 0), (2, 0), (3, 1), (4, 2)]), electorate).questions
+
+    assert question.votes == 3
+    assert [(answer.votes, answer.percent) for answer in question.answers] == [
+        (2, 66.67),
+        (1, 33.33),
+        (0, 0.0),
+    ]
+
+
+def test_an_answer_that_the_voters_do_not_name_has_no_votes() -> None:
+    poll = poll_of([(1, 0)], is_finished=False)
+    (question,) = count_votes(poll, {1: [{"id": 1}]}, Electorate()).questions
+
+    assert (question.votes, votes_of(replace(poll, questions=(question,)))) == (1, (1, 0, 0))
+
+
+def test_without_votes_that_count_all_percentages_are_zero() -> None:
+    poll = poll_of([(1, 0)], is_finished=False)
+    (question,) = count_votes(poll, voters_of([(1, 0)]), Electorate(frozenset())).questions
+
+    assert [answer.percent for answer in question.answers] == [0.0, 0.0, 0.0]
+
+
+def test_the_own_vote_is_taken_off_its_answer_and_the_people() -> None:
+    poll = poll_of([(1, 0), (2, 0), (3, 1)], is_finished=False)
+    (question,) = poll.questions
+    own = replace(poll, own_answers={question.id: (1,)})
+    counted = without_own_vote(own)
+
+    assert (votes_of(counted), counted.voters) == ((1, 1, 0), 2)
+    assert [answer.percent for answer in counted.questions[0].answers] == [50.0, 50.0, 0.0]
+    assert without_own_vote(poll) is poll
+
+
+def test_an_own_vote_that_the_counters_do_not_have_yet_makes_none_negative() -> None:
+    poll = poll_of([], is_finished=False)
+    (question,) = poll.questions
+    counted = without_own_vote(replace(poll, own_answers={question.id: (2,)}))
+
+    assert (votes_of(counted), counted.voters) == ((0, 0, 0), 0)

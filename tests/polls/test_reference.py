@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.polls.reference import PollReference, ReferenceKind, parse_reference
+from airflow_provider_b24.polls.reference import PollReference, ReferenceKind, is_entity, parse_reference
 
 MESSAGE = "Bitrix\\Vote\\Attachment\\ImMessageConnector"
 POST = "Bitrix\\Vote\\Attachment\\BlogPostConnector"
@@ -82,3 +82,51 @@ def test_anything_that_names_no_poll_is_refused_with_the_same_rule(name: Any) ->
 def test_str_of_a_reference_hides_the_signed_id() -> None:
     assert str(PollReference(ReferenceKind.MESSAGE, 5012)) == "message_id 5012"
     assert "91.abc" not in str(PollReference(ReferenceKind.SIGNED, "91.abc"))
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "rule"),
+    [
+        ({"message_id": "x"}, "poll.message_id", "must be a positive number"),
+        ({"attach_id": 0}, "poll.attach_id", "must be a positive number"),
+        ({"post_id": True}, "poll.post_id", "must be a positive number"),
+        ({"signed_attach_id": " "}, "poll.signed_attach_id", "must be the text that the portal gave"),
+        ({"signed_attach_id": 91}, "poll.signed_attach_id", "must be the text that the portal gave"),
+        ({"vote_id": 77}, "poll", "vote_id names no poll; use message_id"),
+    ],
+)
+def test_what_is_wrong_with_a_mapping_is_said_with_its_path(name: Any, path: str, rule: str) -> None:
+    with pytest.raises(Bitrix24ValidationError) as caught:
+        parse_reference(name)
+    assert (caught.value.path, caught.value.rule) == (path, rule)
+
+
+def test_a_mapping_without_a_key_is_told_the_keys() -> None:
+    with pytest.raises(Bitrix24ValidationError) as without_key:
+        parse_reference({"chat_id": 1489})
+    with pytest.raises(Bitrix24ValidationError) as no_name:
+        parse_reference(None)
+    assert (without_key.value.path, without_key.value.rule) == (no_name.value.path, no_name.value.rule)
+    assert "message_id" in without_key.value.rule
+
+
+def test_a_reference_is_shown_without_what_grants_access() -> None:
+    assert str(parse_reference(5012)) == "message_id 5012"
+    assert str(parse_reference({"signed_attach_id": "91.abc"})) == "signed_attach_id ***"
+
+
+def test_only_messages_and_posts_are_read_many_at_a_time() -> None:
+    assert {kind: is_entity(kind) for kind in ReferenceKind} == {
+        ReferenceKind.MESSAGE: True,
+        ReferenceKind.POST: True,
+        ReferenceKind.ATTACH: False,
+        ReferenceKind.SIGNED: False,
+    }
+
+
+def test_what_describes_itself_as_a_mapping_names_its_poll() -> None:
+    class Described:
+        def to_dict(self) -> dict[str, int]:
+            return {"message_id": 5012, "attach_id": 91}
+
+    assert parse_reference(Described()) == PollReference(ReferenceKind.MESSAGE, 5012)

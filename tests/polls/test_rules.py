@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,17 @@ from hypothesis import strategies as st
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.polls.poll import Poll
 from airflow_provider_b24.polls.reference import parse_reference
-from airflow_provider_b24.polls.rules import Quorum, Rule, Stopped, parse_rule
+from airflow_provider_b24.polls.rules import (
+    Changed,
+    Everybody,
+    FirstTo,
+    Majority,
+    Quorum,
+    Rule,
+    Stopped,
+    min_voters,
+    parse_rule,
+)
 from airflow_provider_b24.polls.verdict import Decided, Impossible, Pending, decide
 
 QUICK = settings(max_examples=100, deadline=None)
@@ -127,3 +138,64 @@ def test_a_quorum_that_is_not_a_number_of_people_is_refused(rule: Any) -> None:
     with pytest.raises(Bitrix24ValidationError) as caught:
         parse_rule(rule)
     assert (caught.value.path, caught.value.rule) == ("rule.quorum", "must be a number of people, 1 or more")
+
+
+FORMS = [
+    ("stopped", Stopped(), "stopped by hand", math.inf),
+    ({"quorum": 1}, Quorum(1), "first vote", 1),
+    ({"quorum": 3}, Quorum(3), "quorum of 3", 3),
+    ("everybody", Everybody(), "everybody in the chat", 1),
+    ({"everybody": [2, 5]}, Everybody((2, 5)), "all of 2 people", 2),
+    ({"first_to": 4}, FirstTo(4), "first answer with 4 votes", 4),
+    ({"majority": 5}, Majority(5), "majority of 5", 3),
+    ({"majority": 6}, Majority(6), "majority of 6", 4),
+]
+
+
+@pytest.mark.parametrize(("form", "rule", "words", "needed"), FORMS)
+def test_each_rule_is_written_read_and_shown(form: Any, rule: Rule, words: str, needed: float) -> None:
+    assert parse_rule(form) == rule
+    assert rule.to_json() == form
+    assert str(rule) == words
+    assert min_voters(rule) == needed
+
+
+@pytest.mark.parametrize("form", ["stopped", " first_vote ", "everybody", "{'quorum': 2}", '{"first_to": 2}'])
+def test_a_rule_may_be_the_text_that_a_template_renders(form: str) -> None:
+    assert isinstance(parse_rule(form), Stopped | Quorum | Everybody | FirstTo)
+
+
+@pytest.mark.parametrize(("allow_revote", "needed"), [(True, 0), (False, 4)])
+def test_a_change_needs_another_voter_where_votes_are_final(allow_revote: bool, needed: int) -> None:
+    changed = Changed(voters=3, votes=(2, 1), allow_revote=allow_revote)
+
+    assert (min_voters(changed), str(changed)) == (needed, "next vote")
+
+
+@pytest.mark.parametrize("people", [None, 5, "2", [], {}, {2: 3}])
+def test_everybody_takes_a_list_of_people(people: Any) -> None:
+    with pytest.raises(Bitrix24ValidationError) as caught:
+        parse_rule({"everybody": people})
+    assert (caught.value.path, caught.value.rule) == ("rule.everybody", "must be a list of user ids")
+
+
+def test_the_wrong_user_id_of_everybody_is_named() -> None:
+    with pytest.raises(Bitrix24ValidationError) as caught:
+        parse_rule({"everybody": [3, "two"]})
+    assert (caught.value.path, caught.value.rule) == ("rule.everybody[1]", "must be a user id")
+
+
+def test_people_are_counted_once_and_kept_in_order() -> None:
+    for people in ([5, "2", 5], (5, 2), {2, 5}, frozenset({5, 2})):
+        assert parse_rule({"everybody": people}) == Everybody((2, 5))
+
+
+@pytest.mark.parametrize("rule", ["soon", {}, {"quorum": 1, "majority": 2}, {"most": 1}, None, 3])
+def test_what_is_no_rule_is_refused_with_all_forms(rule: Any) -> None:
+    with pytest.raises(Bitrix24ValidationError) as caught:
+        parse_rule(rule)
+    assert caught.value.path == "rule"
+    assert caught.value.rule == (
+        "must be 'stopped', 'first_vote', 'everybody', {'quorum': k}, {'everybody': [user ids]}, "
+        f"{{'first_to': k}} or {{'majority': n}}, not {rule!r}"
+    )

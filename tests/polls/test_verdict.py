@@ -127,3 +127,59 @@ def test_a_changed_poll_is_one_with_other_votes_or_stopped() -> None:
 
 def test_a_poll_without_votes_has_no_leader() -> None:
     assert leaders(open_poll([])) == ()
+
+
+def two_questions(poll: Poll) -> Poll:
+    return replace(poll, questions=(*poll.questions, *poll.questions))
+
+
+def test_a_rule_of_one_answer_says_why_it_can_not_be_met() -> None:
+    poll = open_poll([(1, 0), (2, 0), (3, 1), (4, 1)])
+
+    assert decide(two_questions(poll), FirstTo(2)) == Impossible(
+        "the rule counts the votes of one question, and the poll has 2"
+    )
+    assert decide(replace(poll, is_finished=True), FirstTo(3)) == Impossible(
+        "the poll was stopped when no answer had 3 votes"
+    )
+    assert decide(poll, FirstTo(3), electorate=4) == Impossible(
+        "no answer can get 3 votes: 4 of 4 people have voted"
+    )
+    assert decide(poll, FirstTo(3), electorate=5) == Pending()
+
+
+def test_a_rule_waits_for_all_votes_unless_it_may_end_early() -> None:
+    assert decide(open_poll([(1, 0), (2, 0), (3, 0)]), Quorum(4)) == Pending()
+
+
+def test_a_poll_with_several_questions_does_not_end_early() -> None:
+    poll = open_poll([(1, 0), (2, 0), (3, 0)])
+
+    assert decide(poll, Quorum(4), early=True) == Decided()
+    assert decide(two_questions(poll), Quorum(4), early=True) == Pending()
+
+
+def test_two_answers_are_enough_to_end_early() -> None:
+    poll = open_poll([(1, 0), (2, 0), (3, 0)])
+    (question,) = poll.questions
+    yes_no = replace(poll, questions=(replace(question, answers=question.answers[:2]),))
+    only_one = replace(poll, questions=(replace(question, answers=question.answers[:1]),))
+
+    assert decide(yes_no, Quorum(4), early=True) == Decided()
+    assert decide(only_one, Quorum(4), early=True) == Pending()
+
+
+def test_a_question_without_answers_has_no_leader() -> None:
+    poll = open_poll([])
+    (question,) = poll.questions
+
+    assert leaders(replace(poll, questions=(replace(question, answers=()),))) == ()
+
+
+def test_one_vote_makes_a_leader() -> None:
+    assert [answer.id for answer in leaders(open_poll([(1, 1)]))] == [2]
+
+
+def test_everybody_must_name_its_people() -> None:
+    with pytest.raises(ValueError, match=r"^the rule 'everybody' does not name its people yet$"):
+        decide(open_poll([]), Everybody())

@@ -274,7 +274,7 @@ def test_the_error_after_a_crash_before_the_save_names_the_lost_refresh(
         make_app().call("user.current")
 
     assert "an earlier refresh spent the refresh token" in str(caught.value)
-    assert "put the new refresh_token in the connection" in str(caught.value)
+    assert "airflow bitrix24 login" in str(caught.value)
     assert (caught.value.code, caught.value.conn_id) == ("invalid_grant", "test_app")
 
 

@@ -60,3 +60,14 @@ def test_a_reset_in_the_past_logs_one_warning(
         watch.record("crm.deal.list", OperatingTime(400.0, time.now - 1))
 
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("used", "left", "pause"), [(335.0, 60, 0.0), (336.0, 60, 60), (400.0, -5, 0.0), (400.0, 9_999, 600.0)]
+)
+def test_a_caller_pauses_until_the_reset_when_the_method_nears_its_limit(
+    watch: OperatingTimeTracker, time: Time, used: float, left: float, pause: float
+) -> None:
+    assert watch.pause("crm.deal.list") == 0.0
+    watch.record("crm.deal.list", OperatingTime(used, time.now + left))
+    assert watch.pause("CRM.deal.List") == pause

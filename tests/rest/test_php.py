@@ -227,3 +227,34 @@ def test_promised_passes_on_other_errors_and_results() -> None:
     with php.promised("a poll", method="user.get"):
         number = php.as_id(5)
     assert number == 5
+
+
+@pytest.mark.parametrize(
+    ("read", "what"),
+    [
+        (php.as_int, "an integer"),
+        (php.as_number, "a number"),
+        (php.as_bool, "a flag"),
+        (php.as_text, "a text"),
+        (php.as_dict, "an object"),
+        (php.as_list, "a list"),
+        (php.as_row, "an object"),
+    ],
+)
+def test_an_error_names_the_type_of_a_value_and_not_what_it_holds(read: Any, what: str) -> None:
+    with pytest.raises(ValueError, match=rf"^a value of type bytes is not {what}"):
+        read(b"secret")
+    if read is not php.as_text:
+        with pytest.raises(ValueError, match=r"^a text of 6 characters is not "):
+            read("secret")
+
+
+def test_an_infinite_number_is_named_by_its_type() -> None:
+    with pytest.raises(ValueError, match=r"^a value of type float is not a finite number$"):
+        php.as_number(float("inf"))
+
+
+def test_a_number_with_a_fraction_is_no_flag() -> None:
+    for value in (1.0, 0.0, ["1"]):
+        with pytest.raises(ValueError, match="is not a flag"):
+            php.as_bool(value)

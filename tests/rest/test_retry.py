@@ -103,6 +103,13 @@ def test_the_backoff_grows_exponentially_up_to_its_maximum(attempt: int, luck: f
     assert full / 2 <= step.seconds <= full
 
 
+@pytest.mark.parametrize(("luck", "seconds"), [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)])
+def test_the_jitter_is_half_of_the_delay(luck: float, seconds: float) -> None:
+    step = next_step(LIMIT, attempt=2, idempotent=True, policy=POLICY, random_=lambda: luck)
+
+    assert step == Wait(seconds)
+
+
 def test_the_backoff_has_jitter() -> None:
     steps = [next_step(LIMIT, attempt=3, idempotent=True, policy=POLICY) for _ in range(20)]
 

@@ -53,12 +53,14 @@ def seen(sdk: Path, portal: Emulator, ran: dict[str, Any]) -> dict[str, Any]:
 
 def _run(sdk: Path, portal: Emulator) -> dict[str, Any]:
     lines, application = portal.portal.lines, portal.application
-    lines.add_crm_chat("deal", DEAL)
+    chat = lines.add_crm_chat("deal", DEAL)
+    answer = lines.reply(chat, "We look into it.", user_id=2)
     described = {
         "url": portal.url,
         "webhook": portal.webhook_url,
         "chat": portal.add_chat("Releases", members=[1, 2]),
         "line": next(iter(lines)).id,
+        "answer": {"chat": chat, "message": answer.id},
         "client_id": application.client_id,
         "client_secret": application.client_secret,
         "expired": _expired_pair(portal),
@@ -155,6 +157,38 @@ def test_a_connector_is_set_up_and_removed(seen: dict[str, Any]) -> None:
     assert result(seen, "unregister") == {"result": True}
 
 
+def test_a_connector_that_is_broken_is_switched_on_by_n_and_off_twice(seen: dict[str, Any]) -> None:
+    assert result(seen, "setError") == {"SUCCESS": True, "DATA": []}
+    assert (result(seen, "broken")["ERROR"], result(seen, "broken")["STATUS"]) == (True, False)
+    assert result(seen, "activateN") is True
+    assert (result(seen, "activeByN")["ERROR"], result(seen, "activeByN")["STATUS"]) == (False, True)
+    assert result(seen, "deactivate") is result(seen, "deactivateAgain") is True
+
+
+def test_receipts_are_taken(seen: dict[str, Any]) -> None:
+    quiet = {"SUCCESS": True, "DATA": []}
+    assert result(seen, "delivered") == result(seen, "read") == quiet
+
+
+def test_an_application_keeps_settings(seen: dict[str, Any]) -> None:
+    assert result(seen, "optionSet") is True
+    assert (result(seen, "optionGet"), result(seen, "optionNone")) == ("digest", None)
+    assert refusal(seen, "optionWebhook") == ("AccessException", 400)
+
+
+def test_lines_are_listed_in_pages(seen: dict[str, Any]) -> None:
+    assert result(seen, "configPage") == [{"ID": "12"}]
+    assert refusal(seen, "configWrong") == ("INVALID_FORMAT", 400)
+    assert (result(seen, "config")["LINE_NAME"], "QUEUE" in result(seen, "config")) == ("Support", False)
+
+
+def test_a_session_has_a_history(seen: dict[str, Any]) -> None:
+    texts = [row["text"] for row in result(seen, "history")["message"].values()]
+    assert "We look into it." in texts
+    assert isinstance(result(seen, "lastChat"), int)
+    assert refusal(seen, "noHistory") == ("MISSING_REQUIRED_PARAM", 400)
+
+
 def test_each_message_of_a_call_has_its_own_status(seen: dict[str, Any]) -> None:
     good, bad = result(seen, "sendMessages")["DATA"]["RESULT"]
     assert (good["SUCCESS"], good["message"]["date"]) == (True, {})
@@ -184,3 +218,15 @@ def test_an_expired_token_is_refreshed_once(seen: dict[str, Any]) -> None:
     # The SDK wraps what its own refresh raises, so the portal's code is lost on the way.
     assert refusal(seen, "usedTwice")[0] == "JSSDK_UNKNOWN_ERROR"
     assert "400" in seen["usedTwice"]["message"]
+
+
+def test_an_offline_event_is_reserved_and_cleared(seen: dict[str, Any]) -> None:
+    assert refusal(seen, "eventsRefused") == ("WRONG_AUTH_TYPE", 403)
+    assert "ONIMCONNECTORMESSAGEADD" in result(seen, "events")
+    assert result(seen, "bind") is result(seen, "clear") is result(seen, "eventError") is True
+    assert result(seen, "bound") == [{"event": "ONCRMDEALUPDATE", "connector_id": "", "offline": 1}]
+    (event,) = result(seen, "reserve")["events"]
+    (listed,) = result(seen, "queue")
+    assert listed == {**event, "PROCESS_ID": result(seen, "reserve")["process_id"], "ERROR": "0"}
+    assert (seen["queue"]["total"], result(seen, "emptied")) == (1, [])
+    assert result(seen, "unbind") == {"count": 1}

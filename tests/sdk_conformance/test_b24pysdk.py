@@ -61,6 +61,22 @@ def test_a_refresh_token_works_once(portal: Emulator, token: BitrixToken) -> Non
         twin.refresh_oauth_token()
 
 
+def test_a_code_gives_the_tokens_of_the_user_who_has_allowed_the_application(
+    portal: Emulator, token: BitrixToken
+) -> None:
+    code = portal.portal.credentials.issue_code(2)
+    given = token.bitrix_app.get_oauth_token(code)
+    fresh = BitrixToken(
+        domain=domain(portal),
+        auth_token=given.oauth_token.access_token,
+        refresh_token=given.oauth_token.refresh_token,
+        bitrix_app=token.bitrix_app,
+    )
+    assert fresh.get_client().user.current().result["ID"] == "2"
+    with pytest.raises(BitrixOAuthInvalidGrant):
+        token.bitrix_app.get_oauth_token(code)
+
+
 def test_a_wrong_secret_refreshes_nothing(portal: Emulator) -> None:
     with pytest.raises(BitrixOAuthInvalidClient):
         token_of(portal, secret="wrong").refresh_oauth_token()

@@ -70,6 +70,38 @@ def test_a_registration_that_fails_says_so_with_http_200(application: Any) -> No
     assert (refused.value.error, refused.value.response.status_code) == ("ICON_REQUIRED", 200)
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_connector_that_the_portal_does_not_save_is_an_error(
+    application: Any, portal: Emulator, nested: bool
+) -> None:
+    portal.quirks.nested_register_errors = nested
+    portal.lines.connectors.refuse("x")
+    request = application.imconnector.register(bitrix_id="x", name="x", icon=ICON, placement_handler=HANDLER)
+    if nested:
+        # The SDK takes what the documentation shows for a result.
+        assert (request.result["result"], request.result["error"]) == (
+            False,
+            "APPLICATION_REGISTRATION_ERROR",
+        )
+    else:
+        with pytest.raises(BitrixAPIError) as refused:
+            _ = request.result
+        assert refused.value.error == "APPLICATION_REGISTRATION_ERROR"
+
+
+def test_switching_off_what_is_off_is_a_success(application: Any, line: int) -> None:
+    results = [application.imconnector.activate("airflow_conn", line, False).result for _ in range(2)]
+    assert results == [True, True]
+    assert application.imconnector.status("airflow_conn", line=line).result["STATUS"] is False
+
+
+def test_an_application_keeps_settings(application: Any) -> None:
+    assert application.user.option.set({"airflow_connector_x": "digest"}).result is True
+    assert application.user.option.get(option="airflow_connector_x").result == "digest"
+    assert application.user.option.get().result == {"airflow_connector_x": "digest"}
+    assert application.user.option.get(option="other").result is None
+
+
 def test_each_message_of_a_call_has_its_own_status(application: Any, portal: Emulator, line: int) -> None:
     rows = [row("run-1"), row("run-2", text="")]
     sent = application.imconnector.send.messages("airflow_conn", line, rows).result
@@ -159,8 +191,66 @@ def test_an_item_that_is_hidden_is_refused(webhook: Any, portal: Emulator) -> No
         _ = webhook.imopenlines.crm.chat.get("deal", 288).result
 
 
+def test_lines_are_listed_in_pages(webhook: Any, portal: Emulator) -> None:
+    portal.portal.lines.add("Night shift")
+    page = {"select": ["ID"], "order": {"ID": "desc"}, "limit": 1, "offset": 1}
+    assert webhook.imopenlines.config.list.get(params=page).result == [{"ID": "12"}]
+    with pytest.raises(BitrixAPIBadRequest) as refused:
+        _ = webhook.imopenlines.config.list.get(params={"title": "x"}).result
+    assert refused.value.error == "INVALID_FORMAT"
+
+
+def test_a_session_that_is_not_there_has_no_history(webhook: Any) -> None:
+    with pytest.raises(BitrixAPIError) as refused:
+        _ = webhook.imopenlines.session.history.get(session_id=1).result
+    assert refused.value.error == "ACCESS_DENIED"
+    with pytest.raises(BitrixAPIError) as refused:
+        _ = webhook.imopenlines.session.history.get(chat_id=1).result
+    assert refused.value.error == "INVALID_SESSION_ID"
+
+
 def test_lines_are_configured(webhook: Any, portal: Emulator) -> None:
     line = portal.portal.lines.add("Night shift")
     found = webhook.imopenlines.config.get(line, with_queue=True).result
     assert (found["ID"], found["LINE_NAME"], found["ACTIVE"]) == (str(line), "Night shift", "Y")
     assert found["QUEUE"]
+
+
+# ---- offline events ----
+
+
+def test_an_operator_s_reply_is_reserved_and_cleared(application: Any, portal: Emulator, line: int) -> None:
+    assert application.event.bind("ONIMCONNECTORMESSAGEADD", event_type="offline").result is True
+    (bound,) = application.event.get().values
+    assert (bound.event, bound.offline) == ("ONIMCONNECTORMESSAGEADD", True)
+    sent = application.imconnector.send.messages("airflow_conn", line, [row("run-1")]).result
+    chat = int(sent["DATA"]["RESULT"][0]["session"]["CHAT_ID"])
+    reply = portal.lines.reply(chat, "Restarted")
+
+    reserved = application.event.offline.get(clear=False, filter={"=EVENT_NAME": "ONIMCONNECTORMESSAGEADD"})
+    (event,) = reserved.values
+    assert event.event_data["MESSAGES"][0]["im"] == {"chat_id": chat, "message_id": reply.id}
+    process = reserved.result["process_id"]
+    (listed,) = application.event.offline.list(filter={">PROCESS_ID": ""}).result
+    assert listed["PROCESS_ID"] == process
+    assert application.event.offline.clear(process, bitrix_id=[int(listed["ID"])]).result is True
+    assert application.event.offline.list().result == []
+    assert application.event.unbind("ONIMCONNECTORMESSAGEADD", event_type="offline").value == 1
+
+
+def test_a_failed_event_is_marked_and_read_again(application: Any, portal: Emulator) -> None:
+    _ = application.event.bind("ONCRMDEALUPDATE", event_type="offline").result
+    portal.raise_event("ONCRMDEALUPDATE", {"FIELDS": {"ID": "7"}})
+    reserved = application.event.offline.get(clear=False)
+    keys = [event["MESSAGE_ID"] for event in reserved.result["events"]]
+    assert application.event.offline.error(reserved.result["process_id"], message_id=keys).result is True
+    assert application.event.offline.get(clear=False).result["events"] == []
+    assert len(application.event.offline.get(error=True).result["events"]) == 1
+
+
+def test_a_plan_without_reservations_says_so(application: Any, portal: Emulator) -> None:
+    portal.quirks.offline_extended = False
+    assert application.feature.get("rest_offline_extended").result == {"value": "N"}
+    with pytest.raises(BitrixAPIError) as refused:
+        _ = application.event.offline.get(clear=False).result
+    assert (refused.value.error, refused.value.response.status_code) == ("WRONG_LICENSE", 403)

@@ -97,6 +97,24 @@ def posted(number: int) -> dict[str, Any]:
     }
 
 
+def session_history() -> dict[str, Any]:
+    """A session as the portal describes it, without the fields that nobody reads."""
+    message = {
+        "id": "85851",
+        "senderid": "103",
+        "date": "2026-03-11T13:12:46+01:00",
+        "text": "Hi",
+        "params": {"connectorMid": ["85853"], "fileId": [5437]},
+    }
+    return {
+        "chatId": 1763,
+        "sessionId": 321,
+        "message": {"85851": message},
+        "users": {"103": {"id": "103", "name": "Ann", "connector": False}},
+        "files": {"5437": {"id": 5437, "name": "x.png", "size": 9, "urldownload": "https://acme.example/x"}},
+    }
+
+
 def _replies() -> dict[str, dict[str, Any]]:
     chat = {"id": 1489, "name": "Team"}
     history = {"chat_id": 1489, "messages": [posted(MESSAGE + 1)], "users": [{"id": 2, "name": "Ann"}]}
@@ -122,6 +140,34 @@ def _replies() -> dict[str, dict[str, Any]]:
         "imconnector.send.messages": deliveries,
         "imconnector.update.messages": deliveries,
         "imconnector.delete.messages": deliveries,
+        "imconnector.list": {"livechat": "Live chat", "shop": "Shop"},
+        "imconnector.status": {
+            "LINE": 12,
+            "CONNECTOR": "shop",
+            "ERROR": False,
+            "CONFIGURED": True,
+            "STATUS": True,
+        },
+        "imconnector.register": {"result": True},
+        "imconnector.activate": True,
+        "imconnector.connector.data.set": True,
+        "imconnector.send.status.delivery": {"SUCCESS": True, "DATA": []},
+        "imconnector.send.status.reading": {"SUCCESS": True, "DATA": []},
+        "imconnector.chat.name.set": {"SUCCESS": True, "DATA": {"RESULT": {}}},
+        "user.option.get": None,
+        "user.option.set": True,
+        "imopenlines.config.list.get": [
+            {"ID": "12", "LINE_NAME": "Support", "ACTIVE": "Y"},
+            {"ID": "15", "LINE_NAME": "Sales", "ACTIVE": "N"},
+        ],
+        "imopenlines.session.history.get": session_history(),
+        "imopenlines.dialog.get": {
+            "id": 1763,
+            "name": "John - Support",
+            "entity_id": "livechat|22|1761|587",
+            "entity_data_1": "Y|LEAD|1205|N|N|321|1773223732|0|0|0",
+        },
+        "imopenlines.crm.chat.getLastId": 1763,
         "imopenlines.crm.message.add": 19880117,
         "imopenlines.crm.chat.get": [{"CHAT_ID": "1763", "CONNECTOR_ID": "livechat"}],
         "profile": {"ID": "1", "ADMIN": True, "NAME": "Ann", "LAST_NAME": "Petrova"},

@@ -32,6 +32,11 @@ class Crowd:
     def texts(self) -> list[str]:
         return [message.text for message in self.portal.messages(self.chat)]
 
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait in a thread of ``when_asked`` until something has happened, or the test ends."""
+        while not condition() and not self._ended.wait(0.02):
+            pass
+
     def when_asked(self, act: Callable[[], Any], *, after: float = 0.0) -> None:
         """Do something once the poll is in the chat, and some seconds have passed."""
 

@@ -29,7 +29,8 @@ def _state(portal: Portal, poll: Poll, user: User) -> tuple[object, ...]:
     """Return all that the object depends on: votes, the clock and access to the chat."""
     now, polls = portal.clock(), portal.polls
     access = polls.can_read(poll, user), polls.can_edit(poll, user)
-    return poll.version, poll.is_finished(now), poll.takes_votes(now), access
+    numeric = portal.quirks.numeric_counters
+    return poll.version, poll.is_finished(now), poll.takes_votes(now), access, numeric
 
 
 def attach(
@@ -38,6 +39,8 @@ def attach(
     """Return the object; ``touched`` rows have their COUNTER as a number."""
     now = portal.clock()
     signed = portal.polls.sign(poll)
+    if portal.quirks.numeric_counters:
+        touched = {row.id for question in poll.questions.values() for row in _rows(question)}
     access = portal.polls.can_read(poll, user)
     votable, voted = access and poll.takes_votes(now), user.id in poll.events
     return {
@@ -62,6 +65,10 @@ def attach(
         "entityId": poll.entity_id,
         "isFinished": poll.is_finished(now),
     }
+
+
+def _rows(question: Question) -> list[Question | Answer]:
+    return [question, *question.answers.values()]
 
 
 def _question(

@@ -27,6 +27,8 @@ class Call:
     request: Request
     # Runs another method for the same caller and returns its whole body.
     run_command: Callable[[Call, str, dict[str, Any]], dict[str, Any]]
+    # Divides the queue of offline events.
+    auth_connector: str = ""
 
     @property
     def by_application(self) -> bool:

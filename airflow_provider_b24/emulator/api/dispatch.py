@@ -71,7 +71,7 @@ class Dispatcher:
         """
         if params.get("token") is not None:
             raise ApiError("ACCESS_DENIED", "Access denied! Link check failed", 403)
-        _check_scope(found, credential)
+        self._check_scope(found, credential)
         self.limits.operating.check(credential.key, found.name)
         if found.application_only and credential.client_id is None:
             raise ApiError(
@@ -134,6 +134,15 @@ class Dispatcher:
             raise ApiError("INVALID_REQUEST", "Https required.", 401)
         return credentials.by_webhook(*login.webhook)
 
+    def _check_scope(self, found: Method, credential: Credential) -> None:
+        if found.scope and found.scope not in credential.scopes:
+            whose = "webhook" if credential.client_id is None else "access"
+            raise ApiError(
+                "insufficient_scope",
+                f"The request requires higher privileges than provided by the {whose} token",
+                self.portal.quirks.scope_status,
+            )
+
     def _suffixed(self, found: Method, error: ApiError) -> ApiError:
         if not (found.engine and self.portal.quirks.internal_error_suffix):
             return error
@@ -175,16 +184,6 @@ def _link_names(found: Method, token: object) -> bool:
     return not token or str(token).partition("|")[0] == found.scope
 
 
-def _check_scope(found: Method, credential: Credential) -> None:
-    if found.scope and found.scope not in credential.scopes:
-        whose = "webhook" if credential.client_id is None else "access"
-        raise ApiError(
-            "insufficient_scope",
-            f"The request requires higher privileges than provided by the {whose} token",
-            401,
-        )
-
-
 def _call(
     dispatcher: Dispatcher, found: Method, credential: Credential, params: dict[str, Any], request: Request
 ) -> Call:
@@ -199,4 +198,5 @@ def _call(
         found.name,
         request,
         dispatcher.command,
+        str(params.get("auth_connector") or ""),
     )

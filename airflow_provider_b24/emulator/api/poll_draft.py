@@ -73,7 +73,7 @@ def read(portal: Portal, data: Any) -> PollDraft:
     anonymity = fields.get("ANONYMITY")
     return PollDraft(
         questions[0],
-        PUBLIC if anonymity is None else php.to_int(anonymity),
+        _usual_anonymity(portal) if anonymity is None else php.to_int(anonymity),
         php.to_int(fields.get("OPTIONS")),
     )
 
@@ -99,5 +99,11 @@ def _text(value: Any) -> str:
     return php.trim(str(value)) if isinstance(value, str | int | float) else ""
 
 
+def _usual_anonymity(portal: Portal) -> int:
+    """Return what a poll without ANONYMITY is: public, in the portal's numbers."""
+    return PUBLIC if portal.quirks.anonymous_number != PUBLIC else 0
+
+
 def _refusal(portal: Portal, key: str, **values: object) -> ApiError:
-    return ApiError("0", portal.say(key, **values))
+    code = "400" if portal.quirks.documented_send_errors else "0"
+    return ApiError(code, portal.say(key, **values))

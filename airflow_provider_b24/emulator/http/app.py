@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 from airflow_provider_b24.emulator.http.control import ControlApi
 from airflow_provider_b24.emulator.http.loopback import has_foreign_origin, has_loopback_host
 from airflow_provider_b24.emulator.http.rest_app import RestApp
+from airflow_provider_b24.emulator.page import authorize
 from airflow_provider_b24.emulator.page import routes as page
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def application(world: World, dispatcher: Dispatcher, connections: Connections) 
     """Return the ASGI application of a portal."""
     rest = RestApp(dispatcher, connections.drop)
     control = ControlApi(world, dispatcher.faults, dispatcher.journal)
-    site = Starlette(routes=[*control.routes(), *page.routes(world.portal)])
+    site = Starlette(routes=[*control.routes(), *authorize.routes(world.portal), *page.routes(world.portal)])
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         # REST calls are thousands, so they skip the router.

@@ -45,9 +45,13 @@ class ControlApi:
             ("POST", "vote", self._vote),
             ("POST", "stop", self._stop),
             ("POST", "reject", self._reject),
+            ("POST", "reply", self._reply),
+            ("GET", "events", self._list_events),
+            ("POST", "events", self._raise_event),
             ("GET", "users", self._list_users),
             ("POST", "users", self._add_user),
             ("POST", "webhooks", self._add_webhook),
+            ("POST", "application", self._set_application),
             ("GET", "chats", self._list_chats),
             ("POST", "chats", self._add_chat),
             ("POST", "messages", self._say),
@@ -119,6 +123,19 @@ class ControlApi:
         self._world.lines.reject(str(params["user"]), reason)
         return True
 
+    def _reply(self, params: Params) -> object:
+        """Answer in a conversation of an open line as an operator."""
+        user_id = int(params.get("user_id", 1))
+        return {
+            "id": self._world.lines.reply(int(params["chat_id"]), str(params["text"]), user_id=user_id).id
+        }
+
+    def _list_events(self, _: Params) -> object:
+        return self._world.portal.events.state()
+
+    def _raise_event(self, params: Params) -> object:
+        return {"queued": self._world.raise_event(str(params["event"]), params["data"])}
+
     def _list_users(self, _: Params) -> object:
         return [
             {"id": user.id, "name": user.full_name, "position": user.position, "external": user.external}
@@ -130,6 +147,14 @@ class ControlApi:
 
     def _add_webhook(self, params: Params) -> object:
         return {"url": self._world.add_webhook(int(params["user_id"]))}
+
+    def _set_application(self, params: Params) -> object:
+        self._world.set_application(
+            redirect_uri=params.get("redirect_uri"),
+            installed=params.get("installed"),
+            authorize_at_once=params.get("authorize_at_once"),
+        )
+        return True
 
     def _list_chats(self, _: Params) -> object:
         return [_chat(chat) for chat in self._world.portal.chats]

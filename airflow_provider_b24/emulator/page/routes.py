@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "static"
 TYPES = {
-    **dict.fromkeys(("index.html", "result.html"), "text/html; charset=utf-8"),
+    **dict.fromkeys(("index.html", "result.html", "authorize.html"), "text/html; charset=utf-8"),
     "page.css": "text/css; charset=utf-8",
     **dict.fromkeys(
-        ("page.js", "dom.js", "poll.js", "faults.js", "result.js"), "text/javascript; charset=utf-8"
+        ("page.js", "dom.js", "poll.js", "faults.js", "result.js", "authorize.js"),
+        "text/javascript; charset=utf-8",
     ),
     "icon.svg": "image/svg+xml",
 }
@@ -60,6 +61,8 @@ def routes(portal: Portal) -> list[Route]:
     }
     return [
         Route("/", _file),
+        # Where a link to a chat or to one of its messages leads.
+        Route("/online/", _file),
         Route("/vote-result/{uid}", _result_page(portal)),
         Route("/page/state", _state(portal)),
         Route("/page/result/{uid}", _result(portal)),
@@ -70,7 +73,11 @@ def routes(portal: Portal) -> list[Route]:
 
 
 async def _file(request: Request) -> Response:
-    name = request.path_params.get("name", "index.html")
+    return static_file(request.path_params.get("name", "index.html"))
+
+
+def static_file(name: str) -> Response:
+    """Return one of the page's files."""
     if name not in TYPES:
         return Response("Not found", status_code=404, media_type="text/plain", headers=HEADERS)
     return Response(_read(name), media_type=TYPES[name], headers=HEADERS)
@@ -101,7 +108,7 @@ def _result_page(portal: Portal) -> Callable[[Request], Awaitable[Response]]:
             return Response(
                 "There is no such poll", status_code=404, media_type="text/plain", headers=HEADERS
             )
-        return Response(_read("result.html"), media_type=TYPES["result.html"], headers=HEADERS)
+        return static_file("result.html")
 
     return page
 

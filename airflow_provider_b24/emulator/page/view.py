@@ -115,8 +115,16 @@ def _message(portal: Portal, message: Message, user: User) -> Row:
         "parts": parse(message.text),
         "files": [file["name"] for file in message.params.get("FILES", ())],
         "edited": message.params.get("IS_EDITED") == "Y",
+        "delivered": _is_delivered(portal, message, author),
         "poll": None if poll is None else card(portal, poll, user),
     }
+
+
+def _is_delivered(portal: Portal, message: Message, author: User | None) -> bool:
+    """Whether a connector has said that an operator's message arrived outside."""
+    answers = portal.lines.conversations.by_chat(message.chat_id) is not None
+    written_here = author is not None and not author.external
+    return answers and written_here and bool(message.params.get("CONNECTOR_MID"))
 
 
 def _quote(portal: Portal, message: Message) -> Row | None:

@@ -29,12 +29,9 @@ def cast(portal: Portal, poll: Poll, *, user_id: int, ballot: Any) -> set[int]:
     with portal.lock:
         if user_id in poll.events and not poll.allows_revote:
             raise BallotError("vote.already")
-        touched = _remove(poll, user_id)
-        chosen = [
-            (question, answer_id)
-            for question in poll.questions.values()
-            for answer_id in _chosen(question, dict(php.pairs(ballot)).get(str(question.id)))
-        ]
+        chosen = _choices(portal, poll, ballot)
+        checked = portal.quirks.checks_ballot_first and not chosen
+        touched = set() if checked else _remove(poll, user_id)
         if not chosen:
             raise BallotError("vote.nothing")
         return touched | _store(portal, poll, user_id, chosen)
@@ -53,11 +50,22 @@ def recall(portal: Portal, poll: Poll, *, user_id: int) -> set[int]:
         return _remove(poll, user_id)
 
 
-def _chosen(question: Question, value: Any) -> list[int]:
+def _choices(portal: Portal, poll: Poll, ballot: Any) -> list[tuple[Question, int]]:
+    rows = dict(php.pairs(ballot))
+    return [
+        (question, answer_id)
+        for question in poll.questions.values()
+        for answer_id in _chosen(portal, question, rows.get(str(question.id)))
+    ]
+
+
+def _chosen(portal: Portal, question: Question, value: Any) -> list[int]:
     """Return the known answers of a ballot's entry: unknown ones are dropped, a radio keeps one."""
     wanted = [item for _, item in php.pairs(value)] if php.is_array(value) else [value]
     known = [number for number in map(php.to_int, wanted) if number in question.answers]
     known = list(dict.fromkeys(known))
+    if question.field_type == RADIO and len(known) > 1 and portal.quirks.refuses_extra_answers:
+        return []
     return known[:1] if question.field_type == RADIO else known
 
 

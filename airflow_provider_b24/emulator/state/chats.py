@@ -63,6 +63,7 @@ class Chats:
         self._chats: dict[int, Chat] = {}
         self._messages: dict[int, Message] = {}
         self._delete_listeners: list[Callable[[int], None]] = []
+        self._post_listeners: list[Callable[[Message], None]] = []
 
     def __iter__(self) -> Iterator[Chat]:
         return iter(list(self._chats.values()))
@@ -139,6 +140,8 @@ class Chats:
             )
             chat.messages.append(message)
             self._messages[message.id] = message
+            for listener in self._post_listeners:
+                listener(message)
             return message
 
     def holds(self, chat: Chat, message_id: int) -> bool:
@@ -149,6 +152,10 @@ class Chats:
     def replied_to(self, message: Message) -> Message | None:
         """Return the message that a message replies to, unless it is none or deleted."""
         return self._messages.get(int(message.params.get("REPLY_ID", 0)))
+
+    def on_post(self, listener: Callable[[Message], None]) -> None:
+        """Call a listener with each message that is posted."""
+        self._post_listeners.append(listener)
 
     def on_delete(self, listener: Callable[[int], None]) -> None:
         """Call a listener with the id of each message that is deleted."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_b24.emulator.state.bindings import Bindings
     from airflow_provider_b24.emulator.state.chats import Chat, Chats, Message
@@ -55,6 +55,8 @@ class Conversations:
         self._chats = chats
         self._bindings = bindings
         self._by_chat: dict[int, Conversation] = {}
+        self._session_listeners: list[Callable[[Conversation], None]] = []
+        self._by_code: dict[str, Conversation] = {}
 
     def __iter__(self) -> Iterator[Conversation]:
         return iter(list(self._by_chat.values()))
@@ -69,7 +71,7 @@ class Conversations:
 
     def by_code(self, code: str) -> Conversation | None:
         """Return the conversation with this code, or None."""
-        return next((item for item in self if item.place.code == code), None)
+        return self._by_code.get(code)
 
     def ensure(
         self,
@@ -82,6 +84,7 @@ class Conversations:
     ) -> Conversation:
         """Return the conversation, begun or taken up again; in a group each guest joins it."""
         known = self.by_code(place.code)
+        begins = known is None or not known.is_open
         conversation = known or self._begin(place, title=title, operators=operators)
         if guest.id not in conversation.chat.members:
             conversation.chat.members.append(guest.id)
@@ -90,7 +93,23 @@ class Conversations:
             conversation.is_open = True
         conversation.chat.description = description or conversation.chat.description
         self.refresh(conversation)
+        if begins:
+            self._tell(conversation)
         return conversation
+
+    def finish(self, conversation: Conversation) -> None:
+        """End the session; the next message from outside begins another one."""
+        if conversation.is_open:
+            conversation.is_open = False
+            self._tell(conversation)
+
+    def on_session(self, listener: Callable[[Conversation], None]) -> None:
+        """Call a listener with each conversation whose session begins or ends."""
+        self._session_listeners.append(listener)
+
+    def _tell(self, conversation: Conversation) -> None:
+        for listener in self._session_listeners:
+            listener(conversation)
 
     def refresh(self, conversation: Conversation) -> None:
         """Write the session and the CRM item into the chat, where chat methods show them."""
@@ -109,5 +128,5 @@ class Conversations:
             entity_id=place.code,
         )
         conversation = Conversation(chat, place, self._context.ids.next("session"))
-        self._by_chat[chat.id] = conversation
+        self._by_chat[chat.id] = self._by_code[place.code] = conversation
         return conversation

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from airflow_provider_b24.emulator.state.people import People, User
 
 ALL_SCOPES = ("im", "imconnector", "imopenlines", "user", "user_basic", "vote", "crm")
+#: Seconds for which an authorisation code lives.
+CODE_LIFETIME = 30.0
 MEMBER_ID = "a223c6b3710f85df22e9377d6c4f7553"
 
 
@@ -45,6 +47,23 @@ class Token:
 
 
 @dataclass(slots=True)
+class RefreshToken:
+    """A refresh token: whose it is, when it was issued, and when it was used."""
+
+    user_id: int
+    issued: float
+    used: float | None = None
+
+
+@dataclass(slots=True)
+class Code:
+    """An authorisation code: who has allowed the application, and until when it works."""
+
+    user_id: int
+    expires: float
+
+
+@dataclass(slots=True)
 class Application:
     """A local OAuth application, installed by the administrator."""
 
@@ -56,7 +75,15 @@ class Application:
     scopes: set[str] = field(default_factory=lambda: set(ALL_SCOPES))
     # Seconds for which an access token lives.
     lifetime: float = 3600.0
+    # Seconds for which a refresh token lives: 180 days.
+    refresh_lifetime: float = 15_552_000.0
     user_id: int = 1
+    name: str = "Airflow"
+    # Where the portal sends a person with a code: a setting of the application, not of the request.
+    redirect_uri: str = ""
+    installed: bool = True
+    # A person who has allowed it before is redirected without a click.
+    authorize_at_once: bool = False
 
 
 def _random(length: int) -> str:
@@ -78,8 +105,9 @@ class Credentials:
             refresh_token="",
         )
         self._tokens: dict[str, Token] = {}
-        # Every refresh token ever issued: when it was used, or None.
-        self._refresh_tokens: dict[str, float | None] = {}
+        # Every refresh token ever issued.
+        self._refresh_tokens: dict[str, RefreshToken] = {}
+        self._codes: dict[str, Code] = {}
         self.issue()
 
     def add_webhook(self, user_id: int) -> Webhook:
@@ -94,25 +122,47 @@ class Credentials:
         self._webhooks.append(webhook)
         return webhook
 
-    def issue(self) -> Application:
-        """Issue a new pair of tokens to the application."""
+    def issue(self, user_id: int | None = None) -> Application:
+        """Issue a new pair of tokens to the application.
+
+        :param user_id: whom the application acts as; None: the same as before.
+        """
         application = self.application
+        application.user_id = application.user_id if user_id is None else user_id
         application.access_token = _random(70)
         application.refresh_token = _random(70)
-        expires = self._context.clock() + application.lifetime
-        self._tokens[application.access_token] = Token(application.user_id, expires)
-        self._refresh_tokens[application.refresh_token] = None
+        now = self._context.clock()
+        token = Token(application.user_id, now + application.lifetime)
+        self._tokens[application.access_token] = token
+        self._refresh_tokens[application.refresh_token] = RefreshToken(application.user_id, now)
         return application
 
-    def use_refresh_token(self, refresh_token: str) -> bool:
-        """Spend a refresh token; False if it is unknown or was spent before."""
-        if refresh_token not in self._refresh_tokens:
-            return False
-        used, now = self._refresh_tokens[refresh_token], self._context.clock()
-        if used is not None:
-            return now - used < self._context.quirks.refresh_grace
-        self._refresh_tokens[refresh_token] = now
-        return True
+    def use_refresh_token(self, refresh_token: str) -> int | None:
+        """Spend a refresh token; None if it is unknown, has expired or was spent before.
+
+        :returns: the id of the user that the application acts as.
+        """
+        token, now = self._refresh_tokens.get(refresh_token), self._context.clock()
+        if token is None or now >= token.issued + self.application.refresh_lifetime:
+            return None
+        if token.used is not None and now - token.used >= self._context.quirks.refresh_grace:
+            return None
+        token.used = now if token.used is None else token.used
+        return token.user_id
+
+    def issue_code(self, user_id: int) -> str:
+        """Issue the code that a person who allows the application is redirected with."""
+        code = _random(70)
+        self._codes[code] = Code(user_id, self._context.clock() + CODE_LIFETIME)
+        return code
+
+    def use_code(self, code: str) -> int | None:
+        """Spend an authorisation code; None if it is unknown, has expired or was spent before.
+
+        :returns: the id of the user who has allowed the application.
+        """
+        found = self._codes.pop(code, None)
+        return found.user_id if found is not None and self._context.clock() < found.expires else None
 
     def token_expires(self, access_token: str) -> float:
         """Return the Unix time at which a token expires."""

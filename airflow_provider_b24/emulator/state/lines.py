@@ -95,7 +95,7 @@ class Lines:
     def delivers(self, connector: str, line_id: int) -> bool:
         """Whether what the connector sends reaches the line."""
         line, status = self.get(line_id), self.connectors.status(connector, line_id)
-        return line is not None and line.active and status is not None and not status.error
+        return line is not None and line.active and status.active and not status.error
 
     def reject(self, outside_id: str, reason: str = "The user cannot be created") -> None:
         """Fail each connector message of an outside user; the others are not affected.
@@ -218,4 +218,4 @@ class Lines:
             conversation = self.conversations.by_chat(chat_id)
             if conversation is None:
                 raise LookupError(f"Chat {chat_id} is no conversation of an open line.")
-            conversation.is_open = False
+            self.conversations.finish(conversation)

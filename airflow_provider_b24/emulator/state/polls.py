@@ -82,6 +82,7 @@ class Poll:
     chat_id: int | None = None
     uid: str = ""
     stop_announced: bool = False
+    anonymous_number: int = ANONYMOUS
     events: dict[int, list[Choice]] = field(default_factory=dict)
     # Grows with every change: what was rendered before is then stale.
     version: int = 0
@@ -94,8 +95,11 @@ class Poll:
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether voters are hidden: only 2 does that, whatever the documentation says of 1."""
-        return self.anonymity == ANONYMOUS
+        """Whether voters are hidden: only 2 does that, whatever the documentation says of 1.
+
+        A switch of the portal makes it the documented number.
+        """
+        return self.anonymity == self.anonymous_number
 
     def is_finished(self, now: float) -> bool:
         """Whether the end has come."""
@@ -128,12 +132,14 @@ class Polls:
         self, author_id: int, questions: Iterable[Question], *, anonymity: int = PUBLIC, options: int = 0
     ) -> Poll:
         """Store a vote that is attached to nothing yet; no method finds it until it is attached."""
-        now = int(self._context.clock())
+        now, quirks = int(self._context.clock()), self._context.quirks
+        known = quirks.keeps_anonymity or anonymity < ANONYMOUS
         return Poll(
             vote_id=self._context.ids.next("vote"),
             author_id=author_id,
             questions={question.id: question for question in questions},
-            anonymity=anonymity,
+            anonymity=anonymity if known else PUBLIC,
+            anonymous_number=quirks.anonymous_number,
             options=options,
             created=now,
             date_end=now + 10 * YEAR,
@@ -172,7 +178,10 @@ class Polls:
 
     def by_entity(self, module_id: str, entity_type: str, entity_id: int) -> Poll | None:
         """Find by what the poll is attached to; case-insensitive, as MySQL is."""
-        return self._by_entity.get(_entity(module_id, entity_type, entity_id))
+        found = self._by_entity.get(_entity(module_id, entity_type, entity_id))
+        if found is None or not self._context.quirks.exact_entities:
+            return found
+        return found if (found.module_id, found.entity_type) == (module_id, entity_type) else None
 
     def by_message(self, message_id: int) -> Poll | None:
         """Find by chat message."""
@@ -219,7 +228,7 @@ class Polls:
     def stop(self, poll: Poll) -> None:
         """End a poll now; the first time, a notice is posted in the chat."""
         with self._context.lock:
-            poll.date_end = int(self._context.clock())
+            poll.date_end = int(self._context.clock()) - self._context.quirks.stops_at_once
             poll.version += 1
             chat = None if poll.chat_id is None else self._chats.get(poll.chat_id)
             if chat is not None and not poll.stop_announced:

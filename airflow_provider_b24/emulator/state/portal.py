@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from airflow_provider_b24.emulator.state.chats import Chats
 from airflow_provider_b24.emulator.state.context import PortalContext
 from airflow_provider_b24.emulator.state.credentials import Credentials
+from airflow_provider_b24.emulator.state.events import Events
+from airflow_provider_b24.emulator.state.line_events import LineEvents
 from airflow_provider_b24.emulator.state.lines import Lines
+from airflow_provider_b24.emulator.state.options import Options
 from airflow_provider_b24.emulator.state.people import People
 from airflow_provider_b24.emulator.state.polls import Polls
 from airflow_provider_b24.emulator.state.uuids import Uuids
@@ -50,7 +53,12 @@ class Portal(PortalContext):
         self.polls = Polls(self, self.chats)
         self.uuids = Uuids(self)
         self.credentials = Credentials(self, self.people, webhook_code=webhook_code)
+        self.options = Options()
         self.lines = Lines(self, people=self.people, chats=self.chats, credentials=self.credentials)
+        self.events = Events(self)
+        told = LineEvents(self.events, lines=self.lines, people=self.people)
+        self.chats.on_post(told.on_post)
+        self.lines.conversations.on_session(told.on_session)
 
     def webhook_url(self, webhook: Webhook) -> str:
         """Return the address of a webhook, to which a method's name is added."""

@@ -27,23 +27,33 @@ class _Entry:
 
 
 class Uuids:
-    """One register for the whole portal: neither the chat nor the user matters."""
+    """One register for the whole portal: neither the chat nor the user matters.
+
+    Switches of the portal honour ids of any form, or keep the chats apart.
+    """
 
     def __init__(self, context: PortalContext) -> None:
         self._context = context
         self._entries: dict[str, _Entry] = {}
 
-    def claim(self, uuid: object) -> int | None:
+    def accepts(self, uuid: object) -> TypeGuard[str]:
+        """Whether the portal honours this template id."""
+        return is_valid(uuid) or (self._context.quirks.any_template_id and isinstance(uuid, str))
+
+    def claim(self, uuid: object, *, chat_id: int = 0) -> int | None:
         """Begin a send; return the message of an earlier one if it has finished.
+
+        :param uuid: the template id.
+        :param chat_id: the chat that it is sent to.
 
         :raises DuplicateInFlightError: an earlier send has begun within the hour and not finished.
         """
-        if not is_valid(uuid):
+        if not self.accepts(uuid):
             return None
-        now = self._context.clock()
-        entry = self._entries.get(uuid)
+        now, key = self._context.clock(), self._key(uuid, chat_id)
+        entry = self._entries.get(key)
         if entry is None or now - entry.started > KEPT_SECONDS:
-            self._entries[uuid] = _Entry(now)
+            self._entries[key] = _Entry(now)
             return None
         if entry.message_id is not None:
             return entry.message_id
@@ -52,10 +62,13 @@ class Uuids:
         entry.started = now
         return None
 
-    def settle(self, uuid: object, message_id: int) -> None:
+    def settle(self, uuid: object, message_id: int, *, chat_id: int = 0) -> None:
         """Record the message of a send that was claimed."""
-        if is_valid(uuid):
-            self._entries[uuid].message_id = message_id
+        if self.accepts(uuid):
+            self._entries[self._key(uuid, chat_id)].message_id = message_id
+
+    def _key(self, uuid: str, chat_id: int) -> str:
+        return f"{uuid}|{chat_id}" if self._context.quirks.template_ids_by_chat else uuid
 
 
 def is_valid(uuid: object) -> TypeGuard[str]:

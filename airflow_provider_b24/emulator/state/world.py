@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator.state import ballots
 from airflow_provider_b24.emulator.state.polls import BLOG_ENTITY, BLOG_MODULE, PUBLIC, RADIO
@@ -44,6 +44,28 @@ class World:
         """
         with self.portal.lock:
             return self.portal.webhook_url(self.portal.credentials.add_webhook(user_id))
+
+    def set_application(
+        self,
+        *,
+        redirect_uri: str | None = None,
+        installed: bool | None = None,
+        authorize_at_once: bool | None = None,
+    ) -> None:
+        """Change the settings of the OAuth application; None leaves one as it is.
+
+        :param redirect_uri: where a person who allows it is sent with a code; empty: the page shows the code.
+        :param installed: whether it is installed on the portal.
+        :param authorize_at_once: whether a person is sent there without a click.
+        """
+        with self.portal.lock:
+            application = self.portal.credentials.application
+            if redirect_uri is not None:
+                application.redirect_uri = str(redirect_uri)
+            if installed is not None:
+                application.installed = bool(installed)
+            if authorize_at_once is not None:
+                application.authorize_at_once = bool(authorize_at_once)
 
     def add_chat(self, title: str, members: Iterable[int] = (1,)) -> int:
         """Open a chat.
@@ -109,6 +131,18 @@ class World:
     def messages(self, chat_id: int) -> list[Message]:
         """Return the messages of a chat, oldest first."""
         return list(self.chat(chat_id).messages)
+
+    def raise_event(self, event: str, data: Any) -> int:
+        """Let something happen that the application may be subscribed to.
+
+        :param event: the event's name, for example ``ONCRMDEALUPDATE``.
+        :param data: its data.
+        :returns: how many subscriptions put it into the queue of offline events.
+        """
+        with self.portal.lock:
+            return self.portal.events.happen(
+                event, data, client_id=self.portal.credentials.application.client_id
+            )
 
     def polls(self) -> list[Poll]:
         """Return all polls that can be reached, oldest first."""

@@ -64,6 +64,20 @@ def test_reject_refuses_the_messages_of_an_outside_user(portal: Emulator) -> Non
     assert portal.lines.outsiders.rejection("u9") == "Blocked"
 
 
+def test_an_operator_replies_and_events_are_queued(caller: Caller, portal: Emulator) -> None:
+    chat = portal.lines.add_crm_chat("deal", 288)
+    sent = requests.post(url(portal, "reply"), json={"chat_id": chat, "text": "Hello", "user_id": 2}).json()
+    assert [(one.id, one.author_id) for one in portal.messages(chat)] == [(sent["id"], 2)]
+    assert requests.post(url(portal, "reply"), json={"chat_id": 1, "text": "x"}).status_code == 404
+    event = {"event": "ONCRMDEALUPDATE", "data": {"FIELDS": {"ID": "288"}}}
+    assert requests.post(url(portal, "events"), json=event).json() == {"queued": 0}
+    caller.result("event.bind", {"event": event["event"], "event_type": "offline"}, oauth=True)
+    assert requests.post(url(portal, "events"), json=event).json() == {"queued": 1}
+    state = requests.get(url(portal, "events")).json()
+    assert state["handlers"] == [{"event": "ONCRMDEALUPDATE", "offline": True, "handler": ""}]
+    assert [(row["data"], row["reserved"]) for row in state["queue"]] == [(event["data"], False)]
+
+
 def test_a_request_from_another_site_is_refused(portal: Emulator) -> None:
     reply = requests.delete(
         f"{portal.url}/emulator/requests", headers={"Sec-Fetch-Site": "cross-site"}, timeout=5

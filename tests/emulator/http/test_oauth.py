@@ -90,6 +90,49 @@ def test_expire_access_token_and_the_lifetime_setting_expire_a_token(portal: Emu
     assert profile(portal, token).json()["error"] == "expired_token"
 
 
+def test_a_refresh_token_expires_after_its_lifetime(portal: Emulator, clock: Clock) -> None:
+    clock.pass_by(180 * 86400 - 1)
+    assert refresh(portal).ok
+    clock.pass_by(180 * 86400)
+    assert refresh(portal).json() == {"error": "invalid_grant"}
+
+
+def redeem(portal: Emulator, code: str | None, **changes: object) -> requests.Response:
+    return refresh(portal, grant_type="authorization_code", refresh_token=None, code=code, **changes)
+
+
+def test_a_code_gives_a_pair_of_the_user_who_has_allowed_the_application(portal: Emulator) -> None:
+    other = portal.add_user("Zoe Ray")
+
+    body = redeem(portal, portal.portal.credentials.issue_code(other)).json()
+
+    assert profile(portal, body["access_token"]).json()["result"]["ID"] == str(other)
+    assert body["user_id"] == other
+    renewed = refresh(portal, refresh_token=body["refresh_token"]).json()
+    assert renewed["user_id"] == other
+
+
+def test_a_code_works_once_and_for_thirty_seconds(portal: Emulator, clock: Clock) -> None:
+    credentials = portal.portal.credentials
+    code, late = credentials.issue_code(1), credentials.issue_code(1)
+    clock.pass_by(29)
+    assert redeem(portal, code).ok
+    assert redeem(portal, code).json() == {"error": "invalid_grant"}
+    clock.pass_by(1)
+    assert (redeem(portal, late).status_code, redeem(portal, late).json()) == (
+        400,
+        {"error": "invalid_grant"},
+    )
+
+
+def test_a_wrong_client_does_not_use_up_a_code(portal: Emulator) -> None:
+    code = portal.portal.credentials.issue_code(1)
+    assert redeem(portal, code, client_secret="wrong").json() == {"error": "invalid_client"}
+    assert redeem(portal, code, client_id="nonsense").json() == {"error": "wrong_client"}
+    assert redeem(portal, None).json()["error"] == "invalid_request"
+    assert redeem(portal, code).ok
+
+
 def test_the_log_counts_refreshes_and_keeps_no_secret(portal: Emulator) -> None:
     refresh(portal)
     (request,) = portal.requests

@@ -127,6 +127,21 @@ def test_a_click_on_an_answer_is_a_vote(page: Page, portal: Emulator, caller: Ca
     assert page.all("button.answer") == []
 
 
+def test_a_link_to_a_message_opens_its_chat_at_the_message(
+    browser: Any, page: Page, portal: Emulator, caller: Caller
+) -> None:
+    chat = portal.add_chat("Releases", members=[1, 2, 3])
+    message = caller.send("Deploy?", chat_id=chat)["messageId"]
+    portal.say(chat, 2, "\n".join(["later"] * 200))
+
+    browser.get(f"{portal.url}/online/?IM_DIALOG=chat{chat}&IM_MESSAGE={message}")
+
+    page.until(lambda: page.find("#title").text == "Releases")
+    page.until(lambda: "Deploy?" in page.find(".sought").text)
+    box, frame = page.find(".sought").rect, page.find("#messages").rect
+    assert frame["y"] <= box["y"] <= frame["y"] + frame["height"]
+
+
 def test_a_vote_can_be_changed_and_taken_back_where_the_poll_allows_it(
     page: Page, portal: Emulator, caller: Caller
 ) -> None:
@@ -261,6 +276,34 @@ def test_an_operator_answers_in_an_open_line(page: Page, portal: Emulator) -> No
     [message] = portal.messages(chat)
     assert (message.author_id, message.text) == (6, "It is on its way")
     assert "deal 288" in page.find("#about").text
+
+
+def test_an_operator_s_answer_is_an_event_and_shows_that_it_was_delivered(
+    page: Page, portal: Emulator, caller: Caller
+) -> None:
+    line = portal.lines.add("Shop")
+    portal.lines.install_connector("shop", line)
+    caller.result("event.bind", {"event": "ONIMCONNECTORMESSAGEADD", "event_type": "offline"}, oauth=True)
+    ticket = {
+        "user": {"id": "u1", "name": "Maria"},
+        "message": {"id": "m1", "text": "Where is it?"},
+        "chat": {"id": "ticket-7", "name": "Ticket 7"},
+    }
+    place = {"CONNECTOR": "shop", "LINE": line}
+    caller.result("imconnector.send.messages", {**place, "MESSAGES": [ticket]}, oauth=True)
+    page.be("Elena")
+    page.click("#lines button", "Ticket 7")
+    page.until(lambda: page.find("#reply").is_displayed() and page.find("#text")).send_keys(
+        "On its way", Keys.ENTER
+    )
+    page.until(lambda: page.find(".message.mine .bubble").text == "On its way")
+    (event,) = caller.result("event.offline.get", oauth=True)["events"]
+    (row,) = event["EVENT_DATA"]["MESSAGES"]
+    assert page.all(".delivered") == []
+    delivered = {"im": row["im"], "message": {"id": ["r-1"], "date": 1_760_000_000}, "chat": row["chat"]}
+    caller.result("imconnector.send.status.delivery", {**place, "MESSAGES": [delivered]}, oauth=True)
+    page.until(lambda: page.find(".message.mine .delivered").text == "✓ delivered")
+    assert page.all(".message.outside .delivered") == []
 
 
 def test_a_person_replies_to_a_poll_and_the_reply_shows_its_question(

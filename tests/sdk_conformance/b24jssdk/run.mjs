@@ -130,14 +130,48 @@ async function lines(b24) {
     send: { method: 'imconnector.send.messages', params: { CONNECTOR, LINE, MESSAGES: [row('c', 'in a batch')] } },
     bad: { method: 'imconnector.register', params: { ID: 'a.b' } }
   })
+  const receipts = [{ im: { chat_id: portal.answer.chat, message_id: portal.answer.message }, message: { id: ['out-1'] }, chat: { id: 'dag-x' } }]
+  await call('delivered', b24, 'imconnector.send.status.delivery', { CONNECTOR, LINE, MESSAGES: receipts })
+  await call('read', b24, 'imconnector.send.status.reading', { CONNECTOR, LINE, MESSAGES: receipts })
+  await call('setError', b24, 'imconnector.set.error', { CONNECTOR, LINE })
+  await call('broken', b24, 'imconnector.status', { CONNECTOR, LINE })
+  await call('activateN', b24, 'imconnector.activate', { CONNECTOR, LINE, ACTIVE: 'N' })
+  await call('activeByN', b24, 'imconnector.status', { CONNECTOR, LINE })
+  await call('optionSet', b24, 'user.option.set', { options: { airflow_connector_js: 'digest' } })
+  await call('optionGet', b24, 'user.option.get', { option: 'airflow_connector_js' })
+  await call('optionNone', b24, 'user.option.get', { option: 'other' })
+  await call('optionWebhook', hook, 'user.option.get', {})
   await call('deleteMessages', b24, 'imconnector.delete.messages', { CONNECTOR, LINE, MESSAGES: [row('a', 'x')] })
   await call('configs', b24, 'imopenlines.config.list.get', {})
+  await call('configPage', b24, 'imopenlines.config.list.get', { PARAMS: { select: ['ID'], order: { ID: 'ASC' }, limit: 1, offset: 0 } })
+  await call('configWrong', b24, 'imopenlines.config.list.get', { PARAMS: { title: 'x' } })
+  await call('config', b24, 'imopenlines.config.get', { CONFIG_ID: LINE, WITH_QUEUE: 'N' })
+  await call('deactivate', b24, 'imconnector.activate', { CONNECTOR, LINE, ACTIVE: 0 })
+  await call('deactivateAgain', b24, 'imconnector.activate', { CONNECTOR, LINE, ACTIVE: 0 })
   await call('unregister', b24, 'imconnector.unregister', { ID: CONNECTOR })
   const CRM = { CRM_ENTITY_TYPE: 'deal', CRM_ENTITY: 288 }
   const [chat] = await call('crmChats', hook, 'imopenlines.crm.chat.get', CRM)
   await call('crmMessage', hook, 'imopenlines.crm.message.add', { ...CRM, USER_ID: 2, CHAT_ID: chat.CHAT_ID, MESSAGE: 'Paid' })
+  await call('lastChat', hook, 'imopenlines.crm.chat.getLastId', CRM)
+  await call('history', hook, 'imopenlines.session.history.get', { CHAT_ID: chat.CHAT_ID })
+  await call('noHistory', hook, 'imopenlines.session.history.get', {})
   await call('dialog', hook, 'imopenlines.dialog.get', { CHAT_ID: chat.CHAT_ID })
   await call('crmMissing', hook, 'imopenlines.crm.message.add', { ...CRM, USER_ID: 2, MESSAGE: 'Paid' })
+}
+
+async function events(b24) {
+  const event = 'ONCRMDEALUPDATE'
+  await call('eventsRefused', hook, 'event.offline.get', {})
+  await call('events', b24, 'events', { SCOPE: 'imopenlines' })
+  await call('bind', b24, 'event.bind', { event, event_type: 'offline' })
+  await call('bound', b24, 'event.get', {})
+  await fetch(`${portal.url}/emulator/events`, { method: 'POST', body: JSON.stringify({ event, data: { FIELDS: { ID: '288' } } }) })
+  const batch = await call('reserve', b24, 'event.offline.get', { clear: 0, filter: { '=EVENT_NAME': event } })
+  await call('queue', b24, 'event.offline.list', { filter: { ERROR: 0 }, order: { ID: 'DESC' } })
+  await call('clear', b24, 'event.offline.clear', { process_id: batch.process_id, id: [batch.events[0].ID] })
+  await call('emptied', b24, 'event.offline.list', {})
+  await call('eventError', b24, 'event.offline.error', { process_id: batch.process_id, message_id: [batch.events[0].MESSAGE_ID] })
+  await call('unbind', b24, 'event.unbind', { event, event_type: 'offline' })
 }
 
 async function refresh() {
@@ -153,5 +187,6 @@ async function refresh() {
 await polls()
 await chats()
 await lines(application(portal))
+await events(application(portal))
 await refresh()
 process.stdout.write(JSON.stringify(seen))

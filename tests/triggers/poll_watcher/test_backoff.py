@@ -76,3 +76,10 @@ def test_permanent_for_counts_permanent_failures_only(backoff: FailureBackoff) -
     backoff.record_failure(1_500.0, permanent=True)
     backoff.record_success(1_600.0)
     assert backoff.permanent_for(1_700.0) == 0.0
+
+
+def test_nothing_failed_at_first() -> None:
+    backoff = FailureBackoff(base_delay=0.5, max_delay=60.0)
+
+    assert backoff.permanent_for(10.0) == 0.0
+    assert backoff.should_log(0.5)

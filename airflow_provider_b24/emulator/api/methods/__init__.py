@@ -2,11 +2,15 @@
 
 from airflow_provider_b24.emulator.api.methods import (
     batch,
+    event_offline,
+    events,
     im_chats,
     im_messages,
     im_users,
     imconnector,
     imopenlines,
+    imopenlines_config,
+    options,
     rest,
     users,
     vote_attached,
@@ -15,11 +19,15 @@ from airflow_provider_b24.emulator.api.methods import (
 
 __all__ = [
     "batch",
+    "event_offline",
+    "events",
     "im_chats",
     "im_messages",
     "im_users",
     "imconnector",
     "imopenlines",
+    "imopenlines_config",
+    "options",
     "rest",
     "users",
     "vote_attached",

@@ -54,7 +54,11 @@ def _run(call: Call, command: object, replies: Replies) -> dict[str, Any] | None
             "error": "ERROR_BATCH_METHOD_NOT_ALLOWED",
             "error_description": "Method is not allowed for batch usage",
         }
-    params = {key: _resolve(value, replies) for key, value in php.decode_query(query).items()}
+    given = php.decode_query(query)
+    if call.portal.quirks.exact_references:
+        params = {key: _resolve_exact(value, replies) for key, value in given.items()}
+    else:
+        params = {key: _resolve(value, replies) for key, value in given.items()}
     body = call.run_command(call, name, params)
     if body.get("error") == "insufficient_scope":
         body["error_description"] = ""
@@ -78,6 +82,12 @@ def _resolve(value: Any, replies: Replies) -> Any:
     if isinstance(value, list):
         return [_resolve(item, replies) for item in value]
     return _resolve_text(value, replies) if "$" in value else value
+
+
+def _resolve_exact(value: Any, replies: Replies) -> Any:
+    """Put an earlier reply in the place of a value that is ``$result[key][path]`` and nothing else."""
+    found = re.fullmatch(r"\$result((\[[^\]]+\])+)", value) if isinstance(value, str) else None
+    return _look_up(replies, "result", _STEP.findall(found[1])) if found else value
 
 
 def _resolve_text(text: str, replies: Replies) -> Any:

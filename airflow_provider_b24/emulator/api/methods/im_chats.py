@@ -42,6 +42,20 @@ def add(call: Call) -> object:
     return chat.id
 
 
+@method("im.chat.leave", scope="im")
+def leave(call: Call) -> object:
+    """Take the caller out of a chat."""
+    params = php.upper_keys(call.params)
+    number = php.to_int(params.get("CHAT_ID") or str(params.get("DIALOG_ID") or "").removeprefix("chat"))
+    if number <= 0:
+        raise ApiError("CHAT_ID_EMPTY", "Chat ID can't be empty")
+    chat = call.portal.chats.get(number)
+    if chat is None or call.user.id not in chat.members:
+        raise ApiError("WRONG_REQUEST", "You don't have access or user isn't member in chat")
+    chat.members.remove(call.user.id)
+    return True
+
+
 @method("im.chat.user.list", scope="im")
 def user_list(call: Call) -> object:
     """Return the ids of a chat's members; none for a chat that the caller does not see."""

@@ -9,7 +9,7 @@ from airflow_provider_b24.emulator.api import im_format
 from airflow_provider_b24.emulator.api.call import Call, InFlight
 from airflow_provider_b24.emulator.api.registry import method
 from airflow_provider_b24.emulator.php.api_error import ApiError
-from airflow_provider_b24.emulator.state.uuids import DuplicateInFlightError, is_valid
+from airflow_provider_b24.emulator.state.uuids import DuplicateInFlightError
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator.state.chats import Chat
@@ -28,28 +28,32 @@ def add(call: Call) -> object:
     chat = im_format.dialog(call, params.get("DIALOG_ID"))
     if not chat.can_write(call.user.id):
         raise ApiError("ACCESS_ERROR", call.portal.say("chat.no_write"))
-    template_id, reply_to = params.get("TEMPLATE_ID"), php.to_int(params.get("REPLY_ID"))
+    template_id, reply_to = _template_id(call, params), php.to_int(params.get("REPLY_ID"))
     if reply_to > 0 and not call.portal.chats.holds(chat, reply_to):
         raise _not_added()
     try:
-        earlier = call.portal.uuids.claim(template_id)
+        earlier = call.portal.uuids.claim(template_id, chat_id=chat.id)
     except DuplicateInFlightError:
         raise _not_added() from None
     return InFlight(lambda: _post(call, chat, text, params)) if earlier is None else earlier
 
 
 def _post(call: Call, chat: Chat, text: str, params: dict[str, Any]) -> int:
-    template_id, reply_to = params.get("TEMPLATE_ID"), php.to_int(params.get("REPLY_ID"))
+    template_id, reply_to = _template_id(call, params), php.to_int(params.get("REPLY_ID"))
     message = call.portal.chats.post(
         chat,
         author_id=0 if params.get("SYSTEM") == "Y" else call.user.id,
         text=text,
-        uuid=template_id if is_valid(template_id) else None,
+        uuid=template_id if call.portal.uuids.accepts(template_id) else None,
         params={name: params[name] for name in ("ATTACH", "KEYBOARD", "MENU") if params.get(name)},
         reply_to=reply_to if reply_to > 0 else None,
     )
-    call.portal.uuids.settle(template_id, message.id)
+    call.portal.uuids.settle(template_id, message.id, chat_id=chat.id)
     return message.id
+
+
+def _template_id(call: Call, params: dict[str, Any]) -> object:
+    return params.get("TEMPLATE_ID") if call.portal.quirks.message_template_ids else None
 
 
 def _not_added() -> ApiError:
@@ -83,6 +87,8 @@ def history(call: Call) -> object:
     else:
         last = php.to_int(params.get("LAST_ID"))
         shown = [message for message in messages if not last or message.id < last][-size:][::-1]
+        if call.portal.quirks.oldest_first:
+            shown.reverse()
     authors = dict.fromkeys(message.author_id for message in shown if message.author_id)
     people = call.portal.people
     return {

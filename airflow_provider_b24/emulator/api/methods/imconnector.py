@@ -57,9 +57,16 @@ def _connector(call: Call, params: dict[str, Any]) -> Connector:
         id=params["ID"].lower(),
         name=params["NAME"],
         client_id=str(call.client_id),
-        chat_group=truthy(params.get("CHAT_GROUP")) and params["CHAT_GROUP"] != "N",
+        chat_group=_chat_group(call, params),
         options={name: params[name] for name in OPTIONS if name in params},
     )
+
+
+def _chat_group(call: Call, params: dict[str, Any]) -> bool:
+    if "CHAT_GROUP" in params:
+        return truthy(params["CHAT_GROUP"]) and params["CHAT_GROUP"] != "N"
+    known = call.portal.lines.connectors.get(params["ID"].lower())
+    return known is not None and known.chat_group
 
 
 def _registration_problem(params: dict[str, Any]) -> str | None:
@@ -84,8 +91,8 @@ def _failure(call: Call, code: str) -> object:
 @method("imconnector.unregister", scope=SCOPE, application_only=True)
 def unregister(call: Call) -> object:
     """Remove the application's connector and switch it off everywhere."""
-    connector = str(upper_keys(call.params).get("ID") or "")
-    if call.portal.lines.connectors.unregister(connector, str(call.client_id)):
+    connector = str(upper_keys(call.params).get("ID") or "").lower()
+    if connector and call.portal.lines.connectors.unregister(connector, str(call.client_id)):
         return {"result": True}
     return _failure(call, "APPLICATION_UNREGISTRATION_ERROR")
 
@@ -104,9 +111,11 @@ def activate(call: Call) -> object:
     params = upper_keys(call.params)
     require_set(params, "CONNECTOR", "LINE", "ACTIVE")
     connector, line = str(params["CONNECTOR"]), to_int(params["LINE"])
-    if not truthy(params["ACTIVE"]):
-        return call.portal.lines.connectors.deactivate(connector, line)
-    call.portal.lines.connectors.activate(connector, line)
+    documented_off = call.portal.quirks.documented_active_flag and params["ACTIVE"] == "N"
+    if truthy(params["ACTIVE"]) and not documented_off:
+        call.portal.lines.connectors.activate(connector, line)
+    else:
+        call.portal.lines.connectors.deactivate(connector, line)
     return True
 
 
@@ -117,13 +126,12 @@ def status(call: Call) -> object:
     require_set(params, "CONNECTOR")
     connector, line = str(params["CONNECTOR"]), to_int(params.get("LINE"))
     found = call.portal.lines.connectors.status(connector, line)
-    failing = found is not None and found.error
     return {
         "LINE": line,
         "CONNECTOR": connector,
-        "ERROR": failing,
-        "CONFIGURED": found is not None,
-        "STATUS": found is not None and not failing,
+        "ERROR": found.error,
+        "CONFIGURED": found.active,
+        "STATUS": found.active and not found.error,
     }
 
 
@@ -134,10 +142,9 @@ def set_data(call: Call) -> object:
     require_set(params, "CONNECTOR", "LINE", "DATA")
     if not isinstance(params["DATA"], dict):
         raise wrong_type("DATA", "array")
-    found = call.portal.lines.connectors.status(str(params["CONNECTOR"]), to_int(params["LINE"]))
-    if found is not None:
-        data = upper_keys(params["DATA"])
-        found.data |= {name.lower(): data[name] for name in SHOWN if truthy(data.get(name))}
+    given = upper_keys(params["DATA"])
+    filled = {name.lower(): given[name] for name in SHOWN if truthy(given.get(name))}
+    call.portal.lines.connectors.set_data(str(params["CONNECTOR"]), to_int(params["LINE"]), filled)
     return True
 
 
@@ -233,9 +240,7 @@ def set_error(call: Call) -> object:
     params = upper_keys(call.params)
     require_set(params, "CONNECTOR", "LINE")
     _connector_of(call, params)
-    found = call.portal.lines.connectors.status(str(params["CONNECTOR"]), to_int(params["LINE"]))
-    if found is not None:
-        found.error = True
+    call.portal.lines.connectors.status(str(params["CONNECTOR"]), to_int(params["LINE"])).error = True
     return {"SUCCESS": True, "DATA": []}
 
 

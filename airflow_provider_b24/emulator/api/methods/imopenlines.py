@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator.api import line_format
-from airflow_provider_b24.emulator.api.arguments import missing, positive, require_filled
+from airflow_provider_b24.emulator.api.arguments import positive, require_filled
 from airflow_provider_b24.emulator.api.registry import method
-from airflow_provider_b24.emulator.php import is_numeric, pairs, to_int, truthy, upper_keys
+from airflow_provider_b24.emulator.php import to_int, truthy, upper_keys
 from airflow_provider_b24.emulator.php.api_error import ApiError
 
 if TYPE_CHECKING:
@@ -106,69 +106,19 @@ def _named(call: Call, params: dict[str, Any]) -> Conversation | None:
 
 @method("imopenlines.session.history.get", scope=SCOPE)
 def history(call: Call) -> object:
-    """Return the messages of a conversation; by CHAT_ID alone only to those who are in it."""
-    params = upper_keys(call.params)
-    chat_id, session_id = params.get("CHAT_ID"), params.get("SESSION_ID")
+    """Return the messages of a session, which a chat's id names too; names in upper case only."""
+    chat_id, session_id = call.params.get("CHAT_ID"), call.params.get("SESSION_ID")
     if not truthy(chat_id) and not truthy(session_id):
-        raise ApiError("MISSING_REQUIRED_PARAM", "Either CHAT_ID or SESSION_ID is required")
+        raise ApiError("MISSING_REQUIRED_PARAM", "Session ID or Chat ID must be provided")
+    conversations = call.portal.lines.conversations
     if truthy(session_id):
-        conversation = call.portal.lines.conversations.by_session(to_int(session_id))
-        if conversation is None:
-            raise ApiError("INVALID_SESSION_ID", "The session does not exist")
-        return line_format.history(call.portal, conversation)
-    return _history_by_chat(call, to_int(chat_id))
-
-
-def _history_by_chat(call: Call, chat_id: int) -> object:
-    chat, conversation = call.portal.chats.get(chat_id), call.portal.lines.conversations.by_chat(chat_id)
-    if chat is None:
-        raise ApiError("CHAT_ID", "Wrong chat id")
-    if conversation is None:
-        raise ApiError("CHAT_TYPE", "The chat is not an open line")
-    if not chat.can_read(call.user.id):
-        raise ApiError("ACCESS_DENIED", "You cannot open this conversation")
-    return line_format.history(call.portal, conversation)
-
-
-@method("imopenlines.config.list.get", scope=SCOPE)
-def configs(call: Call) -> object:
-    """Return the open lines, filtered, ordered and cut down as asked."""
-    params, options = _inner(call, "PARAMS"), _inner(call, "OPTIONS")
-    queue = options.get("QUEUE") == "Y"
-    rows = [line_format.config(call.portal, line, queue=queue) for line in call.portal.lines]
-    for name, wanted in pairs(params.get("FILTER")):
-        rows = [row for row in rows if _matches(row.get(name.lstrip("=")), wanted)]
-    for name, way in reversed(pairs(params.get("ORDER"))):
-        keys = [_sortable(row.get(name)) for row in rows]
-        order = sorted(range(len(rows)), key=keys.__getitem__, reverse=str(way).upper() == "DESC")
-        rows = [rows[position] for position in order]
-    names = [str(name) for _, name in pairs(params.get("SELECT"))]
-    if not names or "*" in names:
-        return rows
-    return [{name: value for name, value in row.items() if name in (*names, "QUEUE")} for row in rows]
-
-
-def _inner(call: Call, name: str) -> dict[str, Any]:
-    value = upper_keys(call.params).get(name)
-    return upper_keys(value) if isinstance(value, dict) else {}
-
-
-def _matches(value: object, wanted: object) -> bool:
-    allowed = [item for _, item in pairs(wanted)] if isinstance(wanted, dict | list) else [wanted]
-    return str(value) in [str(item) for item in allowed]
-
-
-def _sortable(value: object) -> tuple[int, str]:
-    return (to_int(value), "") if is_numeric(value) else (0, str(value))
-
-
-@method("imopenlines.config.get", scope=SCOPE)
-def config(call: Call) -> object:
-    """Return one open line, with its operators unless WITH_QUEUE is "N"; false if there is none."""
-    params = upper_keys(call.params)
-    if not truthy(params.get("CONFIG_ID")):
-        raise missing("CONFIG_ID")
-    line = call.portal.lines.get(to_int(params["CONFIG_ID"]))
-    if line is None:
-        return False
-    return line_format.config(call.portal, line, queue=params.get("WITH_QUEUE", "Y") != "N")
+        found = conversations.by_session(to_int(session_id))
+    else:
+        found = conversations.by_chat(to_int(chat_id))
+        if found is None:
+            text = "Unable to determine session ID from provided parameters"
+            raise ApiError("INVALID_SESSION_ID", text)
+    if found is None or not (call.user.admin or found.chat.can_read(call.user.id)):
+        text = "You cannot open this conversation as you do not have sufficient rights"
+        raise ApiError("ACCESS_DENIED", text)
+    return line_format.history(call.portal, found)

@@ -11,8 +11,6 @@ from airflow_provider_b24.emulator.php.api_error import ApiError
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator.api.call import Call
 
-FEATURES = {"rest_offline_extended": True, "rest_auth_connector": True}
-
 
 @method("scope")
 def scope(call: Call) -> object:
@@ -78,4 +76,9 @@ def feature_get(call: Call) -> object:
     code = php.upper_keys(call.params).get("CODE")
     if not code:
         raise ApiError("CODE_EMPTY", "CODE can't be empty")
-    return {"value": "Y" if FEATURES.get(str(code)) else "N"}
+    quirks = call.portal.quirks
+    included = {
+        "rest_offline_extended": quirks.offline_extended,
+        "rest_auth_connector": quirks.auth_connector,
+    }
+    return {"value": "Y" if included.get(str(code)) else "N"}

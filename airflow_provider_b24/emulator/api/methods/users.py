@@ -55,6 +55,15 @@ def search(call: Call) -> object:
     )
 
 
+@method("department.get", scope="department")
+def departments(call: Call) -> object:
+    """Return the departments: all employees are in one."""
+    params = php.upper_keys(call.params)
+    rows = [{"ID": "1", "NAME": "Company", "SORT": 500, "UF_HEAD": "1"}]
+    shown = [row for row in rows if "ID" not in params or str(row["ID"]) in _wanted(params["ID"])]
+    return Page(shown, total=len(shown))
+
+
 @method("profile")
 def profile(call: Call) -> object:
     """Return the caller in brief; open to every scope."""

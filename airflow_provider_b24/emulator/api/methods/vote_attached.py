@@ -43,6 +43,10 @@ def get_many(call: Call) -> object:
     polls = [call.portal.polls.by_entity(module_id, entity_type, number) for number in wanted]
     items = []
     for number, poll in zip(wanted, polls, strict=True):
+        if call.portal.quirks.partial_lists and (
+            poll is None or not call.portal.polls.can_read(poll, call.user)
+        ):
+            continue
         if poll is None:
             return _swallowed(call, "ATTACH_NOT_FOUND", f"Attach with entityId {number} not found ")
         if not call.portal.polls.can_read(poll, call.user):
@@ -181,9 +185,8 @@ def _editable(call: Call) -> Poll:
 
 
 def _access_denied(call: Call, key: str) -> ApiError:
-    if call.portal.quirks.documented_errors:
-        return ApiError("403", call.portal.say(key), 403)
-    return ApiError("510", call.portal.say(key))
+    code = "403" if call.portal.quirks.documented_errors else call.portal.quirks.access_denied_code
+    return ApiError(code, call.portal.say(key), 403 if code == "403" else 400)
 
 
 def _read_denied(call: Call) -> ApiError:
@@ -198,7 +201,7 @@ def _swallowed(call: Call, code: str | int, text: str, *, documented: str | None
 
 
 def _voters(call: Call, poll: Poll, answer_id: int) -> list[User]:
-    if poll.is_anonymous:
+    if poll.is_anonymous or not call.portal.quirks.lists_voters:
         return []
     people = call.portal.people
     return [

@@ -5,7 +5,10 @@ import { offerFaults, showFaults } from './faults.js'
 import { dropDrafts, poll } from './poll.js'
 
 const EVERY = 1000
-const seen = { user: localStorage.getItem('user') ?? '', chat: '', replyTo: null }
+// A link to a message names it as Bitrix24's own links do: /online/?IM_DIALOG=chat1489&IM_MESSAGE=5012
+const linked = new URLSearchParams(location.search)
+const chat = linked.get('IM_DIALOG')?.replace(/^chat/, '') ?? ''
+const seen = { user: localStorage.getItem('user') ?? '', chat, replyTo: null, sought: linked.get('IM_MESSAGE') }
 
 async function act(name, body, done) {
   try {
@@ -73,7 +76,8 @@ function message(item) {
   }
   const answer = byId('reply').dataset.action === 'say' ? answerTo(item) : null
   const edited = item.edited ? 'edited' : null
-  const by = make('div', { class: 'by' }, make('b', {}, item.author), clock(item.at), edited, answer)
+  const delivered = item.delivered ? make('span', { class: 'delivered' }, '✓ delivered') : null
+  const by = make('div', { class: 'by' }, make('b', {}, item.author), clock(item.at), edited, delivered, answer)
   const body = item.poll ? poll(item, act) : bubble(item)
   return make('li', { class: `message ${item.from}` }, by, body)
 }
@@ -114,9 +118,18 @@ function showTalk(state) {
   const build = (item) => (item.from ? message(item) : make('li', { class: 'none' }, 'No messages yet'))
   const changed = fill(list, items, (item) => `${talk?.id}-${state.me}-${item.id}`, build)
   if (another || (changed && atEnd)) list.scrollTop = list.scrollHeight
+  if (seen.sought) showSought(list)
   if (!another && changed) announce(talk)
   list.dataset.chat = String(talk?.id)
   list.dataset.last = String(talk?.messages.at(-1)?.id ?? '')
+}
+
+function showSought(list) {
+  const item = [...list.children].find((node) => node.dataset.key?.endsWith(`-${seen.sought}`))
+  if (!item) return
+  seen.sought = null
+  item.classList.add('sought')
+  item.scrollIntoView({ block: 'center' })
 }
 
 function announce(talk) {

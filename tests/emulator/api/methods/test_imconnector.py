@@ -94,19 +94,66 @@ def test_the_nested_register_errors_quirk_nests_the_error_as_documented(
     assert (body["result"]["result"], body["result"]["error"]) == (False, "CONNECTOR_ID_REQUIRED")
 
 
-def test_a_connector_of_another_application_can_be_neither_replaced_nor_removed(
-    caller: Caller, portal: Emulator
-) -> None:
+def owned_by_another_application(portal: Emulator) -> None:
     portal.lines.install_connector("shop", 12)
     connector = portal.lines.connectors.get("shop")
     assert connector is not None
     connector.client_id = "local.another"
-    assert caller.error("imconnector.register", REGISTRATION, oauth=True) == (
-        200,
-        "APPLICATION_REGISTRATION_ERROR",
-    )
-    unregistered = caller.error("imconnector.unregister", {"ID": "shop"}, oauth=True)
-    assert unregistered == (200, "APPLICATION_UNREGISTRATION_ERROR")
+
+
+def test_a_connector_of_another_application_is_taken_over_by_registering_it(
+    caller: Caller, portal: Emulator
+) -> None:
+    owned_by_another_application(portal)
+    assert caller.result("imconnector.register", REGISTRATION, oauth=True) == {"result": True}
+    connector = portal.lines.connectors.get("shop")
+    assert connector is not None
+    assert connector.client_id == portal.application.client_id
+
+
+def test_a_connector_of_another_application_is_switched_off_and_not_removed_by_unregistering_it(
+    caller: Caller, portal: Emulator
+) -> None:
+    owned_by_another_application(portal)
+    assert caller.result("imconnector.unregister", {"ID": "shop"}, oauth=True) == {"result": True}
+    assert portal.lines.connectors.get("shop") is not None
+    assert portal.lines.connectors.status("shop", 12).active is False
+
+
+def test_an_unknown_connector_is_unregistered_with_success(caller: Caller) -> None:
+    assert caller.result("imconnector.unregister", {"ID": "nothing"}, oauth=True) == {"result": True}
+
+
+def test_a_registration_without_an_id_to_remove_is_refused(caller: Caller) -> None:
+    refused = caller.error("imconnector.unregister", oauth=True)
+    assert refused == (200, "APPLICATION_UNREGISTRATION_ERROR")
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_refused_connector_is_neither_registered_nor_removed_until_it_is_allowed(
+    caller: Caller, portal: Emulator, nested: bool
+) -> None:
+    portal.quirks.nested_register_errors = nested
+    connectors = portal.lines.connectors
+    connectors.refuse("shop")
+    bodies = [
+        caller.post("imconnector.register", REGISTRATION, oauth=True).json(),
+        caller.post("imconnector.unregister", {"ID": "shop"}, oauth=True).json(),
+    ]
+    found = [(body["result"] if nested else body)["error"] for body in bodies]
+    assert found == ["APPLICATION_REGISTRATION_ERROR", "APPLICATION_UNREGISTRATION_ERROR"]
+    assert connectors.get("shop") is None
+    connectors.allow("shop")
+    assert caller.result("imconnector.register", REGISTRATION, oauth=True) == {"result": True}
+
+
+def test_an_option_that_is_left_out_of_a_second_registration_stays(caller: Caller, portal: Emulator) -> None:
+    first = {**REGISTRATION, "NEWSLETTER": False, "CHAT_GROUP": True}
+    caller.result("imconnector.register", first, oauth=True)
+    caller.result("imconnector.register", {**REGISTRATION, "NAME": "Renamed"}, oauth=True)
+    connector = portal.lines.connectors.get("shop")
+    assert connector is not None
+    assert (connector.name, connector.options["NEWSLETTER"], connector.chat_group) == ("Renamed", False, True)
 
 
 def test_an_unregistered_connector_is_off_everywhere(shop: Shop) -> None:
@@ -142,20 +189,29 @@ def test_active_may_be_empty_but_not_null(shop: Shop) -> None:
     assert (body["error"], body["argument"]) == ("ERROR_ARGUMENT", "ACTIVE")
     assert body["error_description"] == "Argument 'ACTIVE' is null or empty"
     assert shop.result("activate", ACTIVE="") is True
-    assert shop.result("activate", ACTIVE=False) is False
+    assert shop.result("status")["STATUS"] is False
+
+
+def test_switching_off_what_is_off_is_a_success(shop: Shop) -> None:
+    assert [shop.result("activate", ACTIVE=value) for value in (False, False)] == [True, True]
 
 
 def test_deactivation_clears_the_data_of_the_connector(shop: Shop, portal: Emulator) -> None:
     assert shop.result("connector.data.set", DATA={"name": "Shop", "URL": "https://shop.example"}) is True
     assert shop.result("connector.data.set", DATA={"NAME": "", "ID": "7"}) is True
     status = portal.lines.connectors.status("shop", shop.line)
-    assert status is not None
     assert status.data == {"name": "Shop", "url": "https://shop.example", "id": "7"}
     shop.result("activate", ACTIVE=0)
     shop.result("activate", ACTIVE=1)
-    fresh = portal.lines.connectors.status("shop", shop.line)
-    assert fresh is not None
-    assert fresh.data == {}
+    assert portal.lines.connectors.status("shop", shop.line).data == {}
+
+
+def test_data_is_kept_for_a_connector_that_is_off(shop: Shop, portal: Emulator) -> None:
+    shop.result("activate", ACTIVE=0)
+    assert shop.result("connector.data.set", DATA={"NAME": "Shop"}) is True
+    assert shop.result("status")["CONFIGURED"] is False
+    shop.result("activate", ACTIVE=1)
+    assert portal.lines.connectors.status("shop", shop.line).data == {"name": "Shop"}
 
 
 def test_a_status_without_a_line_is_that_of_line_0(caller: Caller) -> None:

@@ -1,4 +1,4 @@
-"""imopenlines.*: the chats of CRM items, conversations and lines."""
+"""imopenlines.*: the chats of CRM items, conversations."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_the_history_has_the_newest_message_first(caller: Caller, portal: Emulat
     assert list(found["message"]) == [str(second.id), str(first.id)]
     assert found["message"][str(first.id)]["senderid"] == "6"
     assert found["users"]["6"]["name"] == "Elena Rossi"
-    by_session = caller.result("imopenlines.session.history.get", {"session_id": found["sessionId"]})
+    by_session = caller.result("imopenlines.session.history.get", {"SESSION_ID": found["sessionId"]})
     assert by_session == found
 
 
@@ -202,42 +202,18 @@ def test_a_history_that_cannot_be_read_is_refused_with_a_code_for_each_cause(
 ) -> None:
     method = "imopenlines.session.history.get"
     assert caller.error(method) == (400, "MISSING_REQUIRED_PARAM")
-    assert caller.error(method, {"SESSION_ID": 1}) == (400, "INVALID_SESSION_ID")
-    assert caller.error(method, {"CHAT_ID": 1}) == (400, "CHAT_ID")
-    assert caller.error(method, {"CHAT_ID": caller.general}) == (400, "CHAT_TYPE")
+    assert caller.error(method, {"chat_id": chat}) == (400, "MISSING_REQUIRED_PARAM")
+    assert caller.error(method, {"SESSION_ID": 1}) == (400, "ACCESS_DENIED")
+    assert caller.error(method, {"CHAT_ID": 1}) == (400, "INVALID_SESSION_ID")
+    assert caller.error(method, {"CHAT_ID": caller.general}) == (400, "INVALID_SESSION_ID")
+
+
+def test_a_history_is_closed_to_who_is_neither_in_the_chat_nor_an_administrator(
+    caller: Caller, portal: Emulator, chat: int
+) -> None:
     portal.chat(chat).members.remove(1)
-    assert caller.error(method, {"CHAT_ID": chat}) == (400, "ACCESS_DENIED")
-
-
-# ---- lines ----
-
-
-def test_listed_lines_have_strings_for_all_values(caller: Caller, portal: Emulator) -> None:
-    off = portal.lines.add("Night shift", active=False)
-    assert caller.result("imopenlines.config.list.get") == [
-        {"ID": "12", "ACTIVE": "Y", "LINE_NAME": "Support"},
-        {"ID": str(off), "ACTIVE": "N", "LINE_NAME": "Night shift"},
-    ]
-
-
-def test_the_list_of_lines_obeys_filter_order_and_select(caller: Caller, portal: Emulator) -> None:
-    ids = [portal.lines.add(name) for name in ("B", "A")]
-    found = caller.result(
-        "imopenlines.config.list.get",
-        {
-            "PARAMS": {"select": ["LINE_NAME"], "filter": {"ID": ids}, "order": {"LINE_NAME": "asc"}},
-            "OPTIONS": {"QUEUE": "Y"},
-        },
-    )
-    assert [item["LINE_NAME"] for item in found] == ["A", "B"]
-    assert [set(item) for item in found] == [{"LINE_NAME", "QUEUE"}] * 2
-    newest = caller.result("imopenlines.config.list.get", {"PARAMS": {"order": {"ID": "DESC"}}})
-    assert [item["ID"] for item in newest] == [str(ids[1]), str(ids[0]), "12"]
-
-
-def test_config_get_returns_the_operators_unless_with_queue_is_n(caller: Caller) -> None:
-    found = caller.result("imopenlines.config.get", {"CONFIG_ID": 12})
-    assert (found["LINE_NAME"], found["QUEUE"]) == ("Support", ["1", "2", "3", "4", "5", "6"])
-    assert "QUEUE" not in caller.result("imopenlines.config.get", {"CONFIG_ID": 12, "WITH_QUEUE": "N"})
-    assert caller.result("imopenlines.config.get", {"CONFIG_ID": 99}) is False
-    assert caller.error("imopenlines.config.get") == (400, "ERROR_ARGUMENT")
+    assert caller.result("imopenlines.session.history.get", {"CHAT_ID": chat})["chatId"] == chat
+    user = portal.portal.people.get(1)
+    assert user is not None
+    user.admin = False
+    assert caller.error("imopenlines.session.history.get", {"CHAT_ID": chat}) == (400, "ACCESS_DENIED")

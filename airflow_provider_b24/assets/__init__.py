@@ -1,0 +1,1 @@
+"""What tasks leave behind, as Airflow's assets."""

@@ -1,0 +1,1 @@
+"""Events: what happens in a portal, as the application's offline queue keeps it."""

@@ -1,0 +1,200 @@
+"""The messages of a push on their way: checked, compared with what earlier tries found, not yet sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.open_lines.journal import InFlight, Settled, to_delivery
+from airflow_provider_b24.open_lines.ledger import message_key, place_key
+from airflow_provider_b24.open_lines.messages import message_violations, prepare_message
+from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus
+from airflow_provider_b24.rest.encoding import encode_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_b24.open_lines.journal import Journal
+    from airflow_provider_b24.open_lines.ledger import Ledger
+    from airflow_provider_b24.open_lines.source import Row, Source
+
+#: Broken rules that an error names; all are in the report.
+_MAX_NAMED = 20
+_MAX_ID = 200
+LOST = "the reply was lost, and the portal does not show whether it arrived"
+UNENCODABLE = "can't be written as JSON"
+
+
+@dataclass(slots=True)
+class Entry:
+    """A row on its way.
+
+    :param ordinal: its place in the source, from 0.
+    :param row: its index in the list, or its line in the file.
+    :param key: what it is known by.
+    :param place: what its conversation is known by.
+    :param message: the message as it is sent; None when it is not to be sent.
+    :param doubt: when it may have been sent, in Unix seconds; None: certainly not.
+    :param delivery: what became of it; None as long as that is not known.
+    :param valid: whether it is a message that may be sent.
+    :param is_new: whether this try has found what became of it.
+    """
+
+    ordinal: int
+    row: int
+    key: str
+    chat: str = ""
+    user: str = ""
+    place: str = ""
+    message_id: str = ""
+    message: dict[str, Any] | None = None
+    doubt: float | None = None
+    delivery: Delivery | None = None
+    valid: bool = True
+    is_new: bool = True
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody can tell what became of it."""
+        return self.delivery is not None and self.delivery.status is DeliveryStatus.UNKNOWN
+
+    def reject(self, *errors: str) -> None:
+        """Note that it is certainly not delivered."""
+        self.delivery = Delivery(self.message_id, DeliveryStatus.REJECTED, errors)
+
+    def give_up(self, reason: str = LOST) -> None:
+        """Note that nobody can tell what became of it."""
+        self.delivery = Delivery(self.message_id, DeliveryStatus.UNKNOWN, (reason,))
+
+    def settled(self) -> Settled:
+        """Return what became of it."""
+        if self.delivery is None:
+            raise ValueError("it is not known what became of it")
+        return Settled(
+            self.ordinal, self.row, self.key, self.chat, self.user, self.delivery, self.valid, self.is_new
+        )
+
+
+class Entries:
+    """The messages of a source, ready to be sent, and those that are not to be sent.
+
+    :param source: the messages.
+    :param ledger: where their ids are kept.
+    :param journal: what earlier tries found.
+    :param run: which run of the task it is: a person's clear sends rejected messages again.
+    :param clock: returns Unix seconds.
+    """
+
+    def __init__(
+        self, source: Source, ledger: Ledger, journal: Journal, *, run: int, clock: Callable[[], float]
+    ) -> None:
+        self._source = source
+        self._ledger = ledger
+        self._journal = journal
+        self._run = run
+        self._clock = clock
+        #: What was in flight when an earlier try ended.
+        self.in_flight = InFlight()
+        #: Messages that an earlier try has settled.
+        self.skipped = 0
+
+    def __iter__(self) -> Iterator[Entry]:
+        for ordinal, row in enumerate(self._source):
+            entry, problems = self._checked(ordinal, row)
+            if problems:
+                entry.valid = False
+                entry.reject(*problems)
+            else:
+                self._recall(entry)
+            yield entry
+
+    def refuse_invalid(self, take: Callable[[Settled], None]) -> None:
+        """Read the whole source once, and refuse it when a message breaks a rule.
+
+        :param take: called with each invalid message.
+        :raises Bitrix24ValidationError: naming the messages.
+        """
+        named: list[str] = []
+        invalid = 0
+        for ordinal, row in enumerate(self._source):
+            entry, problems = self._checked(ordinal, row)
+            if not problems and not is_encodable(entry):
+                problems = [f"{row.name}: {UNENCODABLE}"]
+            if problems:
+                invalid += 1
+                named += problems[: _MAX_NAMED - len(named)]
+                entry.valid = False
+                entry.reject(*problems)
+                take(entry.settled())
+        if invalid:
+            raise _refusal(named, invalid)
+        self._ledger.forget_seen()
+
+    def _checked(self, ordinal: int, row: Row) -> tuple[Entry, list[str]]:
+        """Return the entry of a row, and the rules that it breaks."""
+        message = None if row.problem else prepare_message(row.item, now=self._clock())
+        if message is None:
+            return _invalid_entry(ordinal, row), self._violations(row)
+        chat, outside_id = str(message["chat"]["id"]), str(message["message"]["id"])
+        user = str(message["user"]["id"])
+        # The key of row.key, without reading the ids once more.
+        key = message_key(chat, outside_id)
+        entry = Entry(ordinal, row.number, key, chat, user, place_key(chat, user), outside_id, message)
+        first = self._ledger.first_seen(key, row.number)
+        return entry, [] if first == row.number else [_duplicate(row, outside_id, first)]
+
+    def _violations(self, row: Row) -> list[str]:
+        if row.problem:
+            return [f"{row.name}: {row.problem}"]
+        return message_violations(row.item, name=row.name, now=self._clock())
+
+    def _recall(self, entry: Entry) -> None:
+        """Take over what an earlier try found of a message."""
+        known = self._journal.known(entry.ordinal, entry.key)
+        if entry.key in self.in_flight.keys:
+            entry.doubt = self.in_flight.at
+        elif known is None:
+            return
+        elif known.status == DeliveryStatus.UNKNOWN:
+            entry.doubt = 0.0
+        elif known.status == DeliveryStatus.ACCEPTED or known.run == self._run:
+            entry.delivery, entry.is_new = to_delivery(entry.message_id, known), False
+            self.skipped += 1
+
+
+def is_encodable(entry: Entry) -> bool:
+    """Say whether a message can be written as JSON.
+
+    :param entry: the message.
+    """
+    try:
+        encode_json(entry.message or {})
+    except Bitrix24ValidationError:
+        return False
+    return True
+
+
+def _invalid_entry(ordinal: int, row: Row) -> Entry:
+    item = row.item if isinstance(row.item, dict) else {}
+    chat, user, message = (_id_in(item.get(part)) for part in ("chat", "user", "message"))
+    return Entry(ordinal, row.number, row.key, chat, user, message_id=message, valid=False)
+
+
+def _id_in(part: Any) -> str:
+    value = part.get("id") if isinstance(part, dict) else None
+    return str(value)[:_MAX_ID] if isinstance(value, str | int) else ""
+
+
+def _duplicate(row: Row, message_id: str, first: int) -> str:
+    name = row.name.replace(str(row.number), str(first))
+    return f"{row.name}.message.id: {message_id!r} is the id of {name} in the same chat"
+
+
+def _refusal(named: list[str], invalid: int) -> Bitrix24ValidationError:
+    """Return the error for messages that break rules; it names them."""
+    path, _, rule = named[0].partition(": ")
+    others = "".join(f"; {problem}" for problem in named[1:])
+    if len(named) >= _MAX_NAMED:
+        others += f"; {invalid:,} messages are invalid in all"
+    return Bitrix24ValidationError(path, f"{rule}{others}")

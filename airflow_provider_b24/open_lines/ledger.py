@@ -1,0 +1,143 @@
+"""What a push knows of its messages and chats, on disk, so that memory does not grow with the push."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: The outside ids of a chat and of a message: a message id may come again in another chat.
+Key: TypeAlias = str
+#: The page cache, in KiB.
+_CACHE = 4096
+#: Chats that are remembered as stored, so that they are not stored with each message.
+_RECENT = 10_000
+
+
+def message_key(chat: object, message: object) -> Key:
+    """Return what a message is known by.
+
+    :param chat: the outside id of the chat.
+    :param message: the outside id of the message.
+    """
+    return f"{chat}\x1f{message}"
+
+
+def row_key(row: int) -> Key:
+    """Return what a row is known by that is no message, or repeats one.
+
+    :param row: its index in the list, or its line in the file.
+    """
+    return f"\x1f{row}"
+
+
+def place_key(chat: object, user: object) -> str:
+    """Return what a conversation is known by.
+
+    :param chat: the outside id of the chat.
+    :param user: the outside id of the person.
+    """
+    return f"{chat}\x1f{user}"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an earlier try found of a message.
+
+    :param status: accepted, rejected or unknown.
+    :param run: in which run of the task: a person's clear begins another one.
+    :param errors: the reasons, as a JSON list.
+    """
+
+    status: str
+    run: int
+    chat_id: int | None = None
+    session_id: int | None = None
+    errors: str = "[]"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a conversation is on the portal.
+
+    :param chat_id: its chat.
+    :param session_id: the last session of it that is known.
+    """
+
+    chat_id: int
+    session_id: int | None = None
+
+
+class Ledger:
+    """An index in a temporary file, which disappears with the process."""
+
+    def __init__(self) -> None:
+        # Without a name it is a temporary file, which SQLite removes at once.
+        self._db = sqlite3.connect("", isolation_level=None)
+        self._recent: dict[str, tuple[int, int | None]] = {}
+        for statement in _SCHEMA:
+            self._db.execute(statement)
+        self._db.execute("BEGIN")
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._db.close()
+
+    def first_seen(self, key: Key, row: int) -> int:
+        """Note that a row has a message, and return the first row that has it: another one is a duplicate.
+
+        :param key: the message.
+        :param row: the row.
+        """
+        added = self._db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key, row)).rowcount
+        if added:
+            return row
+        first: int = self._db.execute("SELECT row FROM seen WHERE key = ?", (key,)).fetchone()[0]
+        return first
+
+    def forget_seen(self) -> None:
+        """Begin to read the source again."""
+        self._db.execute("DELETE FROM seen")
+
+    def learn(self, known: Iterable[tuple[Key, Known]]) -> None:
+        """Take over what an earlier try found; later entries replace earlier ones."""
+        rows = (
+            (key, item.status, item.run, item.chat_id, item.session_id, item.errors) for key, item in known
+        )
+        self._db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def known(self, key: Key) -> Known | None:
+        """Return what an earlier try found of a message."""
+        row = self._db.execute("SELECT * FROM known WHERE key = ?", (key,)).fetchone()
+        return Known(*row[1:]) if row else None
+
+    def learn_place(self, key: str, chat_id: int, session_id: int | None) -> None:
+        """Note where a conversation is."""
+        entry = (chat_id, session_id)
+        if self._recent.get(key) == entry:
+            return
+        if len(self._recent) >= _RECENT:
+            self._recent.clear()
+        self._recent[key] = entry
+        self._db.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", (key, *entry))
+
+    def place(self, key: str) -> Place | None:
+        """Return where a conversation is, when a message of it was accepted before."""
+        if recent := self._recent.get(key):
+            return Place(*recent)
+        row = self._db.execute("SELECT chat_id, session_id FROM places WHERE key = ?", (key,)).fetchone()
+        return Place(*row) if row else None
+
+
+_SCHEMA = (
+    f"PRAGMA cache_size = -{_CACHE}",
+    "PRAGMA journal_mode = OFF",
+    "PRAGMA synchronous = OFF",
+    "CREATE TABLE seen (key TEXT PRIMARY KEY, row INTEGER) WITHOUT ROWID",
+    "CREATE TABLE known (key TEXT PRIMARY KEY, status TEXT, run INTEGER, chat_id INTEGER,"
+    " session_id INTEGER, errors TEXT) WITHOUT ROWID",
+    "CREATE TABLE places (key TEXT PRIMARY KEY, chat_id INTEGER, session_id INTEGER) WITHOUT ROWID",
+)

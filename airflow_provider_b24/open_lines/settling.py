@@ -1,0 +1,228 @@
+"""Whether a message arrived whose reply was lost: its conversation is read, where the portal allows it.
+
+The portal keeps the outside id of a message as the parameter CONNECTOR_MID and shows it in
+``im.dialog.messages.get``, to members of the chat, and in ``imopenlines.session.history.get``. A message
+that is there was accepted. One that is not there was not, when the request has ended by then and the
+conversation is the one in which it must be; of a conversation that a search has found, that proves nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_b24.exceptions import Bitrix24Error
+from airflow_provider_b24.ids import positive_number
+from airflow_provider_b24.open_lines.ledger import Place
+from airflow_provider_b24.rest import php
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from airflow_provider_b24.rest.client import Bitrix24Client
+
+log = logging.getLogger(__name__)
+
+#: So long a portal may work on a request after its reply is lost, in seconds.
+REQUEST_SECONDS = 60.0
+_MESSAGES = "im.dialog.messages.get"
+_HISTORY = "imopenlines.session.history.get"
+_DIALOG = "imopenlines.dialog.get"
+_SEARCH = "im.search.chat.list"
+_PAGE = 50
+#: Newer messages of other people may hide ours; so many pages are read.
+_MAX_PAGES = 4
+#: By how much the clocks of worker and portal may differ, in seconds.
+_CLOCK_SKEW = 300.0
+_MAX_CANDIDATES = 5
+_SHORTEST_SEARCH = 2
+#: The field of a chat's ``entity_data_1`` that holds the session.
+_SESSION_FIELD = 5
+
+
+class Verdict(Enum):
+    """Whether a message is in its conversation."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A message of which it is not known whether it arrived.
+
+    :param chat: the outside id of its chat.
+    :param message_id: its own outside id.
+    :param place: its conversation, when it is known.
+    :param sought: a text by which the conversation may be found: its name, or the person's.
+    """
+
+    chat: str
+    message_id: str
+    place: Place | None
+    sought: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the conversation says of a message."""
+
+    verdict: Verdict
+    place: Place | None = None
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """The outside ids in a conversation.
+
+    :param ids: what was found.
+    :param complete: whether every message since the request is among them.
+    """
+
+    ids: frozenset[str]
+    complete: bool
+
+
+_NOTHING = _Reading(frozenset(), complete=False)
+
+
+class Settler:
+    """Finds out what became of messages whose reply was lost.
+
+    :param client: the connection's client.
+    :param connector: the connector's id.
+    :param line: the open line's number.
+    :param clock: returns Unix seconds.
+    :param sleep: waits for seconds.
+    """
+
+    def __init__(
+        self,
+        client: Bitrix24Client,
+        *,
+        connector: str,
+        line: int,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._client = client
+        self._code = f"{connector.lower()}|{line}|"
+        self._clock = clock
+        self._sleep = sleep
+        self._is_member = True
+
+    def settle(self, doubts: Sequence[Doubt], *, first: float, last: float) -> list[Finding]:
+        """Return what became of messages; waits until the request must have ended when one is not there yet.
+
+        :param doubts: the messages.
+        :param first: when the first of their requests was sent, in Unix seconds.
+        :param last: when the last one was sent.
+        """
+        findings = self._find(doubts, since=first)
+        left = last + REQUEST_SECONDS - self._clock()
+        missing = [index for index, item in enumerate(findings) if item.verdict is Verdict.ABSENT]
+        if missing and left > 0:
+            log.info("Waiting %.0f s until the portal has ended the request whose reply is lost", left)
+            self._sleep(left)
+            again = self._find([doubts[index] for index in missing], since=first)
+            for index, finding in zip(missing, again, strict=True):
+                findings[index] = finding
+        return findings
+
+    def _find(self, doubts: Sequence[Doubt], *, since: float) -> list[Finding]:
+        readings: dict[Place, _Reading] = {}
+        for place in {doubt.place for doubt in doubts if doubt.place}:
+            readings[place] = self._read(place, since)
+        return [
+            _finding(doubt, doubt.place, readings[doubt.place]) if doubt.place else self._search(doubt, since)
+            for doubt in doubts
+        ]
+
+    def _search(self, doubt: Doubt, since: float) -> Finding:
+        for place in self._candidates(doubt):
+            if doubt.message_id in self._read(place, since).ids:
+                return Finding(Verdict.PRESENT, place)
+        return Finding(Verdict.UNKNOWN)
+
+    def _candidates(self, doubt: Doubt) -> list[Place]:
+        """Return the conversations that may be the one of a message, found by name."""
+        if len(doubt.sought) < _SHORTEST_SEARCH:
+            return []
+        wanted = f"{self._code}{doubt.chat}|"
+        try:
+            rows = php.as_rows(self._client.call(_SEARCH, {"FIND_LINES": doubt.sought}))
+            found = [
+                php.as_id(row.get("id"))
+                for row in rows
+                if php.as_text(row.get("entity_id")).lower().startswith(wanted.lower())
+            ]
+        except (Bitrix24Error, ValueError) as error:
+            log.debug("No search in open lines: %s", error)
+            return []
+        return [Place(chat_id) for chat_id in found[:_MAX_CANDIDATES]]
+
+    def _read(self, place: Place, since: float) -> _Reading:
+        reading = self._read_as_member(place, since) if self._is_member else None
+        return reading or self._read_session(place)
+
+    def _read_as_member(self, place: Place, since: float) -> _Reading | None:
+        """Read the newest messages of the chat; None when the connection's user may not."""
+        ids: set[str] = set()
+        older: dict[str, int] = {}
+        for _ in range(_MAX_PAGES):
+            params = {"DIALOG_ID": f"chat{place.chat_id}", "LIMIT": _PAGE, **older}
+            try:
+                rows = php.as_rows(php.as_dict(self._client.call(_MESSAGES, params)).get("messages"))
+                ids.update(_outside_ids(rows, "CONNECTOR_MID"))
+                numbers = [php.as_id(row.get("id")) for row in rows]
+            except (Bitrix24Error, ValueError) as error:
+                log.debug("No messages of chat %d: %s", place.chat_id, error)
+                self._is_member = False
+                return None
+            if len(rows) < _PAGE or _oldest(rows) < since - _CLOCK_SKEW:
+                return _Reading(frozenset(ids), complete=bool(ids))
+            older = {"LAST_ID": min(numbers)}
+        return _Reading(frozenset(ids), complete=False)
+
+    def _read_session(self, place: Place) -> _Reading:
+        """Read the present session of the chat, and the last one that is known."""
+        try:
+            present = self._present_session(place)
+            sessions = {session for session in (present, place.session_id) if session}
+            readings = [self._session_ids(session) for session in sessions]
+        except (Bitrix24Error, ValueError) as error:
+            log.debug("No history of chat %d: %s", place.chat_id, error)
+            return _NOTHING
+        ids = frozenset().union(*readings)
+        # Another session may lie between the two.
+        return _Reading(ids, complete=bool(ids) and present == place.session_id)
+
+    def _present_session(self, place: Place) -> int | None:
+        chat = php.as_row(self._client.call(_DIALOG, {"CHAT_ID": place.chat_id}))
+        fields = php.as_text(chat.get("entity_data_1")).split("|")
+        return positive_number(fields[_SESSION_FIELD]) if len(fields) > _SESSION_FIELD else None
+
+    def _session_ids(self, session: int) -> frozenset[str]:
+        history = php.as_dict(self._client.call(_HISTORY, {"SESSION_ID": session}))
+        return frozenset(_outside_ids(php.as_rows(history.get("message")), "connectorMid"))
+
+
+def _finding(doubt: Doubt, place: Place, reading: _Reading) -> Finding:
+    if doubt.message_id in reading.ids:
+        return Finding(Verdict.PRESENT, place)
+    return Finding(Verdict.ABSENT if reading.complete else Verdict.UNKNOWN)
+
+
+def _outside_ids(rows: Iterable[Mapping[str, Any]], name: str) -> Iterator[str]:
+    for row in rows:
+        for value in php.as_list(php.as_dict(row.get("params")).get(name)):
+            yield php.as_text(value)
+
+
+def _oldest(rows: Iterable[Mapping[str, Any]]) -> float:
+    """Return when the oldest message was posted, in Unix seconds."""
+    return min(datetime.fromisoformat(php.as_text(row.get("date"))).timestamp() for row in rows)

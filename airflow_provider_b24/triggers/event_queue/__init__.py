@@ -1,0 +1,1 @@
+"""Reads the queues of offline events for all watchers of a triggerer."""

@@ -1,0 +1,124 @@
+"""Start DAGs from a portal's events."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import TriggerEvent
+
+from airflow_provider_b24.compat import BaseEventTrigger, has_asset_watchers, has_shared_streams
+from airflow_provider_b24.exceptions import Bitrix24ConfigurationError, Bitrix24ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Sequence
+
+    from airflow.triggers.shared_stream import SharedStreamProducer
+
+    from airflow_provider_b24.triggers.event_queue.delivery import Delivery
+
+_REPLY = "ONIMCONNECTORMESSAGEADD"
+
+
+class Bitrix24OfflineEventTrigger(BaseEventTrigger):
+    """Turn the offline events of an application into asset events; for an ``AssetWatcher``.
+
+    Methods: ``event.offline.get``, ``event.offline.clear``, ``event.offline.list``
+    (https://apidocs.bitrix24.com/api-reference/events/offline-events.html).
+
+    Each message of an operator is one asset event, whose payload is ``{"id", "event", "portal",
+    "received_at", "redelivered", "connector", "line", "im": {"chat_id", "message_id"}, "chat": {"id"},
+    "text", "author", "user_id", "files", "data"}``; other events have ``data`` as the portal sends it. An
+    event can come twice: ``redelivered`` says that it may have, and ``id`` is the same.
+
+    Events are reserved, handed on and then cleared: on Airflow 3.3 after Airflow has stored them, on older
+    versions some seconds after it took them. All watchers of one connection in a triggerer share one
+    reader. Needs Airflow 3.0, an OAuth application whose user is an administrator, the subscription
+    ``hook.events.bind(event=...)``, and a plan with the feature ``rest_offline_extended``.
+
+    :param bitrix24_conn_id: the Airflow connection; not templated, as nothing of a watcher is.
+    :param events: names of events.
+    :param poll_interval: seconds between two reads of the queue.
+    :raises Bitrix24ValidationError: when a name or the interval is not usable.
+    :raises Bitrix24ConfigurationError: on Airflow 2, which has no asset watchers.
+    """
+
+    def __init__(
+        self,
+        *,
+        bitrix24_conn_id: str = "bitrix24_default",
+        events: Sequence[str] = (_REPLY,),
+        poll_interval: float = 10,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        if not has_asset_watchers():
+            raise Bitrix24ConfigurationError(
+                "Asset watchers need Airflow 3.0 or later",
+                advice="On Airflow 2, read the events in a scheduled task: hook.events.reserve and .clear.",
+            )
+        self.bitrix24_conn_id = bitrix24_conn_id
+        self.events = _names(events)
+        self.poll_interval = _interval(poll_interval)
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return class path and arguments; none of them is a secret."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            "bitrix24_conn_id": self.bitrix24_conn_id,
+            "events": self.events,
+            "poll_interval": self.poll_interval,
+        }
+
+    def shared_stream_key(self) -> Hashable | None:
+        """Let all watchers of one connection share one reader."""
+        return ("bitrix24_offline_events", self.bitrix24_conn_id) if has_shared_streams() else None
+
+    @classmethod
+    def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
+        """Return what reads the queue and clears it after Airflow has stored the events."""
+        from airflow_provider_b24.triggers.event_queue.options import read_options
+        from airflow_provider_b24.triggers.event_queue.producer import QueueProducer
+        from airflow_provider_b24.triggers.event_queue.reader import QueueReader
+
+        return QueueProducer(QueueReader(kwargs["bitrix24_conn_id"], read_options()))
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
+        """Yield this watcher's part of what the connection's reader hands on."""
+        async for event in self._hand_on(shared_stream):
+            yield event
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield this watcher's events, where Airflow has no shared streams."""
+        from airflow_provider_b24.triggers.event_queue.fanout import fanout_of
+
+        deliveries = fanout_of(self.bitrix24_conn_id).deliveries()
+        async with aclosing(deliveries), aclosing(self._hand_on(deliveries)) as events:
+            async for event in events:
+                yield event
+
+    async def _hand_on(self, deliveries: AsyncIterator[Delivery]) -> AsyncGenerator[TriggerEvent]:
+        from airflow_provider_b24.triggers.event_queue.interests import interests_of
+
+        with interests_of(self.bitrix24_conn_id).watching(self.events, self.poll_interval):
+            async for delivery in deliveries:
+                if delivery.event.name not in self.events:
+                    continue
+                for payload in delivery.payloads():
+                    yield TriggerEvent(payload)
+                # Not before: a watcher that ends among the messages of an event has not taken the event.
+                delivery.taken = True
+
+
+def _names(events: Any) -> list[str]:
+    """Return names in one order, so that equal watchers are one watcher to Airflow."""
+    from airflow_provider_b24.events.names import parse_event_name
+
+    if isinstance(events, str) or not events:
+        raise Bitrix24ValidationError("events", f"must be a list of events' names, not {events!r}")
+    return sorted({parse_event_name(name, f"events[{number}]") for number, name in enumerate(events)})
+
+
+def _interval(value: Any) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < value < float("inf"):
+        raise Bitrix24ValidationError("poll_interval", f"must be seconds above 0, not {value!r}")
+    return float(value)

@@ -1,0 +1,149 @@
+"""What a push notes, and what a later try reads of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_b24.open_lines.journal import InFlight, LineJournal, Settled, TaskRun, report_line
+from airflow_provider_b24.open_lines.ledger import Ledger, Place, message_key, place_key
+from airflow_provider_b24.open_lines.log_files import FileLog, LineLog, ObjectLog
+from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus
+from airflow_provider_b24.open_lines.source import ListSource
+from airflow_provider_b24.open_lines.store_journal import Failures
+from tests.support.storage import in_memory_storage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NIGHT = TaskRun(("d", "t", "r", "-1"), 3)
+SOURCE = ListSource([{}])
+TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+def settled(number: int, status: DeliveryStatus = DeliveryStatus.ACCEPTED, **fields: Any) -> Settled:
+    delivery = Delivery(f"m{number}", status, (), 7 if status is DeliveryStatus.ACCEPTED else None, 8)
+    return Settled(number, number, message_key("c", f"m{number}"), "c", "u", delivery, **fields)
+
+
+@pytest.fixture(params=["file", "objects"])
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """Return a maker of logs at one place."""
+    if request.param == "file":
+        opened: list[FileLog] = []
+
+        def another() -> FileLog:
+            opened.append(FileLog(str(tmp_path / "a" / "night.journal")))
+            return opened[-1]
+
+        request.addfinalizer(lambda: [log.close() for log in opened])
+        return another
+    in_memory_storage()
+    return lambda: ObjectLog(f"memory://journal-{id(request)}/night.journal")
+
+
+def written(log: LineLog, task: TaskRun = NIGHT) -> LineJournal:
+    journal = LineJournal(log, task)
+    journal.recall(Ledger(), SOURCE)
+    return journal
+
+
+def test_a_later_try_knows_what_is_settled_and_what_is_in_flight(log: Any) -> None:
+    journal = written(log())
+    journal.settled([settled(1), settled(2, DeliveryStatus.REJECTED)])
+    journal.sending(InFlight(5.0, frozenset({settled(3).key, settled(4).key}), {"k": Place(1, 2)}))
+    journal.settled([settled(3)])
+
+    ledger, later = Ledger(), LineJournal(log(), NIGHT)
+    in_flight = later.recall(ledger, SOURCE)
+
+    assert (in_flight.at, in_flight.keys) == (5.0, {settled(4).key})
+    assert in_flight.places == {"k": Place(1, 2)}
+    first, second = later.known(0, settled(1).key), later.known(0, settled(2).key)
+    assert first and second
+    assert (first.status, first.chat_id, first.run) == ("accepted", 7, 3)
+    assert second.status == "rejected"
+    assert later.known(0, settled(4).key) is None
+    assert ledger.place(place_key("c", "u")) == Place(7, 8)
+
+
+def test_what_was_settled_before_it_was_sent_again_is_in_flight(log: Any) -> None:
+    journal = written(log())
+    journal.settled([settled(1, DeliveryStatus.UNKNOWN)])
+    journal.sending(InFlight(5.0, frozenset({settled(1).key})))
+    assert LineJournal(log(), NIGHT).recall(Ledger(), SOURCE).keys == {settled(1).key}
+
+
+def test_the_journal_of_another_task_is_removed(log: Any) -> None:
+    written(log()).settled([settled(1)])
+    other = written(log(), TaskRun(("d", "t", "another", "-1"), 3))
+    assert other.known(0, settled(1).key) is None
+    later = LineJournal(log(), NIGHT)
+    later.recall(Ledger(), SOURCE)
+    assert later.known(0, settled(1).key) is None
+
+
+def test_rows_that_are_no_messages_or_known_already_are_not_noted(log: Any) -> None:
+    journal = written(log())
+    journal.settled([settled(1, valid=False), settled(2, is_new=False)])
+    assert [line for line in log().read() if line.startswith(b'{"row"')] == []
+
+
+def test_many_lines_go_into_several_objects(log: Any) -> None:
+    journal = written(log())
+    for start in range(0, 6_000, 100):
+        journal.settled([settled(number) for number in range(start, start + 100)])
+    later = LineJournal(log(), NIGHT)
+    later.recall(Ledger(), SOURCE)
+    assert later.known(0, settled(0).key)
+    assert later.known(0, settled(5_999).key)
+
+
+def test_a_line_that_was_cut_off_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "night.journal"
+    journal = written(FileLog(str(path)))
+    journal.settled([settled(1), settled(2)])
+    journal.close()
+    path.write_bytes(path.read_bytes()[:-5])
+
+    later = written(FileLog(str(path)))
+    assert later.known(0, settled(2).key) is None
+    later.settled([settled(2)])
+    later.close()
+    assert all(json.loads(line) for line in path.read_bytes().splitlines())
+
+
+@given(TEXTS, TEXTS, TEXTS, st.lists(TEXTS, max_size=2), st.sampled_from(DeliveryStatus))
+def test_a_report_line_is_json_whatever_the_ids_are(
+    message_id: str, chat: str, user: str, errors: list[str], status: DeliveryStatus
+) -> None:
+    delivery = Delivery(message_id, status, tuple(errors), None, 3)
+    line = report_line(Settled(0, 9, "k", chat, user, delivery))
+    assert line.count(b"\n") == 1
+    assert json.loads(line) == {
+        "row": 9, "message_id": message_id, "chat": chat, "user": user, "status": str(status),
+        "errors": errors, "chat_id": None, "session_id": 3,
+    }  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.sampled_from(DeliveryStatus)), max_size=40))
+def test_ranges_of_failures_say_what_was_noted_last(noted: list[tuple[int, DeliveryStatus]]) -> None:
+    failures, expected = Failures(), dict.fromkeys(range(13), DeliveryStatus.ACCEPTED)
+    for place, status in noted:
+        failures.set(place, status)
+        expected[place] = status
+    assert {place: failures.status(place) for place in expected} == expected
+    again = Failures(json.loads(json.dumps(failures.ranges)))
+    assert {place: again.status(place) for place in expected} == expected
+    assert failures.ranges == sorted(failures.ranges)
+
+
+def test_a_broken_file_is_one_range() -> None:
+    failures = Failures()
+    for place in range(10_000):
+        failures.set(place, DeliveryStatus.REJECTED)
+    assert failures.ranges == [[0, 9_999, "rejected"]]

@@ -1,0 +1,81 @@
+"""Rows of files, and what is no row."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.open_lines.source import CsvSource, JsonLinesSource, ListSource, file_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def rows(path: Path, content: bytes) -> list[tuple[int, Any, str]]:
+    path.write_bytes(content)
+    return [(row.number, row.item, row.problem) for row in JsonLinesSource(str(path))]
+
+
+def test_blank_lines_and_a_byte_order_mark_are_no_rows(tmp_path: Path) -> None:
+    assert rows(tmp_path / "m", b'\xef\xbb\xbf{"a":1}\r\n\n  \n{"b":2}') == [
+        (1, {"a": 1}, ""),
+        (4, {"b": 2}, ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b"{", "is not JSON"),
+        (b'{"a": NaN}', "is not JSON: NaN is no JSON value"),
+        (b'{"a": "\xff"}', "is not UTF-8"),
+        (b'{"a": "\\ud83d"}', "holds half a surrogate pair"),
+        (b'"' + b"x" * 2**20 + b'"', "is longer than 1,048,576 bytes"),
+        (b"[" * 100_000, "is not JSON"),
+    ],
+)
+def test_a_line_that_can_not_be_read_is_one_bad_row(tmp_path: Path, line: bytes, problem: str) -> None:
+    first, bad, last = rows(tmp_path / "m", b'{"a":1}\n' + line + b'\n{"b":2}\n')
+    assert (first[1], last[1], bad[0]) == ({"a": 1}, {"b": 2}, 2)
+    assert bad[2].startswith(problem)
+
+
+def test_a_whole_surrogate_pair_is_fine(tmp_path: Path) -> None:
+    assert rows(tmp_path / "m", b'"\\ud83d\\ude00"') == [(1, "\U0001f600", "")]
+
+
+@given(st.lists(st.binary(max_size=30).filter(lambda line: b"\n" not in line), max_size=8))
+def test_any_bytes_give_rows_and_no_error(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
+) -> None:
+    path = tmp_path_factory.mktemp("rows") / "m"
+    path.write_bytes(b"\n".join(lines))
+    numbers = [row.number for row in JsonLinesSource(str(path))]
+    assert numbers == sorted(set(numbers))
+    with suppress(Bitrix24ValidationError):
+        assert all(row.number >= 1 for row in CsvSource(str(path), {}))
+
+
+def test_a_source_can_be_read_twice(tmp_path: Path) -> None:
+    (tmp_path / "m").write_bytes(b'{"a":1}\n')
+    for source in (JsonLinesSource(str(tmp_path / "m")), ListSource(iter([1, 2]))):
+        assert [row.item for row in source] == [row.item for row in source] != []
+
+
+@pytest.mark.parametrize("given", ["text", b"bytes", {"a": 1}, 5, None, []])
+def test_what_is_no_list_of_messages_is_refused(given: Any) -> None:
+    with pytest.raises(Bitrix24ValidationError, match="messages"):
+        ListSource(given)
+
+
+def test_a_csv_row_with_too_few_cells_is_one_bad_row(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes(b'id,text\n1\n2,"a ""quoted"" text"\n')
+    found = list(file_source(str(path), mapping={"message.id": "id", "message.text": "text"}))
+    assert found[0].problem == "has fewer cells than the header"
+    assert found[1].item == {"message": {"id": "2", "text": 'a "quoted" text'}}

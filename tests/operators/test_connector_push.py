@@ -1,0 +1,419 @@
+"""A push from a file, over the tries of its task."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_b24.exceptions import (
+    Bitrix24DeliveryError,
+    Bitrix24OutcomeUnknownError,
+    Bitrix24PushIncompleteError,
+    Bitrix24PushStateError,
+    Bitrix24ValidationError,
+)
+from airflow_provider_b24.open_lines import settling
+from airflow_provider_b24.operators.open_lines import Bitrix24SendConnectorMessagesOperator
+from tests.support.dag_runs import set_rendered
+from tests.support.storage import in_memory_storage
+
+from .test_idempotency import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_provider_b24.emulator import Emulator
+
+pytestmark = pytest.mark.usefixtures("impatient")
+
+SEND = "imconnector.send.messages"
+
+
+class Killed(BaseException):
+    """The process ends."""
+
+
+class Night:
+    """A task that pushes a file, try after try.
+
+    :param memory: ``report``, ``store`` or ``none``: where it notes what it delivers.
+    """
+
+    def __init__(self, portal: Emulator, application: str, folder: Path, memory: str) -> None:
+        self.portal = portal
+        self.line = next(iter(portal.lines)).id
+        portal.lines.install_connector("shop", self.line)
+        self.path = folder / "messages.jsonl"
+        self.report_path = folder / "reports" / "night.jsonl"
+        self.store = Store()
+        self.memory = memory
+        self.options: dict[str, Any] = {"if_undelivered": "report"}
+        self._application = application
+        self.instance = SimpleNamespace(
+            dag_id="d", task_id="t", run_id="r", map_index=-1, max_tries=5, try_number=0
+        )
+        self.pushed: Any = None
+        self.instance.xcom_push = self._keep
+
+    def _keep(self, *, key: str, value: Any) -> None:
+        self.pushed = value
+
+    def write(self, *rows: Any) -> None:
+        self.path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    def run(self) -> dict[str, Any]:
+        """Run the next try."""
+        self.instance.try_number += 1
+        context: Any = {"ti": self.instance}
+        if self.memory == "store":
+            context["task_state_store"] = self.store
+        given = {"path": str(self.path), **self.options}
+        if self.memory == "report":
+            given["report_path"] = str(self.report_path)
+        operator = Bitrix24SendConnectorMessagesOperator(
+            task_id="t", bitrix24_conn_id=self._application, connector="shop", line=self.line, **given
+        )
+        return operator.execute(context)
+
+    def clear(self) -> None:
+        """Do what Airflow does when a person clears the task."""
+        self.instance.max_tries = self.instance.try_number + 5
+
+    @property
+    def report(self) -> list[dict[str, Any]]:
+        lines = self.report_path.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    @property
+    def texts(self) -> list[str]:
+        return [message.text for message in self.portal.lines.messages(self.line)]
+
+
+def row(number: int, *, person: str = "p1", **fields: Any) -> dict[str, Any]:
+    return {
+        "user": {"id": person, "name": "Ann"},
+        "message": {"id": f"m{number}", "text": f"Text {number}", **fields},
+        "chat": {"id": person},
+    }
+
+
+@pytest.fixture(autouse=True)
+def short_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A portal that ends its requests at once."""
+    monkeypatch.setattr(settling, "REQUEST_SECONDS", 0.0)
+
+
+@pytest.fixture(params=["report", "store"])
+def night(request: pytest.FixtureRequest, portal: Emulator, application: str, tmp_path: Path) -> Night:
+    return Night(portal, application, tmp_path, request.param)
+
+
+@pytest.fixture
+def reported(portal: Emulator, application: str, tmp_path: Path) -> Night:
+    return Night(portal, application, tmp_path, "report")
+
+
+def die_after(night: Night, monkeypatch: pytest.MonkeyPatch, requests: int, *, executed: bool) -> None:
+    """Run a try whose process ends at a request, before or after the portal executes it."""
+    from airflow_provider_b24.rest.client import Bitrix24Client
+
+    call, seen = Bitrix24Client.call, []
+
+    def dying(self: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        if method != SEND or len(seen) < requests:
+            seen.extend([method] * (method == SEND))
+            return call(self, method, *args, **kwargs)
+        if executed:
+            call(self, method, *args, **kwargs)
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Bitrix24Client, "call", dying)
+        night.run()
+
+
+@pytest.mark.parametrize("executed", [True, False])
+@pytest.mark.parametrize("requests", [1, 2])
+def test_a_retry_after_a_kill_sends_only_the_rest(
+    night: Night, monkeypatch: pytest.MonkeyPatch, requests: int, *, executed: bool
+) -> None:
+    night.write(*(row(number) for number in range(35)))
+    die_after(night, monkeypatch, requests, executed=executed)
+    report = night.run()
+
+    assert (report["accepted"], report["rejected"], report["unknown"]) == (35, 0, 0)
+    assert night.texts == [f"Text {number}" for number in range(35)]
+
+
+def test_a_kill_at_the_first_request_of_new_chats_leaves_its_messages_unknown(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row(number, person=f"p{number}") for number in range(12)]
+    for item in rows:
+        del item["user"]["name"]
+    night.write(*rows)
+    die_after(night, monkeypatch, 0, executed=True)
+    report = night.run()
+
+    assert (report["accepted"], report["unknown"]) == (2, 10)
+    assert sorted(night.texts) == sorted(f"Text {number}" for number in range(12))
+
+
+def test_a_finished_push_sends_nothing_again(night: Night) -> None:
+    night.write(row(1), row(2))
+    night.run()
+    report = night.run()
+    assert report["accepted"] == 2
+    assert night.portal.requests.count(SEND) == 1
+
+
+def test_a_clear_sends_what_was_rejected_and_nothing_else(night: Night) -> None:
+    night.write(row(1, person="a"), row(2, person="blocked"), {"user": {}}, row(3, person="c"))
+    night.portal.lines.reject("blocked")
+    first = night.run()
+    night.portal.lines.accept("blocked")
+    retried = night.run()
+    night.clear()
+    cleared = night.run()
+
+    assert (first["accepted"], first["rejected"]) == (2, 2)
+    assert (retried["accepted"], retried["rejected"]) == (2, 2)
+    assert (cleared["accepted"], cleared["rejected"]) == (3, 1)
+    assert sorted(night.texts) == ["Text 1", "Text 2", "Text 3"]
+
+
+def test_a_clear_sends_a_row_that_was_invalid_and_is_corrected(night: Night) -> None:
+    night.write(row(1), row(2, text=""), row(3))
+    night.run()
+    night.write(row(1), row(2), row(3))
+    night.clear()
+    assert night.run()["accepted"] == 3
+    assert night.texts == ["Text 1", "Text 3", "Text 2"]
+
+
+def test_a_portal_that_is_away_midway_makes_the_task_retry_and_send_the_rest(night: Night) -> None:
+    night.write(*(row(number) for number in range(30)))
+    night.portal.faults.add("operating_limit", method=SEND, times=None, after=1)
+    with pytest.raises(Bitrix24PushIncompleteError, match="10 accepted, 20 rejected") as caught:
+        night.run()
+    assert caught.value.transient
+    assert caught.value.report["accepted"] == 10
+    night.portal.faults.clear()
+
+    assert night.run()["accepted"] == 30
+    assert night.texts == [f"Text {number}" for number in range(30)]
+
+
+def test_unknown_messages_are_settled_by_the_next_try(night: Night) -> None:
+    night.write(*(row(number) for number in range(20)))
+    night.portal.faults.add("drop_after", method=SEND, after=1)
+    for method in ("im.dialog.messages.get", "imopenlines.dialog.get", "im.search.chat.list"):
+        night.portal.faults.add("status_502", method=method, times=None)
+    assert night.run()["unknown"] == 10
+    night.portal.faults.clear()
+    if night.memory == "report":
+        # The store has no room for the chats of all messages, so that they are searched by name.
+        assert night.run()["accepted"] == 20
+    else:
+        assert night.run()["unknown"] + night.run()["accepted"] >= 20
+    assert night.texts == [f"Text {number}" for number in range(20)]
+
+
+def test_another_run_of_the_dag_begins_anew_at_the_same_report_path(reported: Night) -> None:
+    reported.write(row(1))
+    reported.run()
+    reported.instance.run_id = "another"
+    assert reported.run()["accepted"] == 1
+    assert reported.texts == ["Text 1", "Text 1"]
+
+
+def test_messages_may_change_between_tries_with_a_report(
+    reported: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported.write(*(row(number) for number in range(20)))
+    die_after(reported, monkeypatch, 1, executed=False)
+    reported.write(*(row(number) for number in reversed(range(25))))
+    assert reported.run()["accepted"] == 25
+    assert sorted(reported.texts) == sorted(f"Text {number}" for number in range(25))
+
+
+def test_other_messages_than_in_the_earlier_try_are_refused_without_a_report(
+    portal: Emulator, application: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = Night(portal, application, tmp_path, "store")
+    night.write(*(row(number) for number in range(20)))
+    die_after(night, monkeypatch, 1, executed=False)
+    night.write(*(row(number) for number in range(1, 20)))
+    with pytest.raises(Bitrix24PushStateError, match="report_path"):
+        night.run()
+    assert portal.requests.count(SEND) == 1
+
+
+def test_the_store_gets_a_small_value(portal: Emulator, application: str, tmp_path: Path) -> None:
+    night = Night(portal, application, tmp_path, "store")
+    night.write(*(row(number, person=f"p{number}") for number in range(300)))
+    night.run()
+    assert len(json.dumps(night.store.values)) < 1_000
+
+
+@pytest.mark.parametrize("redelivery", ["at_most_once", "at_least_once"])
+def test_a_retry_without_a_memory_does_what_redelivery_says(
+    portal: Emulator, application: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redelivery: str
+) -> None:
+    night = Night(portal, application, tmp_path, "none")
+    night.options["redelivery"] = redelivery
+    night.write(row(1))
+    die_after(night, monkeypatch, 0, executed=True)
+    if redelivery == "at_least_once":
+        night.run()
+        assert night.texts == ["Text 1", "Text 1"]
+    else:
+        with pytest.raises(Bitrix24OutcomeUnknownError, match="Set report_path="):
+            night.run()
+        assert night.texts == ["Text 1"]
+
+
+# The report
+
+
+def test_the_report_has_a_line_for_each_row_of_the_file(reported: Night) -> None:
+    lines = [json.dumps(row(1)), "no json", json.dumps(row(1)), "", json.dumps(row(2))]
+    reported.path.write_text("\n".join(lines), encoding="utf-8")
+    report = reported.run()
+
+    assert [(item["row"], item["message_id"], item["status"]) for item in reported.report] == [
+        (1, "m1", "accepted"),
+        (2, "", "rejected"),
+        (3, "m1", "rejected"),
+        (5, "m2", "accepted"),
+    ]
+    assert reported.report[1]["errors"][0].startswith("line 2: is not JSON")
+    assert reported.report[2]["errors"] == ["line 3.message.id: 'm1' is the id of line 1 in the same chat"]
+    assert report["report_path"] == str(reported.report_path)
+    assert reported.report[0]["chat_id"] == report["items"][0]["chat_id"]
+
+
+def test_a_large_push_has_its_first_failures_in_xcom(reported: Night) -> None:
+    reported.write(*(row(number, text="" if number % 2 else "Hi") for number in range(1002)))
+    report = reported.run()
+    assert report["truncated"] is True
+    assert len(report["items"]) == 100
+    assert {item["status"] for item in report["items"]} == {"rejected"}
+    assert len(reported.report) == 1002
+
+
+def test_if_invalid_fail_sends_nothing_and_reports_all_invalid_rows(reported: Night) -> None:
+    reported.options["if_invalid"] = "fail"
+    reported.write(row(1), row(2, text=""), row(3), {"message": 5})
+    with pytest.raises(Bitrix24ValidationError, match=r"line 2\.message: needs text or files; line 4"):
+        reported.run()
+    assert [item["row"] for item in reported.report] == [2, 4]
+    assert reported.texts == []
+
+
+@pytest.mark.parametrize(
+    ("allowed", "fails"), [(0, True), (1, True), (2, False), (0.1, True), (0.2, False), ("0.2", False)]
+)
+def test_a_threshold_decides_whether_the_task_fails(reported: Night, allowed: Any, fails: bool) -> None:
+    reported.options = {"max_undelivered": allowed}
+    reported.write(*(row(number, text="" if number < 2 else "Hi") for number in range(10)))
+    if fails:
+        with pytest.raises(Bitrix24DeliveryError, match="8 accepted, 2 rejected"):
+            reported.run()
+        assert reported.pushed["rejected"] == 2
+    else:
+        assert reported.run()["rejected"] == 2
+    assert len(reported.report) == 10
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "many", None, True])
+def test_a_threshold_that_is_none_is_refused_when_the_dag_is_parsed(value: Any) -> None:
+    with pytest.raises(Bitrix24ValidationError, match="max_undelivered"):
+        Bitrix24SendConnectorMessagesOperator(
+            task_id="t", connector="shop", line=1, path="x", max_undelivered=value
+        )
+
+
+@pytest.mark.parametrize("given", [{}, {"messages": [], "path": "x"}])
+def test_either_messages_or_a_path_is_needed(given: Any) -> None:
+    with pytest.raises(Bitrix24ValidationError, match="give either messages or path"):
+        Bitrix24SendConnectorMessagesOperator(task_id="t", connector="shop", line=1, **given)
+
+
+def test_reports_and_sources_may_be_in_object_storage(
+    portal: Emulator, application: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk import ObjectStoragePath
+
+    in_memory_storage()
+    night = Night(portal, application, tmp_path, "report")
+    folder = f"memory://night-{id(night)}"
+    source = ObjectStoragePath(f"{folder}/messages.jsonl")
+    source.write_bytes("".join(json.dumps(row(number)) + "\n" for number in range(25)).encode())
+    night.path = source  # type: ignore[assignment]
+    night.report_path = ObjectStoragePath(f"{folder}/report.jsonl")  # type: ignore[assignment]
+    die_after(night, monkeypatch, 1, executed=True)
+    assert night.run()["accepted"] == 25
+    assert len(night.report_path.read_text().splitlines()) == 25
+    assert night.texts == [f"Text {number}" for number in range(25)]
+
+
+# CSV
+
+
+def test_a_csv_file_is_pushed_by_its_mapping(reported: Night) -> None:
+    reported.path = reported.path.with_suffix(".csv")
+    reported.path.write_bytes(
+        '\ufeffid;who;text;picture\n1;Анна;"two\nlines";https://x.example/a.png\n2;;Hi;\n3;Bob;Hi;\n'.encode()
+    )
+    reported.options |= {
+        "delimiter": ";",
+        "mapping": {
+            "message.id": "id",
+            "user.id": "who",
+            "chat.id": "who",
+            "user.name": "who",
+            "message.text": "text",
+            "user.picture.url": "picture",
+            "message.files.url": "picture",
+        },
+    }
+    report = reported.run()
+    assert [item["status"] for item in report["items"]] == ["accepted", "rejected", "accepted"]
+    assert report["items"][1]["errors"] == ["line 4: needs 'user'", "line 4: needs 'chat'"]
+    assert reported.texts == ["two\nlines", "Hi"]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "path"),
+    [
+        ({"user.id": "nobody"}, "mapping['user.id']"),
+        ({"person.id": "id"}, "mapping['person.id']"),
+        ({"user": "id"}, "mapping['user']"),
+        (None, "mapping"),
+    ],
+)
+def test_a_wrong_mapping_is_refused_and_nothing_is_sent(reported: Night, mapping: Any, path: str) -> None:
+    reported.path = reported.path.with_suffix(".csv")
+    reported.path.write_text("id,text\n1,Hi\n", encoding="utf-8")
+    reported.options["mapping"] = mapping
+    with pytest.raises(Bitrix24ValidationError) as caught:
+        reported.run()
+    assert caught.value.path == path
+    assert reported.portal.requests.count() == 0
+
+
+@pytest.mark.parametrize("choice", ["if_invalid", "redelivery", "if_undelivered"])
+def test_a_rendered_choice_that_does_not_exist_is_refused(
+    portal: Emulator, application: str, choice: str
+) -> None:
+    task = Bitrix24SendConnectorMessagesOperator(
+        task_id="t", bitrix24_conn_id=application, connector="shop", line=1, messages=[row(1)]
+    )
+    set_rendered(task, {choice: "perhaps"})
+    with pytest.raises(Bitrix24ValidationError, match=choice):
+        task.execute({})
+    assert portal.requests.count() == 0
