@@ -144,8 +144,6 @@ def run(options: argparse.Namespace, folder: Path) -> bool:
         say("All runs have ended" if ended else f"Not ended within {options.limit:.0f} s")
         say(f"Task instances: {follower.states()}; ended by themselves and restarted: {cluster.revived}")
         findings = audit(collect(load, seen_tokens=faults.tokens))
-        # A second Ctrl-C must not leave processes behind.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
     print("", *lines(findings), "", f"faults: {', '.join(faults.done)}", sep="\n")
     return is_right(findings)
 

@@ -205,6 +205,17 @@ class Follower:
             time.sleep(1.0)
         return self._has_ended()
 
+    def wait_for(self, state: str, *, number: int = 4) -> None:
+        """Wait until some task instances are in a state at once, or until all runs have ended.
+
+        :param state: the state.
+        :param number: how many.
+        """
+        while not self.wait(0.0) and time.monotonic() < self._until:
+            if self.states().get(state, 0) >= number:
+                return
+            time.sleep(0.5)
+
     def states(self) -> dict[str, int]:
         """Return how many task instances are in each state; empty while the database is away."""
         import psycopg2

@@ -26,6 +26,8 @@ from demo.terminal import own_terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 DAGS = Path(__file__).resolve().parent / "dags"
+#: Seconds until a lost component is started again.
+_ABSENT = 15.0
 _STARTED = time.monotonic()
 
 
@@ -61,19 +63,17 @@ def run(size: Size, limit: float) -> bool:
         voters.stop()
         say("All runs have ended" if ended else f"Not ended within {limit:.0f} s: {follower.states()}")
         findings = audit(collect(load, seen_tokens=tokens(portal)))
-        # A second Ctrl-C must not leave processes behind.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         say("Stopping everything")
     print("", *lines(findings), "", sep="\n")
     return is_right(findings)
 
 
 def lose(cluster: Cluster, follower: Follower) -> None:
-    """Kill one worker and one triggerer, and start them again later."""
-    for name in ("worker-1", "triggerer-1"):
-        follower.wait(15)
+    """Kill one worker and one triggerer while they have something to lose, and start them again later."""
+    for name, state in (("worker-1", "running"), ("triggerer-1", "deferred")):
+        follower.wait_for(state)
         say(f"kill -9 of {name}, pid {cluster.kill(name)}; {follower.states()}")
-    follower.wait(15)
+        follower.wait(_ABSENT)
     for name in ("worker-1", "triggerer-1"):
         cluster.start(name)
     say(f"Both are started again; {follower.states()}")

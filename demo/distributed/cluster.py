@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -114,6 +115,8 @@ class Cluster:
 
     def stop(self) -> None:
         """Stop all, the servers last, and remove the database."""
+        # A second Ctrl-C must not leave processes behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.components.stop_all(COMPONENTS)
         self.redis.stop()
         self.postgres.stop()
