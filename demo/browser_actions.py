@@ -60,6 +60,8 @@ def open_links(scene: Scene) -> None:
     """Click on each link of the waiting task, and look where it leads."""
     page = f"dags/{DAG}/runs/{scene.run_id}/tasks/ask"
     driver: Any = scene.browser.driver
+    # The first page logs in and leads to the home page, whatever was asked for.
+    scene.browser.open(scene.airflow.url, "Welcome")
     scene.show_airflow(page, *LINKS)
     first = driver.current_window_handle
     for name, words in LINKS.items():

@@ -172,4 +172,6 @@ class Form2(Form3):
     def save(self, conn_id: str) -> None:
         """Save, and wait until the list shows the connection."""
         self._click("//form[@id='model_form']//button[contains(., 'Save')]")
-        self._browser.wait_for("Added Row", conn_id)
+        # It leads to the page that was open before.
+        self._until(lambda driver: "/connection/add" not in driver.current_url)
+        self._browser.open(f"{self._url}/connection/list/", conn_id)

@@ -43,6 +43,7 @@ FIELDS: dict[str, Any] = {
 MORE: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "Bitrix24ValidationError": (("messages[3].message", "needs text or files"), {}),
     "Bitrix24ConfigurationError": (("The host is empty",), {"field": "host"}),
+    "Bitrix24LoginError": (("The code has expired",), {}),
     "Bitrix24OperatingLimitError": ((), {"reset_at": 1760000600.0}),
     "Bitrix24PortalMovedError": ((), {"location": "https://new.bitrix24.com"}),
     "Bitrix24DeliveryError": (

@@ -73,7 +73,7 @@ def check_threshold(value: Any) -> int | float:
     :raises Bitrix24ValidationError: when it is neither.
     """
     number = _number(value)
-    if number is None or number < 0 or (isinstance(number, float) and number > 1):
+    if number is None or not number >= 0 or (isinstance(number, float) and number > 1):
         raise Bitrix24ValidationError(
             "max_undelivered", f"must be a number from 0 on, or a share from 0.0 to 1.0, not {value!r}"
         )
