@@ -205,7 +205,7 @@ class Follower:
             time.sleep(1.0)
         return self._has_ended()
 
-    def wait_for(self, state: str, *, number: int = 4) -> None:
+    def wait_for(self, state: str, *, number: int = 2) -> None:
         """Wait until some task instances are in a state at once, or until all runs have ended.
 
         :param state: the state.
