@@ -58,17 +58,19 @@ def main() -> int:
 
 def open_links(scene: Scene) -> None:
     """Click on each link of the waiting task, and look where it leads."""
-    page = f"dags/{DAG}/runs/{scene.run_id}/tasks/ask"
+    page = f"dags/{DAG}/runs/{scene.run_id}/tasks/ask/details"
     driver: Any = scene.browser.driver
     # The first page logs in and leads to the home page, whatever was asked for.
     scene.browser.open(scene.airflow.url, "Welcome")
     scene.show_airflow(page, *LINKS)
     first = driver.current_window_handle
     for name, words in LINKS.items():
-        _click(driver, f"//a[normalize-space()='{name}']")
+        _click(driver, f"//*[self::a or self::button][normalize-space()='{name}']")
         _until(driver, lambda driver: len(driver.window_handles) == 2)
         (tab,) = [handle for handle in driver.window_handles if handle != first]
         driver.switch_to.window(tab)
+        # The portal's page rests while it is hidden.
+        driver.execute_cdp_cmd("Page.bringToFront", {})
         scene.browser.wait_for(words, QUESTION)
         print(f"The link {name!r} opens {driver.current_url}", flush=True)
         driver.close()
