@@ -219,7 +219,6 @@ class Bitrix24ValidationError(Bitrix24Error):
 class Bitrix24PushStateError(Bitrix24Error, AirflowFailException):
     """What earlier tries of a push have noted does not fit its messages; nothing was sent."""
 
-    transient = False
     advice = (
         "Give the task the same messages again, in the same order; or set report_path=, with which they may "
         "change between tries."
@@ -227,9 +226,9 @@ class Bitrix24PushStateError(Bitrix24Error, AirflowFailException):
 
 
 class Bitrix24ConfigurationError(Bitrix24Error):
-    """The Airflow connection can't be used as it is.
+    """The Airflow connection, or an option of the provider, can't be used as it is.
 
-    :param field: the connection's field to fill in or to correct.
+    :param field: the connection's field, or the option, to fill in or to correct.
     """
 
     transient = False
@@ -253,7 +252,7 @@ class Bitrix24StateError(Bitrix24Error):
 
 
 class Bitrix24LockTimeoutError(Bitrix24StateError):
-    """Another process has held the lock of a shared file for too long; nothing was sent."""
+    """Another process has held a shared lock for too long; nothing was sent."""
 
     advice = "If it lasts, look for a process on this host that is stopped or hangs."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-TABLES = ("benchmarks.calls", "benchmarks.waiting", "benchmarks.asking")
+TABLES = ("benchmarks.calls", "benchmarks.waiting", "benchmarks.asking", "benchmarks.hosts")
 
 
 def main() -> int:

@@ -161,7 +161,8 @@ def main() -> int:
         with Portal() as portal:
             env["AIRFLOW_CONN_BITRIX24_APP"] = json.dumps(portal.oauth)
             processes = Processes(logs=folder, env=env)
-            airflow = Airflow(url=f"http://127.0.0.1:{port}", processes=processes)
+            url = f"http://127.0.0.1:{port}"
+            airflow = Airflow(url=url, processes=processes, patience=options.limit)
             airflow.start()
             say("Airflow is up: api-server, scheduler, triggerer, dag-processor")
             airflow.wait_for_dag(_REPLIES)

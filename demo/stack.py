@@ -76,10 +76,14 @@ def airflow_environment(*, home: Path, dags: Path, port: int) -> dict[str, str]:
 
 
 class Airflow:
-    """A running Airflow, used through its REST API."""
+    """A running Airflow, used through its REST API.
 
-    def __init__(self, *, url: str, processes: Processes) -> None:
+    :param patience: seconds within which it must be healthy.
+    """
+
+    def __init__(self, *, url: str, processes: Processes, patience: float = _HEALTHY_WITHIN) -> None:
         self.url = url
+        self._patience = patience
         self._processes = processes
         self._session = requests.Session()
         self._session.trust_env = False
@@ -187,7 +191,7 @@ class Airflow:
         self._until(healthy, "Airflow")
 
     def _until(self, condition: Any, what: str) -> None:
-        deadline = time.monotonic() + _HEALTHY_WITHIN
+        deadline = time.monotonic() + self._patience
         while time.monotonic() < deadline:
             self._processes.check()
             try:
@@ -196,7 +200,7 @@ class Airflow:
             except (requests.RequestException, KeyError):
                 pass
             time.sleep(0.3)
-        raise RuntimeError(f"{what} was not ready within {_HEALTHY_WITHIN:.0f} s")
+        raise RuntimeError(f"{what} was not ready within {self._patience:.0f} s")
 
     def _get(self, path: str) -> requests.Response:
         return self._session.get(f"{self.url}/api/v2{path}", timeout=_ANSWER_WITHIN)

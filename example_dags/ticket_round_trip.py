@@ -97,6 +97,8 @@ def mark_delivered(reply: dict[str, Any]) -> None:
 with DAG(
     dag_id="bitrix24_push_tickets",
     schedule="*/5 * * * *",
+    # Two runs at a time would push the same tickets twice.
+    max_active_runs=1,
     params={
         "folder": Param(TICKETS, type="string"),
         "connector": Param("shop", type="string", description="The connector's id"),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
     from tests.support.crowd import Crowd
+    from tests.support.redis_server import RedisServer
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +88,35 @@ def crowd(portal: Emulator) -> Iterator[Crowd]:
     crowd = Crowd(portal)
     yield crowd
     crowd.close()
+
+
+@pytest.fixture(scope="session")
+def _running_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    from tests.support.redis_server import RedisServer
+
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(_running_redis: RedisServer) -> RedisServer:
+    """An empty Redis, which a test must leave running."""
+    with _running_redis.client() as client:
+        client.flushall()
+    return _running_redis
+
+
+@pytest.fixture
+def shared_redis(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
+    """An empty Redis that Airflow's configuration names."""
+    from airflow_provider_b24.rest.state_url import read_state_url
+
+    monkeypatch.setenv("AIRFLOW__BITRIX24__STATE_URL", redis_server.url)
+    read_state_url.cache_clear()
+    yield redis_server
+    read_state_url.cache_clear()
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24PollTiedError,
     Bitrix24PollTimeoutError,
     Bitrix24PortalMovedError,
+    Bitrix24PushStateError,
     Bitrix24ValidationError,
     Outcome,
     error_from_dict,
@@ -42,12 +43,14 @@ FIELDS: dict[str, Any] = {
 MORE: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "Bitrix24ValidationError": (("messages[3].message", "needs text or files"), {}),
     "Bitrix24ConfigurationError": (("The host is empty",), {"field": "host"}),
+    "Bitrix24LoginError": (("The code has expired",), {}),
     "Bitrix24OperatingLimitError": ((), {"reset_at": 1760000600.0}),
     "Bitrix24PortalMovedError": ((), {"location": "https://new.bitrix24.com"}),
     "Bitrix24DeliveryError": (
         ("1 of 2 messages was not delivered",),
         {"report": {"accepted": 1, "items": []}},
     ),
+    "Bitrix24PushIncompleteError": (("The push has stopped",), {"report": {"accepted": 1, "items": []}}),
 }
 
 
@@ -98,6 +101,7 @@ def test_exactly_the_non_retryable_types_are_fail_exceptions() -> None:
 
     assert at_once == {
         Bitrix24OutcomeUnknownError,
+        Bitrix24PushStateError,
         Bitrix24DeliveryError,
         Bitrix24BatchIncompleteError,
         Bitrix24PollTiedError,

@@ -93,6 +93,9 @@ UNUSABLE: dict[str, dict[str, Any]] = {
 def test_a_configuration_error_shows_no_field(
     connect: Callable[..., Bitrix24Hook], fields: dict[str, Any], use: str
 ) -> None:
+    if fields is UNUSABLE["no token"] and use in {"settings", "client"}:
+        # Its tokens may be in the Variable, so that only a call finds out.
+        use = "call"
     hook = connect(**fields)
     operator = Bitrix24SendMessageOperator(task_id="t", message="Hi", chat_id=1, bitrix24_conn_id=CONN)
     uses: dict[str, Callable[[], Any]] = {

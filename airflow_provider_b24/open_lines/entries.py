@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.open_lines.journal import InFlight, Settled, to_delivery
+from airflow_provider_b24.open_lines.ledger import message_key, place_key
 from airflow_provider_b24.open_lines.messages import message_violations, prepare_message
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus
 from airflow_provider_b24.rest.encoding import encode_json
@@ -32,6 +33,7 @@ class Entry:
     :param ordinal: its place in the source, from 0.
     :param row: its index in the list, or its line in the file.
     :param key: what it is known by.
+    :param place: what its conversation is known by.
     :param message: the message as it is sent; None when it is not to be sent.
     :param doubt: when it may have been sent, in Unix seconds; None: certainly not.
     :param delivery: what became of it; None as long as that is not known.
@@ -44,6 +46,7 @@ class Entry:
     key: str
     chat: str = ""
     user: str = ""
+    place: str = ""
     message_id: str = ""
     message: dict[str, Any] | None = None
     doubt: float | None = None
@@ -134,9 +137,10 @@ class Entries:
         if message is None:
             return _invalid_entry(ordinal, row), self._violations(row)
         chat, outside_id = str(message["chat"]["id"]), str(message["message"]["id"])
+        user = str(message["user"]["id"])
         # The key of row.key, without reading the ids once more.
-        key = f"{chat}\x1f{outside_id}"
-        entry = Entry(ordinal, row.number, key, chat, str(message["user"]["id"]), outside_id, message)
+        key = message_key(chat, outside_id)
+        entry = Entry(ordinal, row.number, key, chat, user, place_key(chat, user), outside_id, message)
         first = self._ledger.first_seen(key, row.number)
         return entry, [] if first == row.number else [_duplicate(row, outside_id, first)]
 
@@ -174,7 +178,7 @@ def is_encodable(entry: Entry) -> bool:
 def _invalid_entry(ordinal: int, row: Row) -> Entry:
     item = row.item if isinstance(row.item, dict) else {}
     chat, user, message = (_id_in(item.get(part)) for part in ("chat", "user", "message"))
-    return Entry(ordinal, row.number, row.key, chat, user, message, valid=False)
+    return Entry(ordinal, row.number, row.key, chat, user, message_id=message, valid=False)
 
 
 def _id_in(part: Any) -> str:

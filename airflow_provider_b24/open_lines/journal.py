@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from airflow_provider_b24.open_lines.ledger import Key, Known, Place, message_key, place_key
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus
@@ -33,8 +33,7 @@ class TaskRun:
     run: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """What became of a row.
 
     :param ordinal: its place in the source, from 0.
@@ -72,7 +71,7 @@ class InFlight:
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
         places = {key: [place.chat_id, place.session_id] for key, place in self.places.items()}
-        return {"at": self.at, "keys": sorted(self.keys), "places": places}
+        return {"at": self.at, "keys": list(self.keys), "places": places}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -208,7 +207,7 @@ class _JournalReader:
         chat_id, session_id = entry["chat_id"], entry["session_id"]
         self._known[key] = Known(entry["status"], self._run, chat_id, session_id, errors)
         if chat_id:
-            self._ledger.learn_place(place_key(chat, entry["user"]), Place(chat_id, session_id))
+            self._ledger.learn_place(place_key(chat, entry["user"]), chat_id, session_id)
         if len(self._known) >= 1000:
             self.close()
 
@@ -227,7 +226,7 @@ def report_line(settled: Settled) -> bytes:
     # Written by hand: this is done for each message.
     return (
         f'{{"row":{settled.row},"message_id":{_quoted(item.message_id)},"chat":{_quoted(settled.chat)},'
-        f'"user":{_quoted(settled.user)},"status":"{item.status.value}","errors":{errors},'
+        f'"user":{_quoted(settled.user)},"status":"{item.status}","errors":{errors},'
         f'"chat_id":{item.chat_id or "null"},"session_id":{item.session_id or "null"}}}\n'
     ).encode("utf-8", "backslashreplace")
 

@@ -114,9 +114,9 @@ class Ledger:
         row = self._db.execute("SELECT * FROM known WHERE key = ?", (key,)).fetchone()
         return Known(*row[1:]) if row else None
 
-    def learn_place(self, key: str, place: Place) -> None:
+    def learn_place(self, key: str, chat_id: int, session_id: int | None) -> None:
         """Note where a conversation is."""
-        entry = (place.chat_id, place.session_id)
+        entry = (chat_id, session_id)
         if self._recent.get(key) == entry:
             return
         if len(self._recent) >= _RECENT:

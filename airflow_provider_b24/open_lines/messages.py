@@ -68,10 +68,11 @@ def check_target(connector: Any, line: Any) -> dict[str, Any]:
 
 
 def _with_date(item: Any, now: float) -> Any:
-    if not isinstance(item, Mapping) or not isinstance(item.get("message"), Mapping):
+    message = item.get("message") if isinstance(item, Mapping) else None
+    if not isinstance(message, Mapping):
         return item
-    message = item["message"]
     date = message.get("date")
+    # Nothing is copied that is as it is sent.
     if type(date) is int and type(item) is dict:
         return item
     return {**item, "message": {**message, "date": unix_seconds(date, now)}}

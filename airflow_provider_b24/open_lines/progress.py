@@ -6,8 +6,6 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_b24.open_lines.report import DeliveryStatus
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,7 +15,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two lines of the log.
 INTERVAL = 30.0
-_UNDELIVERED = (DeliveryStatus.REJECTED, DeliveryStatus.UNKNOWN)
 
 
 class Progress:
@@ -54,10 +51,7 @@ class Progress:
         """
         summary = self._summary
         rate = (summary.total - skipped) / max(now - self._started, 1e-9)
-        bad = ", ".join(
-            f"{summary.counts[status]:,} {status}"
-            for status in (DeliveryStatus.REJECTED, DeliveryStatus.UNKNOWN)
-        )
+        bad = f"{summary.rejected:,} rejected, {summary.unknown:,} unknown"
         size = self._size()
         if size is None:
             return f"Push: {summary.total:,} done, {rate:.1f} a second, {bad}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24ValidationError, Outcome
 from airflow_provider_b24.open_lines.entries import UNENCODABLE, Entries, is_encodable
 from airflow_provider_b24.open_lines.journal import InFlight
-from airflow_provider_b24.open_lines.ledger import Ledger, Place, place_key
+from airflow_provider_b24.open_lines.ledger import Ledger, Place
 from airflow_provider_b24.open_lines.progress import Progress
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus, PushSummary, read_deliveries
 from airflow_provider_b24.open_lines.settling import Doubt, Finding, Settler, Verdict
@@ -216,8 +216,7 @@ class Push:
             self._read_reply(waiting, result, at)
 
     def _in_flight(self, entries: list[Entry], at: float) -> InFlight:
-        places = {(key := place_key(entry.chat, entry.user)): self._place(key) for entry in entries}
-        known = {key: place for key, place in places.items() if place}
+        known = {key: place for key in {entry.place for entry in entries} if (place := self._place(key))}
         return InFlight(at, frozenset(entry.key for entry in entries), known)
 
     def _read_reply(self, waiting: list[Entry], result: Any, at: float) -> None:
@@ -226,8 +225,7 @@ class Push:
         for entry, delivery in zip(waiting, deliveries, strict=True):
             entry.delivery = delivery
             if delivery.chat_id:
-                place = Place(delivery.chat_id, delivery.session_id)
-                self._ledger.learn_place(place_key(entry.chat, entry.user), place)
+                self._ledger.learn_place(entry.place, delivery.chat_id, delivery.session_id)
         lost = [entry for entry in waiting if entry.is_unknown]
         for entry in lost:
             entry.doubt = at
@@ -272,7 +270,7 @@ class Push:
         if finding.verdict is Verdict.PRESENT and (place := finding.place):
             accepted = DeliveryStatus.ACCEPTED
             entry.delivery = Delivery(entry.message_id, accepted, (), place.chat_id, place.session_id)
-            self._ledger.learn_place(place_key(entry.chat, entry.user), place)
+            self._ledger.learn_place(entry.place, place.chat_id, place.session_id)
         elif finding.verdict is Verdict.ABSENT:
             entry.doubt = entry.delivery = None
         elif self._options.redelivery == "at_least_once":
@@ -284,7 +282,7 @@ class Push:
         message = entry.message or {}
         names = (message["user"].get("name"), message["user"].get("last_name"))
         sought = message["chat"].get("name") or " ".join(name for name in names if name)
-        return Doubt(entry.chat, entry.message_id, self._place(place_key(entry.chat, entry.user)), sought)
+        return Doubt(entry.chat, entry.message_id, self._place(entry.place), sought)
 
     def _place(self, key: str) -> Place | None:
         return self._ledger.place(key) or self._entries.in_flight.places.get(key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -104,27 +103,36 @@ class PushSummary:
 
     max_items: int = MAX_ITEMS
     max_failures: int = MAX_FAILURES
-    counts: Counter[DeliveryStatus] = field(default_factory=Counter)
+    accepted: int = 0
+    rejected: int = 0
+    unknown: int = 0
     _first: list[Delivery] = field(default_factory=list)
     _failures: list[Delivery] = field(default_factory=list)
 
     def add(self, delivery: Delivery) -> None:
         """Count a delivery."""
-        self.counts[delivery.status] += 1
+        status = delivery.status
         if len(self._first) <= self.max_items:
             self._first.append(delivery)
-        if delivery.status is not DeliveryStatus.ACCEPTED and len(self._failures) < self.max_failures:
+        if status is DeliveryStatus.ACCEPTED:
+            self.accepted += 1
+            return
+        if status is DeliveryStatus.REJECTED:
+            self.rejected += 1
+        else:
+            self.unknown += 1
+        if len(self._failures) < self.max_failures:
             self._failures.append(delivery)
 
     @property
     def total(self) -> int:
         """How many messages there are."""
-        return self.counts.total()
+        return self.accepted + self.undelivered
 
     @property
     def undelivered(self) -> int:
         """How many messages are rejected or unknown."""
-        return self.total - self.counts[DeliveryStatus.ACCEPTED]
+        return self.rejected + self.unknown
 
     @property
     def is_truncated(self) -> bool:
@@ -139,13 +147,15 @@ class PushSummary:
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as JSON values, for XCom."""
         return {
-            **{str(status): self.counts[status] for status in DeliveryStatus},
+            "accepted": self.accepted,
+            "rejected": self.rejected,
+            "unknown": self.unknown,
             "items": [item.to_dict() for item in self.items],
             "truncated": self.is_truncated,
         }
 
     def __str__(self) -> str:
-        return ", ".join(f"{self.counts[status]} {status}" for status in DeliveryStatus)
+        return f"{self.accepted} accepted, {self.rejected} rejected, {self.unknown} unknown"
 
 
 def read_deliveries(messages: list[dict[str, Any]], result: Any, *, needs_session: bool) -> list[Delivery]:
@@ -177,6 +187,16 @@ def _rows(result: Any) -> dict[int, Any]:
 
 
 def _delivery(message_id: str, row: Any, needs_session: bool) -> Delivery:
+    if type(row) is dict and row.get("SUCCESS") is True and type(session := row.get("session")) is dict:
+        # What the portal says of nearly all messages, without the checks of everything else.
+        chat_id = positive_number(session.get("CHAT_ID"))
+        if chat_id is not None:
+            session_id = positive_number(session.get("ID"))
+            return Delivery(message_id, DeliveryStatus.ACCEPTED, (), chat_id, session_id)
+    return _other_delivery(message_id, row, needs_session)
+
+
+def _other_delivery(message_id: str, row: Any, needs_session: bool) -> Delivery:
     try:
         fields = php.as_row(row)
         is_success, session = _is_success(fields), php.as_dict(fields.get("session"))

@@ -26,7 +26,7 @@ def task_run(context: Context) -> TaskRun:
     ti: Any = context.get("ti")
     if ti is None:
         return TaskRun()
-    names = (ti.dag_id, ti.task_id, ti.run_id, str(getattr(ti, "map_index", -1)))
+    names = tuple(str(getattr(ti, name, "")) for name in ("dag_id", "task_id", "run_id", "map_index"))
     return TaskRun(names, int(getattr(ti, "max_tries", 0) or 0))
 
 
@@ -73,7 +73,7 @@ def check_threshold(value: Any) -> int | float:
     :raises Bitrix24ValidationError: when it is neither.
     """
     number = _number(value)
-    if number is None or number < 0 or (isinstance(number, float) and number > 1):
+    if number is None or not number >= 0 or (isinstance(number, float) and number > 1):
         raise Bitrix24ValidationError(
             "max_undelivered", f"must be a number from 0 on, or a share from 0.0 to 1.0, not {value!r}"
         )

@@ -4,13 +4,12 @@ Bitrix24's clients and its published source take 2 for anonymous and 1 for publi
 1 is anonymous. Nothing that a portal returns before a vote tells which: it shows the number that it was sent.
 So the connection's user opens a chat in which nobody else is, sends one poll of each kind, votes, and looks
 whether the portal names the voter. The polls are deleted, and the chat is left. What was found is kept in the
-files that the processes of a host share.
+state that processes share. A connection whose extra ``anonymous_value`` says the number is taken at its word.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -30,13 +29,14 @@ from airflow_provider_b24.polls.reference import PollReference, ReferenceKind
 from airflow_provider_b24.polls.template_id import fresh_template_id
 from airflow_provider_b24.polls.voters import read_poll_and_voters
 from airflow_provider_b24.rest.php import as_dict, as_id, promised
-from airflow_provider_b24.rest.state_files import locked, state_file
+from airflow_provider_b24.rest.shared_state import shared_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
     from airflow_provider_b24.rest.client import Bitrix24Client
+    from airflow_provider_b24.rest.shared_state import Mark
 
 log = logging.getLogger(__name__)
 
@@ -79,16 +79,16 @@ class AnonymityGuard:
     def check(self) -> None:
         """Make sure that the portal hides who votes in an anonymous poll; nobody sees anything of it.
 
-        :raises Bitrix24AnonymityError: when it does not, or when that can't be found out.
+        :raises Bitrix24AnonymityError: when it does not.
         :raises Bitrix24Error: when the portal can't be reached; nothing was sent.
         """
-        if self._is_checked:
+        if self._is_checked or self._client.anonymous_value is not None:
             return
         try:
-            with locked(state_file("anonymity", self._client.portal)) as file:
-                self._check_unless_known(file)
+            with shared_state().lock(f"anonymity {self._client.portal}") as mark:
+                self._check_unless_known(mark)
         except Bitrix24StateError:
-            # Without shared files, each process looks for itself.
+            # Without shared state, each process looks for itself.
             self._look()
         self._is_checked = True
 
@@ -104,42 +104,40 @@ class AnonymityGuard:
             what = "was stopped at once, and could not be deleted"
         return self._error(f"The portal stored an anonymous poll as public; message {message_id} {what}")
 
-    def _check_unless_known(self, file: int) -> None:
-        number, _, moment = os.pread(file, 64, 0).decode("ascii", "replace").partition(" ")
+    def _check_unless_known(self, mark: Mark) -> None:
+        number, _, moment = mark.read().partition(" ")
         is_fresh = moment.isdigit() and 0 <= self._clock() - int(moment) < _KEPT_SECONDS
         if is_fresh and number == str(self._number):
             return
         if self._look():
-            os.ftruncate(file, 0)
-            os.pwrite(file, f"{self._number} {int(self._clock())}".encode(), 0)
+            mark.write(f"{self._number} {int(self._clock())}")
 
     def _look(self) -> bool:
-        """Look what the portal does; return False when only the connection says that it is right."""
+        """Look what the portal does; return False when it does not show it."""
         try:
             hides = self._effects()
         except Bitrix24Error as error:
             if not _is_unanswerable(error):
                 raise _nothing_sent(error) from None
-            self._accept_unseen(error)
+            self._warn(f"{error.method}: {error.code}")
             return False
         number, other = self._number, PUBLIC[self._number]
-        if hides[number] and not hides[other]:
-            return True
-        if hides[other] and not hides[number]:
-            text = f"The portal hides who voted with ANONYMITY {other}, and not with {number}"
-            raise self._error(f"{text}; the anonymous poll was not sent")
-        kind = "hides" if hides[number] else "shows"
-        raise self._error(
-            f"The portal {kind} who voted with ANONYMITY {number} and {other} alike; "
-            "the anonymous poll was not sent"
-        )
+        if hides[number]:
+            if hides[other]:
+                self._warn("it names no voter of a public poll either")
+            return not hides[other]
+        what = f"hides who voted with ANONYMITY {other}, and not" if hides[other] else "shows who voted also"
+        raise self._error(f"The portal {what} with {number}; the anonymous poll was not sent")
 
-    def _accept_unseen(self, error: Bitrix24Error) -> None:
-        """Go on without a look if a person has said in the connection which number is anonymous."""
-        text = f"Which polls this portal keeps anonymous can't be checked ({error.method}: {error.code})"
-        if self._client.anonymous_value is None:
-            raise self._error(f"{text}; the anonymous poll was not sent")
-        log.warning("%s. The connection says that ANONYMITY %d is anonymous", text, self._number)
+    def _warn(self, reason: str) -> None:
+        log.warning(
+            "Connection %r: whether this portal hides who votes in anonymous polls can't be checked (%s). "
+            "They are sent with ANONYMITY %d, as Bitrix24's own clients send them. Run "
+            "python -m airflow_provider_b24.conformance, and set the connection's extra anonymous_value",
+            self._client.conn_id,
+            reason,
+            self._number,
+        )
 
     def _effects(self) -> dict[int, bool]:
         """Return for both numbers whether they hide who voted."""

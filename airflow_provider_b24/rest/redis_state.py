@@ -7,7 +7,7 @@ goes on with the files of its host.
 from __future__ import annotations
 
 import hashlib
-import random
+import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ class RedisState:
     @contextmanager
     def lock(self, name: str, *, limit: float | None = None) -> Iterator[RedisMark | FileMark]:
         """Hold a lock, which expires some seconds after its holder has died; yields the lock's mark."""
-        lock = RedisLock(self._connection, _key("oauth", name), owner=f"{random.getrandbits(128):032x}")
+        lock = RedisLock(self._connection, _key("oauth", name), owner=secrets.token_hex(16))
         with self._acquired(lock, name, limit) as mark:
             yield mark
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_b24.exceptions import Outcome
 from airflow_provider_b24.rest.redaction import Secret, guard_loggers
@@ -95,6 +95,7 @@ class RequestsTransport:
         self._session: requests.Session | None = None
         self._process = 0
         self._used_at = 0.0
+        self._routes: dict[str, dict[str, Any]] = {}
 
     def send(self, request: HttpRequest) -> HttpReply | NoReply:
         """Send one request, once."""
@@ -126,9 +127,8 @@ class RequestsTransport:
             data=body,
             headers={**_HEADERS, "Content-Type": request.content_type, **headers},
             timeout=self._options.timeout,
-            verify=self._options.verify,
-            proxies=dict(self._options.proxies or {}),
             auth=_no_auth,
+            **self._route(request.url.reveal()),
             allow_redirects=False,
             stream=True,
         )
@@ -136,6 +136,20 @@ class RequestsTransport:
             reply = _read(response)
         self._used_at = time.monotonic()
         return reply
+
+    def _route(self, url: str) -> dict[str, Any]:
+        """Return proxies and certificates for a host, with what the environment says of both.
+
+        The session would read the environment at each request, which takes longer than writing the request.
+        """
+        host = url.partition("://")[2].partition("/")[0]
+        if host not in self._routes:
+            import requests
+
+            proxies, verify = dict(self._options.proxies or {}), self._options.verify
+            found = requests.Session().merge_environment_settings(url, proxies, True, verify, None)
+            self._routes[host] = {"proxies": found["proxies"], "verify": found["verify"]}
+        return self._routes[host]
 
     def _fresh_session(self) -> requests.Session:
         if self._session is None or self._process != os.getpid():
@@ -174,6 +188,8 @@ def _new_session() -> requests.Session:
 
     guard_loggers()
     session = requests.Session()
+    # The environment is read once for each host, and .netrc never.
+    session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("https://", "http://"):
         session.mount(scheme, LimitedAdapter(pool_maxsize=_POOL))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -96,16 +97,26 @@ class Bitrix24OfflineEventTrigger(BaseEventTrigger):
                 yield event
 
     async def _hand_on(self, deliveries: AsyncIterator[Delivery]) -> AsyncGenerator[TriggerEvent]:
+        from airflow_provider_b24.triggers.event_queue.bursts import Burst, with_silences
         from airflow_provider_b24.triggers.event_queue.interests import interests_of
+        from airflow_provider_b24.triggers.event_queue.options import read_options
 
-        with interests_of(self.bitrix24_conn_id).watching(self.events, self.poll_interval):
-            async for delivery in deliveries:
-                if delivery.event.name not in self.events:
-                    continue
-                for payload in delivery.payloads():
-                    yield TriggerEvent(payload)
-                # Not before: a watcher that ends among the messages of an event has not taken the event.
-                delivery.taken = True
+        now = asyncio.get_running_loop().time
+        burst = Burst(read_options())
+        stream = with_silences(deliveries, lambda: burst.silence(now()))
+        async with aclosing(stream):
+            with interests_of(self.bitrix24_conn_id).watching(self.events, self.poll_interval):
+                async for delivery in stream:
+                    if delivery is None:
+                        yield TriggerEvent(burst.repeat(now()))
+                        continue
+                    if delivery.event.name not in self.events:
+                        continue
+                    for payload in delivery.payloads():
+                        yield TriggerEvent(payload)
+                        burst.handed_on(payload, now())
+                    # Not before: a watcher that ends among an event's messages has not taken the event.
+                    delivery.taken = True
 
 
 def _names(events: Any) -> list[str]:

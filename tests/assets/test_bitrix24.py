@@ -132,18 +132,12 @@ def test_a_decided_poll_stores_an_event(portal: Emulator, run_dag: Callable[...,
 
 def sync(dag: DAG) -> None:
     """Tell Airflow of a DAG that waits for an asset."""
-    import os
-
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
     from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
 
-    bag = DagBag(dag_folder=os.devnull, include_examples=False)
-    bag.bag_dag(dag)
-    manager = DagBundlesManager()
-    manager.sync_bundles_to_db()
-    sync_bag_to_db(bag, next(iter(manager.get_all_dag_bundles())).name, None)
+    from airflow_provider_b24.emulator.dag_runs import _store
+
+    _store(dag)
     with create_session() as session:
         session.get(DagModel, dag.dag_id).is_paused = False
 

@@ -107,7 +107,7 @@ def test_the_plan_sets_the_rate_limit(portal: Emulator, monkeypatch: pytest.Monk
     ).client._caller._limiter
 
     assert isinstance(limiter, BucketLimiter)
-    assert limiter._plan == PLANS[plan]
+    assert limiter._bucket._plan == PLANS[plan]  # type: ignore[attr-defined]
 
 
 def test_the_plan_self_hosted_has_no_rate_limit(portal: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,9 @@ def test_the_plan_self_hosted_has_no_rate_limit(portal: Emulator, monkeypatch: p
 
 def test_two_spellings_of_one_portal_share_one_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     paths = {
-        connect(monkeypatch, host=host, login="1", password="c0dec0de").client._caller._limiter._path  # type: ignore[attr-defined]
+        connect(
+            monkeypatch, host=host, login="1", password="c0dec0de"
+        ).client._caller._limiter._bucket._shared._path  # type: ignore[attr-defined]
         for host in ("acme.bitrix24.com", "https://ACME.bitrix24.com/", "acme.bitrix24.com:443")
     }
 
@@ -173,7 +175,7 @@ def test_the_oauth_server_follows_from_the_portals_region(
     extra = {"refresh_token": "refresh-me"}
     hook = connect(monkeypatch, host=host, login="local.1.a", password="s3cret", extra=extra)
 
-    assert hook._credentials._server.address == server  # type: ignore[attr-defined]
+    assert hook._credentials._refresher._server.address == server  # type: ignore[attr-defined]
 
 
 def test_the_field_behaviour_for_older_airflow_matches_the_metadata() -> None:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("impatient")
 
 
 def test_a_message_goes_to_a_chat(portal: Emulator, run_dag: Callable[..., Any]) -> None:
-    chat_id = portal.add_chat("Team")
+    chat_id = portal.add_chat("Team", [1, 2])
     with DAG("say", schedule=None) as dag:
         Bitrix24SendMessageOperator(task_id="say", chat_id=chat_id, message="Run {{ run_id[:6] }} is done")
 
@@ -87,7 +87,7 @@ def test_bad_input_is_refused_and_nothing_is_sent(
 
 
 def test_a_lost_reply_is_found_in_the_chat(portal: Emulator, run_dag: Callable[..., Any]) -> None:
-    chat_id = portal.add_chat("Team")
+    chat_id = portal.add_chat("Team", [1, 2])
     portal.faults.add("drop_after", method="im.message.add")
     with DAG("say_lost", schedule=None) as dag:
         Bitrix24SendMessageOperator(task_id="say", chat_id=chat_id, message="Done")
@@ -140,7 +140,7 @@ class Saying:
 
 @pytest.fixture(params=["store", "no store"])
 def saying(request: pytest.FixtureRequest, portal: Emulator) -> Saying:
-    return Saying(portal.add_chat("Team"), Store() if request.param == "store" else None)
+    return Saying(portal.add_chat("Team", [1, 2]), Store() if request.param == "store" else None)
 
 
 def said(portal: Emulator) -> list[str]:
@@ -186,7 +186,7 @@ def test_another_task_of_the_same_run_posts_the_same_text(
 
 
 def test_a_cleared_task_posts_another_message(portal: Emulator) -> None:
-    saying = Saying(portal.add_chat("Team"), Store())
+    saying = Saying(portal.add_chat("Team", [1, 2]), Store())
     first = saying.run()
     assert saying.run() == first
     saying.instance.max_tries = 9
@@ -195,7 +195,7 @@ def test_a_cleared_task_posts_another_message(portal: Emulator) -> None:
 
 
 def test_a_clear_after_a_kill_finds_the_message(portal: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    saying = Saying(portal.add_chat("Team"), Store())
+    saying = Saying(portal.add_chat("Team", [1, 2]), Store())
     saying.die(monkeypatch)
     saying.instance.max_tries = 9
     saying.run()

@@ -216,22 +216,6 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
-@pytest.fixture(scope="session")
-def _running_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def redis_server(_running_redis: RedisServer) -> RedisServer:
-    """An empty Redis, which a test must leave running."""
-    with _running_redis.client() as client:
-        client.flushall()
-    return _running_redis
-
-
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
     """A running Redis that a test may stop and start."""

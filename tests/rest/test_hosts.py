@@ -1,4 +1,4 @@
-"""What hosts behind one address get of the bucket when they share nothing: simulated with the same functions."""
+"""What hosts behind one address get of the bucket when they share nothing: a simulation."""
 
 from __future__ import annotations
 

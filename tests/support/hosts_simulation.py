@@ -1,4 +1,4 @@
-"""Hosts behind one address that share nothing, in virtual time: the provider's own functions, and a portal."""
+"""Hosts behind one address that share nothing, in virtual time, with the provider's own functions."""
 
 from __future__ import annotations
 

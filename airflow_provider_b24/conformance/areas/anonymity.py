@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from airflow_provider_b24.conformance.trial import Trial
 
 _HIDDEN, _SHOWN = "hides who voted", "shows who voted"
-_GUARD = "No anonymous poll is sent: the check before the first one raises Bitrix24AnonymityError."
+_GUARD = (
+    "No anonymous poll is sent while a portal shows who votes in it: the check before the first one raises "
+    "Bitrix24AnonymityError."
+)
+_PUBLIC = "Who voted, and rules that need it, are not known there."
 
 
 @probe(
@@ -35,7 +39,7 @@ def two(trial: Trial) -> str:
     "A poll with ANONYMITY 1",
     _SHOWN,
     depends="anonymous=False; who voted, approvals, people who count",
-    otherwise=_GUARD,
+    otherwise=_PUBLIC,
     writes=True,
 )
 def one(trial: Trial) -> str:

@@ -17,6 +17,9 @@ class ReaderOptions:
     :param settle: how long after Airflow took an event it is cleared, where Airflow does not say that it
         has stored it (before 3.3); the triggerer stores events about once a second.
     :param clear_delay: how long to wait for further events that one request can clear.
+    :param burst: events that follow each other sooner than this are a burst.
+    :param repeat_after: after which silences the last event of a burst is handed on again (``bursts.py``);
+        twice, because the scheduler may be away the first time.
     :param base_delay: the first delay after a failure; each failure doubles it.
     :param max_delay: the longest of these delays.
     :param plan_delay: the delay, about, while the portal's plan lacks the feature.
@@ -29,6 +32,8 @@ class ReaderOptions:
     recheck: float = 300.0
     settle: float = 10.0
     clear_delay: float = 0.5
+    burst: float = 120.0
+    repeat_after: tuple[float, ...] = (10.0, 120.0)
     base_delay: float = 0.5
     max_delay: float = 60.0
     plan_delay: float = 600.0

@@ -25,6 +25,7 @@ FAST = ReaderOptions(
     recheck=0.3,
     settle=0.05,
     clear_delay=0.02,
+    repeat_after=(),
     base_delay=0.002,
     max_delay=0.02,
     plan_delay=0.2,
@@ -86,9 +87,11 @@ class Triggerer:
         try:
             async for event in trigger.filter_shared_stream(stream):
                 sequence = self.streams.bind_pending_event(trigger_id=number, key=key)
-                assert sequence is not None
+                # Only the repeat of a burst's last event is bound to no event of the queue.
+                assert sequence is not None or event.payload["redelivered"]
                 if self.stores:
                     self.stored[number].append(event.payload)
+                if self.stores and sequence is not None:
                     asyncio.get_running_loop().call_later(0.01, self.streams.confirm_persisted, [sequence])
         finally:
             await self.streams.unsubscribe(number, key)

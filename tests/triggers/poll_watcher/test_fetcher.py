@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
     from airflow_provider_b24.polls.bulk import BatchOutcome
+    from tests.support.redis_server import RedisServer
 
 INFINITE = float("inf")
 
@@ -243,3 +244,18 @@ def test_an_application_refreshes_its_token(
 
     assert fetch(fetcher, message).answers == {parse_reference(message): None}
     assert portal.requests.count("batch") == 2
+
+
+def test_a_slot_is_one_of_the_bucket_that_hosts_share(
+    shared_redis: RedisServer, portal: Emulator, fetcher: PollFetcher, send: Callable[..., list[int]]
+) -> None:
+    slots = [fetcher.reserve() for _ in range(48)]
+    on_another_host = PollFetcher("bitrix24_default", connection_age=60.0)
+
+    assert slots == [0.0] * 48
+    assert on_another_host.reserve() > 0.0
+    (message,) = send()
+    portal.faults.add("status_503_limit", method="batch")
+    with pytest.raises(Bitrix24RateLimitError):
+        fetch(fetcher, message)
+    assert on_another_host.reserve() > 1.0
