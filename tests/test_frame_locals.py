@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import linecache
 import signal
 import sys
 from contextlib import contextmanager
@@ -215,11 +216,17 @@ class _Line:
             return None
         if event == "line":
             self.left -= 1
-            if self.left == 0:
+            # Python handles no signal between a lock and its block, so a lock is always released.
+            if self.left <= 0 and not _is_with(frame):
                 sys.settrace(None)
                 self.place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
                 raise AirflowTaskTimeout("Timeout")
         return self
+
+
+def _is_with(frame: FrameType) -> bool:
+    text = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+    return text.lstrip().startswith(("with ", "async with "))
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.chats.messages import read_history, read_until
@@ -15,6 +14,7 @@ from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.rest import php
 from airflow_provider_b24.utils.frames import hide_frames
+from airflow_provider_b24.utils.lazy import cached_property
 
 if TYPE_CHECKING:
     from collections.abc import Callable

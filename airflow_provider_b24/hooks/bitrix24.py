@@ -6,7 +6,6 @@ import logging
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
@@ -14,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError, Bitrix24ValidationError
 from airflow_provider_b24.get_provider_info import get_provider_info
 from airflow_provider_b24.utils.frames import hide_frames
+from airflow_provider_b24.utils.lazy import cached_property
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

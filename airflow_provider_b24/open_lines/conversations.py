@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24OpenLineError, Bitrix24ValidationError
@@ -14,6 +13,7 @@ from airflow_provider_b24.open_lines.receipts import DELIVERY, READING, prepare_
 from airflow_provider_b24.open_lines.registration import check_name
 from airflow_provider_b24.rest import php
 from airflow_provider_b24.utils.frames import hide_frames
+from airflow_provider_b24.utils.lazy import cached_property
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

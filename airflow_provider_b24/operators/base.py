@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.utils.lazy import cached_property
 from airflow_provider_b24.utils.mapped_texts import MappedTextsMixin
 
 if TYPE_CHECKING:

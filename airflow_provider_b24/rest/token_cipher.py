@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from functools import cached_property
 from typing import TYPE_CHECKING
+
+from airflow_provider_b24.utils.lazy import cached_property
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
