@@ -294,7 +294,7 @@ class Bitrix24AuthError(Bitrix24ApiError):
 class Bitrix24ExpiredTokenError(Bitrix24AuthError):
     """The access token has expired and could not be refreshed."""
 
-    advice = f"{_LOG_IN} Then the provider refreshes the access token by itself."
+    advice = f"There is no refresh_token to refresh it with. {_LOG_IN}"
 
 
 class Bitrix24TokenRefreshError(Bitrix24AuthError):

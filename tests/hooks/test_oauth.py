@@ -76,7 +76,7 @@ def stored(portal: Emulator) -> Any:
     secret = Secret(portal.application.client_secret)
     text = TokenCipher(client_secret=secret, context=KEY).decrypt(row()["value"])
     assert text is not None
-    return {name: token for name, token in json.loads(text).items() if name != "seed"}
+    return {name: token for name, token in json.loads(text).items() if name.endswith("_token")}
 
 
 def pair_of(portal: Emulator) -> dict[str, str]:
