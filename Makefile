@@ -3,18 +3,22 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 DEMO := .venv/demo
 TEST := .venv/test
 BENCH := .venv/bench
+DISTRIBUTED := .venv/distributed
 PIP_QUIET := --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-ui pictures test lint format docs coverage mutation versions form dist report bench clean
+.PHONY: help demo demo-ui demo-distributed pictures test lint format docs coverage mutation versions form dist report bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(DEMO)/.ready ## Run three examples in a real Airflow against an emulated portal
 	$(DEMO)/bin/python demo
 
 demo-ui: $(DEMO)/.ready ## The same; Airflow's web UI and the portal's page stay open
 	$(DEMO)/bin/python demo --ui
+
+demo-distributed: $(DISTRIBUTED)/.ready ## Kill a worker and a triggerer of an Airflow on Celery, PostgreSQL and Redis
+	$(DISTRIBUTED)/bin/python -m demo.distributed
 
 pictures: $(TEST)/.ready ## Take the pictures of the documentation; needs chromium and chromedriver
 	$(TEST)/bin/python -m demo.pictures
@@ -81,4 +85,10 @@ $(BENCH)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install $(PIP_QUIET) --constraint constraints.txt --upgrade pip
 	$(BENCH)/bin/python -m pip install $(PIP_QUIET) --constraint constraints.txt --editable . --group bench
+	touch $@
+
+$(DISTRIBUTED)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DISTRIBUTED)
+	$(DISTRIBUTED)/bin/python -m pip install $(PIP_QUIET) --constraint constraints.txt --upgrade pip
+	$(DISTRIBUTED)/bin/python -m pip install $(PIP_QUIET) --constraint constraints.txt --editable . --group distributed
 	touch $@

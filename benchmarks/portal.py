@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
@@ -24,10 +25,15 @@ class Portal:
 
     :param plan: ``standard``, ``enterprise`` or ``none``.
     :param certificate: with it, the portal speaks TLS.
+    :param port: a port that it takes again after it was down; 0 takes a free one.
     """
 
-    def __init__(self, *, plan: str = "standard", certificate: Certificate | None = None) -> None:
+    def __init__(
+        self, *, plan: str = "standard", certificate: Certificate | None = None, port: int = 0
+    ) -> None:
         self.plan = plan
+        self._fixed_port = port
+        self._pipes = threading.Lock()
         self.certificate = certificate
         self.url = ""
         self.webhook_url = ""
@@ -37,7 +43,10 @@ class Portal:
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="bitrix24-bench-")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.portal_server", "--plan", self.plan, *self._tls()],
+            [
+                *(sys.executable, "-m", "benchmarks.portal_server", "--plan", self.plan),
+                *("--port", str(self._fixed_port), *self._tls()),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -139,11 +148,24 @@ class Portal:
         """Return how many requests arrived, were refused, and read polls in lists or one by one."""
         return dict(self._send("counts"))
 
+    def go_down(self) -> None:
+        """Close the port; what the portal knows stays."""
+        self._send("down")
+
+    def come_up(self) -> None:
+        """Open the port again."""
+        self._send("up")
+
+    def evidence(self) -> dict[str, Any]:
+        """Return what an audit needs: polls, delivered messages, counts of requests, the present tokens."""
+        return dict(self._send("evidence"))
+
     def _send(self, command: str) -> Any:
-        stdin = self._pipe(self._process.stdin)
-        stdin.write(f"{command}\n")
-        stdin.flush()
-        return json.loads(self._read_line())
+        with self._pipes:
+            stdin = self._pipe(self._process.stdin)
+            stdin.write(f"{command}\n")
+            stdin.flush()
+            return json.loads(self._read_line())
 
     def _tls(self) -> list[str]:
         if self.certificate is None:

@@ -20,7 +20,9 @@ def main() -> int:
     options = _options()
     # Ctrl-C reaches the whole process group; the parent stops this process itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    emulator = Emulator(plan=options.plan, certfile=options.certfile, keyfile=options.keyfile)
+    emulator = Emulator(
+        port=options.port, plan=options.plan, certfile=options.certfile, keyfile=options.keyfile
+    )
     if options.plan == "none":
         emulator.limits.off()
     with emulator:
@@ -42,6 +44,12 @@ def _run_command(emulator: Emulator, command: str, number: str = "0") -> Any:
         return line
     elif command == "polls":
         return _make_polls(emulator, int(number))
+    elif command == "down":
+        emulator.stop()
+    elif command == "up":
+        emulator.start()
+    elif command == "evidence":
+        return _evidence(emulator)
     elif command == "delete":
         emulator.portal.chats.delete(emulator.portal.chats.message(int(number)))
     elif command == "counts":
@@ -74,6 +82,33 @@ def _counts(emulator: Emulator) -> dict[str, int]:
     }
 
 
+def _evidence(emulator: Emulator) -> dict[str, Any]:
+    """Return what an audit needs; the whole state would be large."""
+    polls = [_asked(emulator, poll) for poll in emulator.portal.polls]
+    delivered = [
+        message.params["CONNECTOR_MID"][0]
+        for chat in emulator.portal.chats
+        for message in chat.messages
+        if chat.kind == "lines" and message.params.get("CONNECTOR_MID")
+    ]
+    application = emulator.application
+    return {
+        "polls": polls,
+        "delivered": delivered,
+        "requests": emulator.requests.count(),
+        "refused": sum(request.status == 503 for request in emulator.requests),
+        "refreshes": sum(request.method == "oauth.token" for request in emulator.requests),
+        "faults": sum(bool(request.fault) for request in emulator.requests),
+        "tokens": [application.access_token, application.refresh_token],
+    }
+
+
+def _asked(emulator: Emulator, poll: Any) -> dict[str, Any]:
+    question = next(iter(poll.questions.values()))
+    finished = poll.is_finished(emulator.portal.clock())
+    return {"message_id": poll.entity_id, "text": question.text, "is_finished": finished}
+
+
 def _addresses(emulator: Emulator) -> dict[str, Any]:
     return {
         "url": emulator.url,
@@ -86,6 +121,7 @@ def _addresses(emulator: Emulator) -> dict[str, Any]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.portal_server", description=__doc__)
     parser.add_argument("--plan", default="standard")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--certfile")
     parser.add_argument("--keyfile")
     return parser.parse_args()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import secrets
 import socket
@@ -96,6 +97,10 @@ class Airflow:
         for name in _COMPONENTS:
             self.start_component(name)
         self._wait_until_healthy()
+        self.log_in()
+
+    def log_in(self) -> None:
+        """Get the token of the REST API."""
         token = self._session.get(f"{self.url}/auth/token", timeout=_ANSWER_WITHIN).json()["access_token"]
         self._session.headers["Authorization"] = f"Bearer {token}"
 
@@ -103,6 +108,14 @@ class Airflow:
         """Start one of the four components."""
         command = str(Path(sys.executable).with_name("airflow"))
         self._processes.start(name, command, *_COMPONENTS[name])
+
+    def add_connection(self, conn_id: str, fields: Mapping[str, Any]) -> None:
+        """Store a connection in Airflow's database, where all hosts find it."""
+        extra = json.dumps(fields.get("extra") or {})
+        body = {**fields, "connection_id": conn_id, "extra": extra}
+        self._session.post(
+            f"{self.url}/api/v2/connections", json=body, timeout=_ANSWER_WITHIN
+        ).raise_for_status()
 
     def wait_for_dag(self, dag_id: str) -> None:
         """Wait until the dag processor has parsed a DAG."""

@@ -63,6 +63,7 @@ def prepare(options: argparse.Namespace) -> Trial:
     """
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
     from airflow_provider_b24.ids import parse_chat_id
+    from airflow_provider_b24.polls.draft import ANONYMOUS
 
     hook = Bitrix24Hook(options.conn_id)
     chat_id = parse_chat_id(options.chat)
@@ -74,7 +75,7 @@ def prepare(options: argparse.Namespace) -> Trial:
         account_id=hook.account_id,
         scopes=scopes,
         is_application=hook.settings.is_application,
-        anonymous_value=hook.settings.anonymous_value or 2,
+        anonymous_value=hook.settings.anonymous_value or ANONYMOUS,
         line_id=options.line,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24PollNotFoundError
+from airflow_provider_b24.polls.draft import ANONYMOUS
 from airflow_provider_b24.polls.poll import Poll
 from airflow_provider_b24.rest.php import as_dict, promised
 
@@ -44,8 +45,7 @@ def parse_attach(
             attach,
             reference=reference,
             portal=client.portal,
-            # Where nobody has said otherwise, it is what Bitrix24's own clients send.
-            anonymous_value=client.anonymous_value or 2,
+            anonymous_value=client.anonymous_value or ANONYMOUS,
         )
 
 

@@ -130,11 +130,16 @@ def penalize(level: Level, plan: Plan, now: float, *, jitter: float = 0.0) -> Le
     return replace(level, empty_at=max(level.empty_at, now + plan.tolerance + pause))
 
 
-def fill(level: Level, plan: Plan, now: float) -> Level:
-    """Return the bucket without its burst, for who doesn't know what others have sent."""
+def fill(level: Level, plan: Plan, now: float, *, share: float = TYPICAL_SHARE) -> Level:
+    """Return the bucket without its burst, for who doesn't know what was sent before.
+
+    :param share: the part of what the portal lets in that counts as sent lately. Without it, the next refusal
+        would teach a share of almost nothing, only because the bucket has just begun to count.
+    """
     level = settle(level, now)
     full = now + plan.tolerance + plan.interval
-    return replace(level, empty_at=max(level.empty_at, full), recent=recent_at(level, plan, now), at=now)
+    recent = max(recent_at(level, plan, now), share * MEMORY * plan.burst)
+    return replace(level, empty_at=max(level.empty_at, full), recent=recent, at=now)
 
 
 def settle(level: Level, now: float) -> Level:

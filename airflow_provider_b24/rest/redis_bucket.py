@@ -107,7 +107,7 @@ elseif action == 'penalize' then
   l.empty_at = math.max(l.empty_at, now + tolerance + pause)
   write(l)
 elseif action == 'fill' then
-  l.recent, l.at = recent_at(l), now
+  l.recent, l.at = math.max(recent_at(l), tonumber(ARGV[5]) * MEMORY * burst), now
   l.empty_at = math.max(l.empty_at, now + tolerance + interval)
   write(l)
 end
@@ -148,8 +148,8 @@ class RedisBucket:
         """Run the script and return the seconds to wait; None while Redis fails."""
         try:
             if self._is_alone:
-                # What was sent meanwhile is not known there.
-                self._change("fill")
+                # What was sent meanwhile is not known there, but most of it came from those who share it.
+                self._change("fill", repr(1.0))
                 self._is_alone = False
             return self._change(action, argument)
         except RedisUnavailableError:

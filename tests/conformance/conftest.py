@@ -18,6 +18,7 @@ from airflow_provider_b24.conformance.trial import Trial
 from airflow_provider_b24.emulator import Emulator
 from airflow_provider_b24.emulator.state.quirks import Quirks
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.polls.draft import ANONYMOUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +68,7 @@ class Site:
             account_id=hook.account_id,
             scopes=frozenset(hook.call("scope")),
             is_application=hook.settings.is_application,
-            anonymous_value=hook.settings.anonymous_value or 2,
+            anonymous_value=hook.settings.anonymous_value or ANONYMOUS,
             line_id=self.line_id,
             sleep=self.clock.sleep,
         )

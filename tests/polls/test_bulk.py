@@ -69,6 +69,7 @@ class Client:
 
     portal = PORTAL
     conn_id = "the_connection"
+    anonymous_value = None
 
     def __init__(self, answer: Callable[[Any, str, dict[str, Any]], Any] = lambda *_: None) -> None:
         self._answer = answer

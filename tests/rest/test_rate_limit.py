@@ -151,6 +151,17 @@ def test_a_filled_bucket_has_no_burst_and_the_full_rate() -> None:
     assert share_at(level, PLAN, NOW) == 1.0
 
 
+@pytest.mark.parametrize(("known", "least"), [({}, 0.125), ({"share": 1.0}, 0.6)])
+def test_a_refusal_soon_after_a_fill_leaves_a_share_that_can_be_worked_with(
+    known: dict[str, float], least: float
+) -> None:
+    level, _ = reserve(fill(Level(), PLAN, NOW, **known), PLAN, NOW)
+
+    level = penalize(level, PLAN, NOW + 0.5)
+
+    assert share_at(level, PLAN, NOW + 0.5) >= least * 0.95
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from([PLANS["standard"], PLANS["enterprise"], Plan(0.5, 1)]),

@@ -36,7 +36,7 @@ def in_python(level: Level, action: str, plan: Plan, now: float, jitter: float) 
     if action == "penalize":
         return penalize(level, plan, now, jitter=jitter), 0.0
     if action == "fill":
-        return fill(level, plan, now), 0.0
+        return fill(level, plan, now, share=jitter), 0.0
     after, wait = reserve(level, plan, now)
     return (after if wait <= MAX_WAIT else level), wait
 

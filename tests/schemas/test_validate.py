@@ -58,7 +58,21 @@ MESSAGES: list[Any] = [
 ]
 DELETIONS: list[Any] = [{"user": {"id": 1}, "message": {"id": "m"}, "chat": {"id": 2}}]
 
-VALID = {"poll": POLL, "ballot": BALLOT, "connector_messages": MESSAGES, "connector_deletions": DELETIONS}
+RECEIPTS: list[Any] = [
+    {
+        "im": {"chat_id": 1763, "message_id": 5012},
+        "message": {"id": ["order-7", 8], "date": 1760000000},
+        "chat": {"id": "c1"},
+    }
+]
+
+VALID = {
+    "poll": POLL,
+    "ballot": BALLOT,
+    "connector_messages": MESSAGES,
+    "connector_deletions": DELETIONS,
+    "connector_receipts": RECEIPTS,
+}
 
 
 class Gone:
@@ -72,6 +86,10 @@ GONE = Gone()
 
 #: The schema, where to break the valid payload, with what, and what the error then says.
 BROKEN: list[tuple[str, list[Any], Any, str, str]] = [
+    ("connector_receipts", [], {}, "root", "must be a list of messages"),
+    ("connector_receipts", [0, "im", "chat_id"], 0, "root[0].im.chat_id", "must be a positive number"),
+    ("connector_receipts", [0, "message", "id"], [], "root[0].message.id", "needs an id"),
+    ("connector_receipts", [0, "chat"], GONE, "root[0]", "needs 'chat'"),
     ("poll", [], [], "root", "must be an object with QUESTIONS"),
     ("poll", [], "text", "root", "must be an object"),
     ("poll", ["QUESTIONS"], GONE, "root", "needs 'QUESTIONS'"),
