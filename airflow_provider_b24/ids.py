@@ -15,13 +15,14 @@ _CONNECTOR = re.compile(r"[a-z0-9_-]+")
 
 def positive_number(value: Any) -> int | None:
     """Return a positive number that is given as int or digits, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    if isinstance(value, str):
+        text = value.strip()
+        if not (text.isascii() and text.isdigit() and len(text) < _TOO_LONG):
+            return None
+        value = int(text)
+    elif isinstance(value, bool) or not isinstance(value, int):
         return None
-    if isinstance(value, int):
-        return value if value > 0 else None
-    text = value.strip()
-    is_number = text.isascii() and text.isdigit() and len(text) < _TOO_LONG
-    return int(text) if is_number and int(text) > 0 else None
+    return value if value > 0 else None
 
 
 def parse_id(value: Any, path: str) -> int:

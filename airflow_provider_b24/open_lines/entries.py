@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 #: Broken rules that an error names; all are in the report.
 _MAX_NAMED = 20
 _MAX_ID = 200
+#: Rows whose ids are looked up together: no more than a request holds, so that none waits for others.
+_LOOK_UP = 10
 LOST = "the reply was lost, and the portal does not show whether it arrived"
 UNENCODABLE = "can't be written as JSON"
 
@@ -33,6 +36,7 @@ class Entry:
     :param ordinal: its place in the source, from 0.
     :param row: its index in the list, or its line in the file.
     :param key: what it is known by.
+    :param name: what errors call it.
     :param place: what its conversation is known by.
     :param message: the message as it is sent; None when it is not to be sent.
     :param doubt: when it may have been sent, in Unix seconds; None: certainly not.
@@ -44,6 +48,7 @@ class Entry:
     ordinal: int
     row: int
     key: str
+    name: str = ""
     chat: str = ""
     user: str = ""
     place: str = ""
@@ -100,8 +105,7 @@ class Entries:
         self.skipped = 0
 
     def __iter__(self) -> Iterator[Entry]:
-        for ordinal, row in enumerate(self._source):
-            entry, problems = self._checked(ordinal, row)
+        for entry, problems in self._checked_entries():
             if problems:
                 entry.valid = False
                 entry.reject(*problems)
@@ -117,10 +121,10 @@ class Entries:
         """
         named: list[str] = []
         invalid = 0
-        for ordinal, row in enumerate(self._source):
-            entry, problems = self._checked(ordinal, row)
+        for entry, broken in self._checked_entries():
+            problems = broken
             if not problems and not is_encodable(entry):
-                problems = [f"{row.name}: {UNENCODABLE}"]
+                problems = [f"{entry.name}: {UNENCODABLE}"]
             if problems:
                 invalid += 1
                 named += problems[: _MAX_NAMED - len(named)]
@@ -131,18 +135,30 @@ class Entries:
             raise _refusal(named, invalid)
         self._ledger.forget_seen()
 
+    def _checked_entries(self) -> Iterator[tuple[Entry, list[str]]]:
+        """Yield the entry of each row, and the rules that it breaks; some rows at a time are looked up."""
+        rows = enumerate(self._source)
+        while checked := [self._checked(ordinal, row) for ordinal, row in islice(rows, _LOOK_UP)]:
+            entries = [entry for entry, problems in checked if not problems]
+            firsts = self._ledger.first_seen([(entry.key, entry.row) for entry in entries])
+            duplicates = {
+                entry.ordinal: [_duplicate(entry, first)]
+                for entry, first in zip(entries, firsts, strict=True)
+                if entry.row != first
+            }
+            for entry, problems in checked:
+                yield entry, problems or duplicates.get(entry.ordinal, [])
+
     def _checked(self, ordinal: int, row: Row) -> tuple[Entry, list[str]]:
-        """Return the entry of a row, and the rules that it breaks."""
+        """Return the entry of a row, and the rules of the schema that it breaks."""
         message = None if row.problem else prepare_message(row.item, now=self._clock())
         if message is None:
             return _invalid_entry(ordinal, row), self._violations(row)
         chat, outside_id = str(message["chat"]["id"]), str(message["message"]["id"])
         user = str(message["user"]["id"])
         # The key of row.key, without reading the ids once more.
-        key = message_key(chat, outside_id)
-        entry = Entry(ordinal, row.number, key, chat, user, place_key(chat, user), outside_id, message)
-        first = self._ledger.first_seen(key, row.number)
-        return entry, [] if first == row.number else [_duplicate(row, outside_id, first)]
+        key, place = message_key(chat, outside_id), place_key(chat, user)
+        return Entry(ordinal, row.number, key, row.name, chat, user, place, outside_id, message), []
 
     def _violations(self, row: Row) -> list[str]:
         if row.problem:
@@ -178,7 +194,7 @@ def is_encodable(entry: Entry) -> bool:
 def _invalid_entry(ordinal: int, row: Row) -> Entry:
     item = row.item if isinstance(row.item, dict) else {}
     chat, user, message = (_id_in(item.get(part)) for part in ("chat", "user", "message"))
-    return Entry(ordinal, row.number, row.key, chat, user, message_id=message, valid=False)
+    return Entry(ordinal, row.number, row.key, row.name, chat, user, message_id=message, valid=False)
 
 
 def _id_in(part: Any) -> str:
@@ -186,9 +202,9 @@ def _id_in(part: Any) -> str:
     return str(value)[:_MAX_ID] if isinstance(value, str | int) else ""
 
 
-def _duplicate(row: Row, message_id: str, first: int) -> str:
-    name = row.name.replace(str(row.number), str(first))
-    return f"{row.name}.message.id: {message_id!r} is the id of {name} in the same chat"
+def _duplicate(entry: Entry, first: int) -> str:
+    name = entry.name.replace(str(entry.row), str(first))
+    return f"{entry.name}.message.id: {entry.message_id!r} is the id of {name} in the same chat"
 
 
 def _refusal(named: list[str], invalid: int) -> Bitrix24ValidationError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from airflow_provider_b24.open_lines.ledger import Key, Known, Place, message_key, place_key
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus
@@ -33,7 +33,8 @@ class TaskRun:
     run: int = 0
 
 
-class Settled(NamedTuple):
+@dataclass(slots=True)
+class Settled:
     """What became of a row.
 
     :param ordinal: its place in the source, from 0.
@@ -53,6 +54,14 @@ class Settled(NamedTuple):
     delivery: Delivery
     valid: bool = True
     is_new: bool = True
+    _line: bytes = b""
+
+    @property
+    def line(self) -> bytes:
+        """Its line, which the journal and the report have in the same form."""
+        if not self._line:
+            self._line = report_line(self)
+        return self._line
 
 
 @dataclass(frozen=True)
@@ -162,7 +171,7 @@ class LineJournal:
 
     def settled(self, rows: list[Settled]) -> None:
         """Note what became of rows."""
-        lines = b"".join([report_line(row) for row in rows if row.is_new and row.valid])
+        lines = b"".join([row.line for row in rows if row.is_new and row.valid])
         if lines:
             self._log.append(lines)
 

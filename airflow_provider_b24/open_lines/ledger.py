@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 #: The outside ids of a chat and of a message: a message id may come again in another chat.
 Key: TypeAlias = str
@@ -77,7 +77,8 @@ class Ledger:
     def __init__(self) -> None:
         # Without a name it is a temporary file, which SQLite removes at once.
         self._db = sqlite3.connect("", isolation_level=None)
-        self._recent: dict[str, tuple[int, int | None]] = {}
+        self._recent: dict[str, Place] = {}
+        self._is_first_try = True
         for statement in _SCHEMA:
             self._db.execute(statement)
         self._db.execute("BEGIN")
@@ -86,17 +87,16 @@ class Ledger:
         """Remove the file."""
         self._db.close()
 
-    def first_seen(self, key: Key, row: int) -> int:
-        """Note that a row has a message, and return the first row that has it: another one is a duplicate.
+    def first_seen(self, rows: Sequence[tuple[Key, int]]) -> list[int]:
+        """Note messages, and return for each the first row that has it: another one is a duplicate.
 
-        :param key: the message.
-        :param row: the row.
+        :param rows: the messages, and the row of each, in order.
         """
-        added = self._db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key, row)).rowcount
-        if added:
-            return row
-        first: int = self._db.execute("SELECT row FROM seen WHERE key = ?", (key,)).fetchone()[0]
-        return first
+        added = self._db.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", rows).rowcount
+        if added == len(rows):
+            return [row for _, row in rows]
+        found = (self._db.execute("SELECT row FROM seen WHERE key = ?", (key,)) for key, _ in rows)
+        return [cursor.fetchone()[0] for cursor in found]
 
     def forget_seen(self) -> None:
         """Begin to read the source again."""
@@ -107,27 +107,30 @@ class Ledger:
         rows = (
             (key, item.status, item.run, item.chat_id, item.session_id, item.errors) for key, item in known
         )
-        self._db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?)", rows)
+        learned = self._db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self._is_first_try &= learned.rowcount < 1
 
     def known(self, key: Key) -> Known | None:
         """Return what an earlier try found of a message."""
+        if self._is_first_try:
+            return None
         row = self._db.execute("SELECT * FROM known WHERE key = ?", (key,)).fetchone()
         return Known(*row[1:]) if row else None
 
     def learn_place(self, key: str, chat_id: int, session_id: int | None) -> None:
         """Note where a conversation is."""
-        entry = (chat_id, session_id)
-        if self._recent.get(key) == entry:
+        recent = self._recent.get(key)
+        if recent is not None and recent.chat_id == chat_id and recent.session_id == session_id:
             return
         if len(self._recent) >= _RECENT:
             self._recent.clear()
-        self._recent[key] = entry
-        self._db.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", (key, *entry))
+        self._recent[key] = Place(chat_id, session_id)
+        self._db.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", (key, chat_id, session_id))
 
     def place(self, key: str) -> Place | None:
         """Return where a conversation is, when a message of it was accepted before."""
         if recent := self._recent.get(key):
-            return Place(*recent)
+            return recent
         row = self._db.execute("SELECT chat_id, session_id FROM places WHERE key = ?", (key,)).fetchone()
         return Place(*row) if row else None
 

@@ -68,8 +68,8 @@ def check_target(connector: Any, line: Any) -> dict[str, Any]:
 
 
 def _with_date(item: Any, now: float) -> Any:
-    message = item.get("message") if isinstance(item, Mapping) else None
-    if not isinstance(message, Mapping):
+    message = item.get("message") if type(item) is dict or isinstance(item, Mapping) else None
+    if type(message) is not dict and not isinstance(message, Mapping):
         return item
     date = message.get("date")
     # Nothing is copied that is as it is sent.

@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
-from airflow_provider_b24.open_lines.journal import report_line
 from airflow_provider_b24.utils.files import is_remote, local_path, object_path
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class ReportFile:
     def add(self, settled: Settled) -> None:
         """Add the line of a message."""
         if self._file is not None:
-            self._file.write(report_line(settled))
+            self._file.write(settled.line)
 
     def publish(self) -> None:
         """Put the report in its place."""

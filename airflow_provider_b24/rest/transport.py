@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -96,6 +97,7 @@ class RequestsTransport:
         self._process = 0
         self._used_at = 0.0
         self._routes: dict[str, dict[str, Any]] = {}
+        self._last: tuple[Any, requests.PreparedRequest] | None = None
 
     def send(self, request: HttpRequest) -> HttpReply | NoReply:
         """Send one request, once."""
@@ -121,21 +123,35 @@ class RequestsTransport:
             return self._exchange(request, body)
 
     def _exchange(self, request: HttpRequest, body: _Body) -> HttpReply | NoReply:
-        headers = {name: value.reveal() for name, value in request.headers.items()}
-        response = self._fresh_session().post(
-            request.url.reveal(),
-            data=body,
-            headers={**_HEADERS, "Content-Type": request.content_type, **headers},
-            timeout=self._options.timeout,
-            auth=_no_auth,
-            **self._route(request.url.reveal()),
-            allow_redirects=False,
-            stream=True,
+        session = self._fresh_session()
+        url = request.url.reveal()
+        prepared = copy(self._prepared(session, request))
+        prepared.headers = prepared.headers.copy()
+        prepared.headers["Content-Length"] = str(len(body))
+        prepared.body = body  # type: ignore[assignment]
+        # The adapter, not the session, which would look for redirects and cookies in each reply.
+        response = session.get_adapter(url).send(
+            prepared, stream=True, timeout=self._options.timeout, **self._route(url)
         )
         with response:
             reply = _read(response)
         self._used_at = time.monotonic()
         return reply
+
+    def _prepared(self, session: requests.Session, request: HttpRequest) -> requests.PreparedRequest:
+        """Return address and headers as the session writes them, once for calls of one method in a row."""
+        import requests
+
+        known, prepared = self._last or (None, None)
+        target = request.url, request.headers, request.content_type
+        if prepared is None or known != target:
+            headers = {name: value.reveal() for name, value in request.headers.items()}
+            headers = {**_HEADERS, "Content-Type": request.content_type, **headers}
+            prepared = session.prepare_request(
+                requests.Request("POST", request.url.reveal(), headers=headers, auth=_no_auth)
+            )
+            self._last = target, prepared
+        return prepared
 
     def _route(self, url: str) -> dict[str, Any]:
         """Return proxies and certificates for a host, with what the environment says of both.

@@ -71,8 +71,8 @@ def _type(names: str | list[str]) -> Accepts:
 
 
 def _pattern(text: str) -> Accepts:
-    search = re.compile(text).search
-    return lambda value: type(value) is not str or search(value) is not None
+    search = _search(text)
+    return lambda value: type(value) is not str or bool(search(value))
 
 
 def _enum(values: list[Any]) -> Accepts:
@@ -94,6 +94,8 @@ def _object(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Accepts:
     Most values are texts and numbers, which are checked here without a call for each.
     """
     inner = {name: _resolved(part, root) for name, part in schema.get("properties", {}).items()}
+    #: Of these, the type is all that matters.
+    kind_of = {name: _TYPES[part["type"]] for name, part in inner.items() if _is_plain(part)}
     leaves = {name: _leaf(part) for name, part in inner.items() if part.keys() <= _LEAF}
     others = {name: _all(_checks(part, root)) for name, part in inner.items() if name not in leaves}
     is_open = schema.get("additionalProperties", True) is not False
@@ -105,6 +107,8 @@ def _object(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Accepts:
         if not value.keys() >= required:
             return False
         for name, part in value.items():
+            if kind_of.get(name) is type(part):
+                continue
             leaf = leaves.get(name)
             if leaf is not None:
                 kinds, search = leaf
@@ -124,7 +128,17 @@ def _leaf(schema: Mapping[str, Any]) -> tuple[tuple[type, ...], Callable[[str], 
     """Return the types of a text or number, and how its pattern is sought."""
     names = schema.get("type", list(_TYPES))
     kinds = tuple(_TYPES[name] for name in ([names] if isinstance(names, str) else names))
-    return kinds, re.compile(schema["pattern"]).search if "pattern" in schema else None
+    return kinds, _search(schema["pattern"]) if "pattern" in schema else None
+
+
+def _is_plain(schema: Mapping[str, Any]) -> bool:
+    return schema.keys() <= _LEAF and "pattern" not in schema and isinstance(schema.get("type"), str)
+
+
+def _search(pattern: str) -> Callable[[str], Any]:
+    """Return how a pattern is sought: what comes back is true when it is found."""
+    # The same white space, and several times as fast.
+    return str.strip if pattern == r"\S" else re.compile(pattern).search
 
 
 def _all(checks: list[Accepts]) -> Accepts:

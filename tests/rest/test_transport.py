@@ -270,6 +270,21 @@ def test_one_connection_serves_many_requests(transport: RequestsTransport, serve
     assert server.connections == 1
 
 
+def test_requests_in_a_row_each_have_their_own_address_headers_and_body(
+    transport: RequestsTransport, serve: Callable[..., Any]
+) -> None:
+    server = serve(KEPT, KEPT, KEPT, KEPT, keep_alive=True)
+    sent = [("a", "t1", b"{}"), ("a", "t1", b'{"ID":123}'), ("a", "t2", b"{}"), ("b", "t2", b"{}")]
+    for method, token, body in sent:
+        transport.send(HttpRequest(Secret(f"{server.url}/{method}"), body, {"Token": Secret(token)}))
+
+    for (method, token, body), request in zip(sent, server.requests, strict=True):
+        assert request.startswith(f"POST /{method} ".encode())
+        assert f"\r\nToken: {token}\r\n".encode() in request
+        assert f"\r\nContent-Length: {len(body)}\r\n".encode() in request
+        assert request.endswith(b"\r\n\r\n" + body)
+
+
 def test_an_idle_connection_is_not_used_again(
     transport: RequestsTransport, serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
