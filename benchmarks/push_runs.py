@@ -193,7 +193,7 @@ def main() -> int:
     # Imported once, before the tries are forked.
     import airflow_provider_b24.open_lines.api
     import airflow_provider_b24.operators.open_lines  # noqa: F401
-    from airflow_provider_b24.open_lines import settling
+    from airflow_provider_b24.open_lines.pushing import settling
 
     settling.REQUEST_SECONDS = _REQUEST_SECONDS
     started = time.monotonic()

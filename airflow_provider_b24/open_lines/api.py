@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_b24.exceptions import Bitrix24Error, Outcome
 from airflow_provider_b24.open_lines.conversations import ConversationsApi
 from airflow_provider_b24.open_lines.crm import CrmMemory, entity_params, send_to_chat
-from airflow_provider_b24.open_lines.journal import NoJournal
 from airflow_provider_b24.open_lines.messages import check_target, prepare_deletions, prepare_messages
-from airflow_provider_b24.open_lines.push import MAX_REQUEST_MESSAGES, NO_RESPONSE, SEND, Push, PushOptions
+from airflow_provider_b24.open_lines.pushing.journal import NoJournal
+from airflow_provider_b24.open_lines.pushing.push import (
+    MAX_REQUEST_MESSAGES,
+    NO_RESPONSE,
+    SEND,
+    Push,
+    PushOptions,
+)
+from airflow_provider_b24.open_lines.pushing.source import ListSource
 from airflow_provider_b24.open_lines.report import (
     Delivery,
     DeliveryReport,
@@ -21,13 +28,12 @@ from airflow_provider_b24.open_lines.report import (
     PushSummary,
     read_deliveries,
 )
-from airflow_provider_b24.open_lines.source import ListSource
 from airflow_provider_b24.rendered import as_choice
 from airflow_provider_b24.utils.frames import hide_frames
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.open_lines.journal import Journal, Settled
-    from airflow_provider_b24.open_lines.source import Source
+    from airflow_provider_b24.open_lines.pushing.journal import Journal, Settled
+    from airflow_provider_b24.open_lines.pushing.source import Source
     from airflow_provider_b24.rest.client import Bitrix24Client
 
 log = logging.getLogger(__name__)

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_b24.open_lines.api import PushResult
-    from airflow_provider_b24.open_lines.journal import Journal
+    from airflow_provider_b24.open_lines.pushing.journal import Journal
+    from airflow_provider_b24.open_lines.pushing.source import Source
     from airflow_provider_b24.open_lines.report import DeliveryReport, PushSummary
-    from airflow_provider_b24.open_lines.source import Source
     from airflow_provider_b24.rendered import Templated
 
 __all__ = [
@@ -209,7 +209,7 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Push the messages and return the report."""
-        from airflow_provider_b24.open_lines.report_file import ReportFile
+        from airflow_provider_b24.open_lines.pushing.report_file import ReportFile
 
         if_undelivered = as_choice(self.if_undelivered, "if_undelivered", _IF_UNDELIVERED)
         allowed = check_threshold(self.max_undelivered)
@@ -235,7 +235,7 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
 
     def _prepared(self, context: Context) -> tuple[Callable[..., PushResult], Journal | None]:
         """Return the push of the messages, checked as far as it can be, and its journal."""
-        from airflow_provider_b24.open_lines.push import PushOptions
+        from airflow_provider_b24.open_lines.pushing.push import PushOptions
 
         redelivery = as_choice(self.redelivery, "redelivery", _REDELIVERY)
         options = PushOptions(
@@ -249,7 +249,7 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         return partial(self.hook.open_lines.push, **target, source=source, options=options), journal
 
     def _source(self) -> Source:
-        from airflow_provider_b24.open_lines.source import ListSource, file_source
+        from airflow_provider_b24.open_lines.pushing.source import ListSource, file_source
 
         if self.path is None:
             # A date is a number of its own.

@@ -11,7 +11,7 @@ from airflow_provider_b24.operators.idempotency import is_retry
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_b24.open_lines.journal import Journal, TaskRun
+    from airflow_provider_b24.open_lines.pushing.journal import Journal, TaskRun
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ def task_run(context: Context) -> TaskRun:
 
     :param context: the running task's context; empty outside of Airflow.
     """
-    from airflow_provider_b24.open_lines.journal import TaskRun
+    from airflow_provider_b24.open_lines.pushing.journal import TaskRun
 
     ti: Any = context.get("ti")
     if ti is None:
@@ -38,9 +38,9 @@ def push_journal(context: Context, *, report_path: str | None, redelivery: str) 
     :param redelivery: what a retry does when nothing is noted.
     :raises Bitrix24OutcomeUnknownError: for a retry without a memory that must send nothing twice.
     """
-    from airflow_provider_b24.open_lines.journal import LineJournal
-    from airflow_provider_b24.open_lines.log_files import line_log
-    from airflow_provider_b24.open_lines.store_journal import StoreJournal
+    from airflow_provider_b24.open_lines.pushing.journal import LineJournal
+    from airflow_provider_b24.open_lines.pushing.log_files import line_log
+    from airflow_provider_b24.open_lines.pushing.store_journal import StoreJournal
 
     if context.get("ti") is None:
         return None

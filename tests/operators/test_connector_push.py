@@ -15,7 +15,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24PushStateError,
     Bitrix24ValidationError,
 )
-from airflow_provider_b24.open_lines import settling
+from airflow_provider_b24.open_lines.pushing import settling
 from airflow_provider_b24.operators.open_lines import Bitrix24SendConnectorMessagesOperator
 from tests.support.dag_runs import set_rendered
 from tests.support.storage import in_memory_storage

@@ -9,12 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_b24.open_lines.journal import InFlight, LineJournal, Settled, TaskRun, report_line
-from airflow_provider_b24.open_lines.ledger import Ledger, Place, message_key, place_key
-from airflow_provider_b24.open_lines.log_files import FileLog, LineLog, ObjectLog
+from airflow_provider_b24.open_lines.pushing.journal import (
+    InFlight,
+    LineJournal,
+    Settled,
+    TaskRun,
+    report_line,
+)
+from airflow_provider_b24.open_lines.pushing.ledger import Ledger, Place, message_key, place_key
+from airflow_provider_b24.open_lines.pushing.log_files import FileLog, LineLog, ObjectLog
+from airflow_provider_b24.open_lines.pushing.source import ListSource
+from airflow_provider_b24.open_lines.pushing.store_journal import Failures
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus
-from airflow_provider_b24.open_lines.source import ListSource
-from airflow_provider_b24.open_lines.store_journal import Failures
 from tests.support.storage import in_memory_storage
 
 if TYPE_CHECKING:

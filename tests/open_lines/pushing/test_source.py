@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.open_lines.source import CsvSource, JsonLinesSource, ListSource, file_source
+from airflow_provider_b24.open_lines.pushing.source import CsvSource, JsonLinesSource, ListSource, file_source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24Error
 from airflow_provider_b24.ids import positive_number
-from airflow_provider_b24.open_lines.ledger import Place
+from airflow_provider_b24.open_lines.pushing.ledger import Place
 from airflow_provider_b24.rest import php
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24PushStateError, Outcome
-from airflow_provider_b24.open_lines.journal import InFlight, TaskRun
-from airflow_provider_b24.open_lines.ledger import Key, Known
+from airflow_provider_b24.open_lines.pushing.journal import InFlight, TaskRun
+from airflow_provider_b24.open_lines.pushing.ledger import Key, Known
 from airflow_provider_b24.open_lines.report import DeliveryStatus
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.open_lines.journal import Settled
-    from airflow_provider_b24.open_lines.ledger import Ledger
-    from airflow_provider_b24.open_lines.source import Source
+    from airflow_provider_b24.open_lines.pushing.journal import Settled
+    from airflow_provider_b24.open_lines.pushing.ledger import Ledger
+    from airflow_provider_b24.open_lines.pushing.source import Source
 
 log = logging.getLogger(__name__)
 

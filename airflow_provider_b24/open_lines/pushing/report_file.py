@@ -12,7 +12,7 @@ from airflow_provider_b24.utils.files import is_remote, local_path, object_path
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from airflow_provider_b24.open_lines.journal import Settled
+    from airflow_provider_b24.open_lines.pushing.journal import Settled
 
 
 class ReportFile:

@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24ValidationError, Outcome
-from airflow_provider_b24.open_lines.entries import UNENCODABLE, Entries, is_encodable
-from airflow_provider_b24.open_lines.journal import InFlight
-from airflow_provider_b24.open_lines.ledger import Ledger, Place
-from airflow_provider_b24.open_lines.progress import Progress
+from airflow_provider_b24.open_lines.pushing.entries import UNENCODABLE, Entries, is_encodable
+from airflow_provider_b24.open_lines.pushing.journal import InFlight
+from airflow_provider_b24.open_lines.pushing.ledger import Ledger, Place
+from airflow_provider_b24.open_lines.pushing.progress import Progress
+from airflow_provider_b24.open_lines.pushing.settling import Doubt, Finding, Settler, Verdict
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus, PushSummary, read_deliveries
-from airflow_provider_b24.open_lines.settling import Doubt, Finding, Settler, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from airflow_provider_b24.open_lines.entries import Entry
-    from airflow_provider_b24.open_lines.journal import Journal, Settled
-    from airflow_provider_b24.open_lines.source import Source
+    from airflow_provider_b24.open_lines.pushing.entries import Entry
+    from airflow_provider_b24.open_lines.pushing.journal import Journal, Settled
+    from airflow_provider_b24.open_lines.pushing.source import Source
     from airflow_provider_b24.rest.client import Bitrix24Client
 
 log = logging.getLogger(__name__)

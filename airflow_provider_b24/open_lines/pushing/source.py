@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.open_lines.ledger import Key, message_key, row_key
+from airflow_provider_b24.open_lines.pushing.ledger import Key, message_key, row_key
 from airflow_provider_b24.utils.files import open_file
 
 #: A longer line is no message, and would take memory.

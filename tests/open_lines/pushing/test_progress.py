@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from airflow_provider_b24.open_lines.progress import INTERVAL, Progress
+from airflow_provider_b24.open_lines.pushing.progress import INTERVAL, Progress
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus, PushSummary
 
 if TYPE_CHECKING:

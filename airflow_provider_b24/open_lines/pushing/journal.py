@@ -10,15 +10,15 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from airflow_provider_b24.open_lines.ledger import Key, Known, Place, message_key, place_key
+from airflow_provider_b24.open_lines.pushing.ledger import Key, Known, Place, message_key, place_key
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_b24.open_lines.ledger import Ledger
-    from airflow_provider_b24.open_lines.log_files import LineLog
-    from airflow_provider_b24.open_lines.source import Source
+    from airflow_provider_b24.open_lines.pushing.ledger import Ledger
+    from airflow_provider_b24.open_lines.pushing.log_files import LineLog
+    from airflow_provider_b24.open_lines.pushing.source import Source
 
 
 @dataclass(frozen=True)

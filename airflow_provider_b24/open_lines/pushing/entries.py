@@ -7,18 +7,18 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.open_lines.journal import InFlight, Settled, to_delivery
-from airflow_provider_b24.open_lines.ledger import message_key, place_key
 from airflow_provider_b24.open_lines.messages import message_violations, prepare_message
+from airflow_provider_b24.open_lines.pushing.journal import InFlight, Settled, to_delivery
+from airflow_provider_b24.open_lines.pushing.ledger import message_key, place_key
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus
 from airflow_provider_b24.rest.encoding import encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_provider_b24.open_lines.journal import Journal
-    from airflow_provider_b24.open_lines.ledger import Ledger
-    from airflow_provider_b24.open_lines.source import Row, Source
+    from airflow_provider_b24.open_lines.pushing.journal import Journal
+    from airflow_provider_b24.open_lines.pushing.ledger import Ledger
+    from airflow_provider_b24.open_lines.pushing.source import Row, Source
 
 #: Broken rules that an error names; all are in the report.
 _MAX_NAMED = 20

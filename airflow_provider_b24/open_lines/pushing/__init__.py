@@ -1,0 +1,1 @@
+"""A push: messages from outside, streamed, remembered and reported."""
