@@ -222,6 +222,17 @@ def test_unknown_messages_are_settled_by_the_next_try(night: Night) -> None:
     assert night.texts == [f"Text {number}" for number in range(20)]
 
 
+def test_what_a_later_try_finds_missing_is_sent_after_newer_messages_of_its_chat(reported: Night) -> None:
+    rows = [row(number) for number in range(20)]
+    for item in rows:
+        del item["user"]["name"]
+    reported.write(*rows)
+    reported.portal.faults.add("drop_before", method=SEND)
+    assert reported.run()["unknown"] == 10
+    assert reported.run()["accepted"] == 20
+    assert reported.texts == [f"Text {number}" for number in (*range(10, 20), *range(10))]
+
+
 def test_another_run_of_the_dag_begins_anew_at_the_same_report_path(reported: Night) -> None:
     reported.write(row(1))
     reported.run()
