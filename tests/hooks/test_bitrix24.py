@@ -181,7 +181,7 @@ def test_the_oauth_server_follows_from_the_portals_region(
 def test_the_field_behaviour_for_older_airflow_matches_the_metadata() -> None:
     behaviour = Bitrix24Hook.get_ui_field_behaviour()
 
-    assert behaviour["hidden_fields"] == ["schema"]
+    assert behaviour["hidden_fields"] == ["schema", "port"]
     assert set(behaviour["relabeling"]) == {"host", "login", "password"}
     assert set(behaviour["placeholders"]) == {"host", "login", "password", "port"}
     assert set(behaviour) == {"hidden_fields", "relabeling", "placeholders"}

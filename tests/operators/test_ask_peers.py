@@ -80,7 +80,7 @@ def rows_of_the_page() -> dict[str, str]:
 
 
 @cache
-def tests_in(path: str) -> set[str]:
+def names_in(path: str) -> set[str]:
     tree = ast.parse((TESTS / path).read_text(encoding="utf-8"))
     return {
         node.name
@@ -98,4 +98,4 @@ def test_each_claim_has_tests_that_exist(row: str) -> None:
     _, proofs = CLAIMS[row]
 
     assert proofs
-    assert [name for path, name in proofs if name not in tests_in(path)] == []
+    assert [name for path, name in proofs if name not in names_in(path)] == []

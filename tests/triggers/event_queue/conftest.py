@@ -62,7 +62,8 @@ class Triggerer:
     def __init__(self, *, stores: bool = True) -> None:
         from airflow.triggers.shared_stream import SharedStreamManager
 
-        self.streams = SharedStreamManager(ack_timeout=30)
+        # Airflow waits so long for a watcher that ended with an event in its hands.
+        self.streams = SharedStreamManager(ack_timeout=5)
         self.stores = stores
         self.stored: dict[int, list[dict[str, Any]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
