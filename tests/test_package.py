@@ -237,6 +237,7 @@ MAKE = """
 import sys, importlib
 LITERALS = {
     "answers": ["a", "b"], "rule": {"quorum": 1}, "if_errors": "fail", "if_undelivered": "fail",
+    "if_invalid": "fail", "redelivery": "at_most_once", "mapping": {"user.id": "user"}, "max_undelivered": 1,
     **dict.fromkeys(["multiple_choice", "anonymous", "allow_revote", "stop_at_end"], False),
     **dict.fromkeys(["chat_group", "force"], False), "state": "present",
     **dict.fromkeys(["with_voters", "all_pages", "repeatable"], True),
@@ -246,8 +247,8 @@ for name in sys.argv[1:]:
     for kind in list(vars(module).values()):
         if getattr(kind, "__module__", "") == module.__name__ and kind.__name__.startswith("Bitrix24"):
             fields = set(kind.template_fields) - {"bitrix24_conn_id", "template_id"}
-            if {"session_id", "chat_id"} <= fields:
-                fields.remove("chat_id")
+            for first, second in (("session_id", "chat_id"), ("messages", "path")):
+                fields -= {second} if {first, second} <= fields else set()
             kind(task_id="t", **{field: LITERALS.get(field, "1") for field in fields})
             print("made", kind.__name__)
 print(*sorted(sys.modules))

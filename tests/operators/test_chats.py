@@ -152,11 +152,7 @@ def said(portal: Emulator) -> list[str]:
 def test_a_retry_after_a_kill_finds_the_message(
     portal: Emulator, saying: Saying, monkeypatch: pytest.MonkeyPatch, *, knows_ids: bool
 ) -> None:
-    if not knows_ids:
-        # A portal that ignores template ids.
-        monkeypatch.setattr("airflow_provider_b24.emulator.api.methods.im_messages.is_valid", lambda _: False)
-        monkeypatch.setattr(portal.portal.uuids, "claim", lambda _: None)
-        monkeypatch.setattr(portal.portal.uuids, "settle", lambda *_: None)
+    portal.quirks.message_template_ids = knows_ids
     saying.die(monkeypatch)
     message_id = saying.run()
     assert said(portal) == ["Done"]
