@@ -110,5 +110,5 @@ def test_the_page_says_of_each_rule_what_people_read() -> None:
 def test_each_picture_of_the_page_exists_and_is_small() -> None:
     shown = re.findall(r"!\[.+?\]\((images/.+?\.png)\)", PAGE.read_text(encoding="utf-8"))
 
-    assert len(shown) == 7
+    assert len(shown) == 8
     assert [name for name in shown if (PAGE.parent / name).stat().st_size > 150_000] == []
