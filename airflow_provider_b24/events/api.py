@@ -148,7 +148,7 @@ class EventsApi:
         self._client.call("event.offline.clear", params)
 
     def mark_failed(self, *, process_id: str, message_ids: Iterable[str]) -> None:
-        """Put reserved events aside as failed (``event.offline.error``); no reader gets them any more.
+        """Mark reserved events as failed (``event.offline.error``); no reader gets them any more.
 
         Page: https://apidocs.bitrix24.com/api-reference/events/event-offline-error.html
 

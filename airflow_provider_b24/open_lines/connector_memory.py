@@ -2,7 +2,7 @@
 
 Bitrix24 shows the name of a connector and its status, but neither icon nor handler nor data. So a digest of
 what was sent is kept in the settings of the application's user (``user.option.set``), beside the portal's own
-state: every Airflow that uses the application sees it, and a portal that is set up anew knows nothing of it.
+state: every Airflow that uses the application sees it, and a new portal knows nothing of it.
 """
 
 from __future__ import annotations

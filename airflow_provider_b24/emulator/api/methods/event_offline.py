@@ -93,7 +93,7 @@ def clear_records(call: Call) -> object:
 
 @method("event.offline.error")
 def fail_records(call: Call) -> object:
-    """Set records of a batch aside as failed; get returns them with ``error=1`` only."""
+    """Mark records of a batch as failed; get returns them with ``error=1`` only."""
     require_administrator(call)
     params, own, process_id = _lower(call), _own_queue(call), _process_id(call)
     if not php.is_array(params.get("message_id")):
