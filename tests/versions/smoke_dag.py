@@ -40,7 +40,12 @@ with DAG("smoke", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
         task_id="say", chat_id=CHAT, message="{{ ti.xcom_pull(task_ids='stop')['voters'] }} people voted"
     )
     decide = Bitrix24AskOperator(
-        task_id="decide", chat_id=CHAT, question="D?", answers="{{ ['Yes', 'No'] }}", poll_interval=1
+        task_id="decide",
+        chat_id=CHAT,
+        question="D?",
+        answers="{{ ['Yes', 'No'] }}",
+        poll_interval=1,
+        tie="first",
     )
     read = Bitrix24GetPollResultsOperator(
         task_id="read", poll=ask.output["message_id"], with_voters="{{ true }}"
