@@ -167,7 +167,7 @@ def test_the_task_is_skipped_wherever_it_would_fail(
         sensor(application, **options).execute({})
 
 
-@pytest.mark.parametrize("kind", ["status_503_limit", "status_502", "drop_before", "html"])
+@pytest.mark.parametrize("kind", ["status_502", "drop_before", "html"])
 def test_a_portal_that_is_down_is_waited_for(portal: Emulator, application: str, kind: str) -> None:
     portal.lines.install_connector("shop", 12)
     portal.faults.add(kind, method=STATUS, times=12)
