@@ -131,7 +131,7 @@ def stay(airflow: Airflow, portal: Portal) -> None:
     """Keep everything running until Ctrl-C."""
     print(f"\nAirflow's web UI   {airflow.url}  (no login)")
     print(f"The portal's page  {portal.url}  (vote, stop polls, read the open line)")
-    print("All nine DAGs can be triggered as they are.")
+    print("All DAGs can be triggered as they are.")
     print("Ctrl-C stops all.", flush=True)
     while True:
         signal.pause()

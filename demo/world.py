@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 import time
@@ -24,6 +25,10 @@ _NIGHT = (
     ("boris", "Борис", "Спасибо, всё пришло!"),
     ("mallory", "Mallory", "Buy cheap watches"),
     ("chen", "Chen", "Can I change the colour?"),
+)
+_TICKETS = (
+    ("anna", "Anna", "My parcel is damaged"),
+    ("chen", "Chen", "The invoice has a wrong address"),
 )
 _BLOCKED = "mallory"
 
@@ -62,10 +67,10 @@ class Portal:
         """Set the scene and return the environment that the examples need."""
         self._install_connector(self.state()["lines"][0]["id"])
         self._control("reject", {"user": _BLOCKED, "reason": "The user is blocked by the portal"})
-        outbox = self._folder / "messages.json"
-        outbox.write_text(json.dumps(_messages(), ensure_ascii=False), encoding="utf-8")
         return {
-            "SHOP_OUTBOX": str(outbox),
+            "SHOP_OUTBOX": str(self._write_outbox()),
+            "SHOP_REPORTS": str(self._folder / "reports"),
+            "TICKETS": str(self._write_tickets()),
             "AIRFLOW_CONN_BITRIX24_DEFAULT": json.dumps(self.connections["webhook"]),
             "AIRFLOW_CONN_BITRIX24_SERVICE_ACCOUNT": json.dumps(self._service_account()),
             "AIRFLOW_CONN_BITRIX24_APP": json.dumps(self.connections["oauth"]),
@@ -93,6 +98,25 @@ class Portal:
         }
         self._call("imconnector.register", details)
         self._call("imconnector.activate", {"CONNECTOR": CONNECTOR, "LINE": line, "ACTIVE": 1})
+
+        self._call("event.bind", {"EVENT": "OnImConnectorMessageAdd", "EVENT_TYPE": "offline"})
+
+    def _write_outbox(self) -> Path:
+        path = self._folder / "messages.csv"
+        rows = _messages()
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+    def _write_tickets(self) -> Path:
+        folder = self._folder / "tickets"
+        folder.mkdir(exist_ok=True)
+        for number, (customer_id, customer, text) in enumerate(_TICKETS, start=1):
+            ticket = {"number": number, "customer_id": customer_id, "customer": customer, "text": text}
+            (folder / f"{number}.ticket.json").write_text(json.dumps(ticket), encoding="utf-8")
+        return folder
 
     def _call(self, method: str, params: dict[str, Any]) -> None:
         token = self.connections["oauth"]["extra"]["access_token"]

@@ -2,8 +2,9 @@
 
 The shop leaves a CSV file a night, whose path is in SHOP_OUTBOX: a local path or an object storage URL. It
 may be of any size: it is read line by line. A row that breaks a rule is reported, and the others are sent.
-What is delivered is noted next to the report, so that a retry sends only the rest. The connection is an OAuth
-application that has registered the connector; webhooks can't push connector messages.
+What is delivered is noted next to the report, in the folder SHOP_REPORTS, so that a retry sends only the
+rest. The connection is an OAuth application that has registered the connector; webhooks can't push connector
+messages.
 """
 
 from __future__ import annotations
@@ -48,7 +49,11 @@ with DAG(
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5), "bitrix24_conn_id": "bitrix24_app"},
     params={
         "outbox": Param(os.environ.get("SHOP_OUTBOX", "/var/spool/shop/messages.csv"), type="string"),
-        "reports": Param("/var/spool/shop/reports", type="string", description="The folder of the reports"),
+        "reports": Param(
+            os.environ.get("SHOP_REPORTS", "/var/spool/shop/reports"),
+            type="string",
+            description="The folder of the reports",
+        ),
         "connector": Param("shop", type="string", description="The connector's id"),
         "line": Param(12, type="integer", description="The open line's number"),
         "report_chat_id": Param(1489, type="integer", description="Who hears of failures"),
