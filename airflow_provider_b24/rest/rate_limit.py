@@ -5,9 +5,10 @@ would overflow is refused. GCRA says the same with one number, the time at which
 empty. Who shares this number, in a file or in Redis, fills one bucket together.
 
 A refusal says that somebody else fills the bucket too, and that it is full now. After the first one, the
-share of the drain is what was sent lately of all that the portal lets in. It stays so for a while
-(``calm``); then it grows, slowly at first, because somebody else may have stopped. The next refusal cuts
-it: it returns to where it was within a longer while, and grows again. ``docs/hosts.md`` has figures.
+share of the drain is what was sent lately of all that the portal lets in, but at least that of ten hosts:
+who has sent little cannot know more. It stays so for a while (``calm``); then it grows, slowly at first,
+because somebody else may have stopped. The next refusal cuts it: it returns to where it was within a longer
+while, and grows again. ``docs/hosts.md`` has figures.
 """
 
 from __future__ import annotations
@@ -25,16 +26,19 @@ MEMORY = 1.13
 #: The share after the first refusal: between what was sent lately and that of eight hosts.
 TYPICAL_SHARE = 0.125
 PRIOR = 0.175
+LEAST_FIRST_SHARE = 0.1
 MIN_SHARE, MAX_SHARE = 0.01, 0.9
 #: By how much a later refusal cuts the share, and how much more than was sent lately it may be before.
 CUT = 0.15
 SLACK_FACTOR, SLACK = 1.5, 0.02
+#: What is left, at least, of a share that was not used.
+UNUSED = 0.5
 #: A host's own intervals for which it is calm after the first refusal, and after a later one.
 FIRST_CALM, CALM = 23.0, 60.0
 #: Intervals in which the share doubles for the first time after that, and how it accelerates.
 DOUBLING, ACCELERATION = 30.0, 1.5
 #: By how much faster smaller shares grow than larger ones; 0 is not at all.
-EQUALITY = 0.8
+EQUALITY = 1.0
 #: Seconds that count as an interval where the host's own is longer.
 MAX_INTERVAL = 3.0
 #: Intervals to wait after a refusal, at least, and by how much more with jitter.
@@ -195,11 +199,10 @@ def _cut(level: Level, plan: Plan, now: float) -> Level:
     share = share_at(level, plan, now)
     sent = level.recent / (MEMORY * plan.burst)
     if share >= 1.0:
-        sent = max(sent, 1.0 / (MEMORY * plan.burst))
-        guess = min(sent ** (1.0 - PRIOR) * TYPICAL_SHARE**PRIOR, MAX_SHARE)
+        guess = min(max(sent ** (1.0 - PRIOR) * TYPICAL_SHARE**PRIOR, LEAST_FIRST_SHARE), MAX_SHARE)
         return replace(level, share=guess, peak=guess, calm=FIRST_CALM, refused_at=now)
-    # A share that was not used is not the reason for the refusal.
-    peak = max(min(share, SLACK_FACTOR * sent + SLACK), MIN_SHARE)
+    # A share that was not used is not the reason for the refusal; but it may only be too early to tell.
+    peak = max(min(share, max(SLACK_FACTOR * sent + SLACK, share * UNUSED)), MIN_SHARE)
     return replace(level, share=max(peak * (1.0 - CUT), MIN_SHARE), peak=peak, calm=CALM, refused_at=now)
 
 

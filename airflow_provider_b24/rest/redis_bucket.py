@@ -45,7 +45,8 @@ local function read()
     l.empty_at, l.recent, l.share, l.peak, l.calm, l.refused_at, l.at = struct.unpack(LAYOUT, data)
     if is_possible(l) then return l end
   end
-  return {empty_at = 0, recent = 0, share = 1, peak = 1, calm = 0, refused_at = 0, at = 0}
+  -- The hosts share all that is known, so a lost key says nothing about what they have sent.
+  return {empty_at = 0, recent = MEMORY * burst, at = now, share = 1, peak = 1, calm = 0, refused_at = 0}
 end
 
 local function write(l)
@@ -79,11 +80,11 @@ end
 local function cut(l)
   local share, sent = share_at(l), l.recent / (MEMORY * burst)
   if share >= 1 then
-    sent = math.max(sent, 1 / (MEMORY * burst))
-    l.share = math.min(sent ^ (1 - PRIOR) * TYPICAL_SHARE ^ PRIOR, MAX_SHARE)
+    l.share = math.max(sent ^ (1 - PRIOR) * TYPICAL_SHARE ^ PRIOR, LEAST_FIRST_SHARE)
+    l.share = math.min(l.share, MAX_SHARE)
     l.peak, l.calm = l.share, FIRST_CALM
   else
-    l.peak = math.max(math.min(share, SLACK_FACTOR * sent + SLACK), MIN_SHARE)
+    l.peak = math.max(math.min(share, math.max(SLACK_FACTOR * sent + SLACK, share * UNUSED)), MIN_SHARE)
     l.share, l.calm = math.max(l.peak * (1 - CUT), MIN_SHARE), CALM
   end
   l.refused_at = now

@@ -70,10 +70,10 @@ def test_reserved_slots_use_the_full_rate() -> None:
 
 
 def test_a_first_refusal_teaches_what_was_sent_of_a_full_bucket() -> None:
-    shares = [share_at(penalize(sent(count), PLAN, NOW), PLAN, NOW) for count in (3, 7, 13, 26, 49)]
+    shares = [share_at(penalize(sent(count), PLAN, NOW), PLAN, NOW) for count in (1, 3, 7, 13, 26, 49)]
 
-    # The fourth of twelve requests is about a quarter of fifty, and so on.
-    assert shares == pytest.approx([0.05, 0.12, 0.2, 0.38, 0.65], rel=0.2)
+    # The seventh is about a tenth of fifty, and so on. Who has sent less is not taken for less than a tenth.
+    assert shares == pytest.approx([0.1, 0.1, 0.12, 0.2, 0.38, 0.65], rel=0.2)
     assert shares == sorted(shares)
 
 
@@ -110,10 +110,23 @@ def test_a_later_refusal_cuts_the_share_that_was_used() -> None:
 def test_a_share_that_was_not_used_is_cut_to_what_was() -> None:
     level = penalize(sent(24), PLAN, NOW)
     now = NOW + 100
-    used = penalize(level, PLAN, now)
+    before, used = share_at(level, PLAN, now), level
+    for number in range(3):
+        used = penalize(used, PLAN, now + 2 * number)
 
-    assert share_at(level, PLAN, now) > 0.3
-    assert share_at(used, PLAN, now) < 0.05
+    assert before > 0.3
+    assert share_at(penalize(level, PLAN, now), PLAN, now) == pytest.approx(before * 0.5 * 0.85)
+    assert share_at(used, PLAN, now + 4) < 0.06
+
+
+@pytest.mark.parametrize("before", [1, 5, 20])
+def test_a_host_that_is_refused_once_makes_ten_calls_within_a_minute(before: int) -> None:
+    level, now = penalize(sent(before), PLAN, NOW, jitter=0.5), NOW
+    for _ in range(10):
+        level, wait = reserve(level, PLAN, now)
+        now += wait
+
+    assert now - NOW < 60
 
 
 @settings(max_examples=100, deadline=None)

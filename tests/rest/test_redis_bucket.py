@@ -9,7 +9,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_b24.rest import redis_bucket
-from airflow_provider_b24.rest.rate_limit import PLANS, Level, Plan, fill, pack, penalize, reserve, unpack
+from airflow_provider_b24.rest.rate_limit import (
+    MEMORY,
+    PLANS,
+    Level,
+    Plan,
+    fill,
+    pack,
+    penalize,
+    reserve,
+    share_at,
+    unpack,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -32,6 +43,11 @@ plans = st.sampled_from([PLANS["standard"], PLANS["enterprise"], Plan(0.5, 1), P
 MAX_WAIT = 60.0
 
 
+def lost(plan: Plan, now: float) -> Level:
+    """Return what a lost key counts as: a bucket that is empty, and was filled by those who share the key."""
+    return Level(recent=MEMORY * plan.burst, at=now)
+
+
 def in_python(level: Level, action: str, plan: Plan, now: float, jitter: float) -> tuple[Level, float]:
     if action == "penalize":
         return penalize(level, plan, now, jitter=jitter), 0.0
@@ -52,7 +68,7 @@ def in_redis(client: Any, action: str, plan: Plan, now: float, jitter: float) ->
 def test_redis_and_python_agree_on_every_history(
     redis_server: RedisServer, plan: Plan, history: list[tuple[str, float, float, int]]
 ) -> None:
-    level, now = Level(), NOW
+    level, now = lost(plan, NOW + history[0][1]), NOW
     with redis_server.client() as client:
         client.delete(KEY)
         for action, seconds, jitter, times in history:
@@ -71,7 +87,7 @@ def test_a_broken_value_is_an_empty_bucket(redis_server: RedisServer, data: byte
         client.set(KEY, data)
 
         assert in_redis(client, "reserve", plan, NOW, 0.0) == 0.0
-        assert client.get(KEY) == pack(reserve(Level(), plan, NOW)[0])
+        assert client.get(KEY) == pack(reserve(lost(plan, NOW), plan, NOW)[0])
 
 
 @pytest.mark.parametrize("field", range(7))
@@ -88,4 +104,15 @@ def test_a_level_that_can_not_be_is_an_empty_bucket_in_both(
         client.set(KEY, data)
         in_redis(client, "reserve", plan, NOW, 0.0)
 
-        assert unpack(client.get(KEY)) == reserve(unpack(data), plan, NOW)[0]
+        read = unpack(data)
+        assert unpack(client.get(KEY)) == reserve(read if read.at else lost(plan, NOW), plan, NOW)[0]
+
+
+def test_a_refusal_after_a_lost_key_leaves_most_of_the_limit(redis_server: RedisServer) -> None:
+    plan = Plan(2.0, 50)
+    with redis_server.client() as client:
+        client.delete(KEY)
+        in_redis(client, "reserve", plan, NOW, 0.0)
+        in_redis(client, "penalize", plan, NOW, 0.0)
+
+        assert share_at(unpack(client.get(KEY)), plan, NOW) >= 0.6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -172,6 +173,19 @@ def test_a_portal_that_is_down_is_waited_for(portal: Emulator, application: str,
     portal.lines.install_connector("shop", 12)
     portal.faults.add(kind, method=STATUS, times=12)
     assert sensor(application).execute({})["active"] is True
+
+
+def test_a_portal_over_its_limit_is_waited_for(
+    portal: Emulator, application: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal.lines.install_connector("shop", 12)
+    portal.faults.add("status_503_limit", method=STATUS, times=12)
+    fields = portal.connection(auth="oauth")
+    # With the limit of a plan, each refusal would slow the calls down.
+    fields["extra"]["plan"] = "self_hosted"
+    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_APP", json.dumps(fields))
+    assert sensor(application).execute({})["active"] is True
+    assert portal.requests.count(STATUS) >= 13
 
 
 def test_what_no_wait_can_change_fails_at_once(portal: Emulator, application: str) -> None:
