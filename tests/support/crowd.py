@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_b24.emulator import Emulator
+    from airflow_provider_b24.emulator.state.polls import Poll
 
 
 class Crowd:
@@ -23,8 +24,13 @@ class Crowd:
         self.errors: list[BaseException] = []
 
     @property
+    def polls(self) -> list[Poll]:
+        """The polls of the chat, without those that the provider sends elsewhere to look at."""
+        return [poll for poll in self.portal.polls() if poll.chat_id == self.chat]
+
+    @property
     def message_id(self) -> int:
-        return self.portal.polls()[0].entity_id
+        return self.polls[0].entity_id
 
     def vote(self, person: int, *answers: str) -> None:
         self.portal.vote(self.message_id, user_id=self.ids[person], answers=list(answers))
@@ -41,7 +47,7 @@ class Crowd:
         """Do something once the poll is in the chat, and some seconds have passed."""
 
         def work() -> None:
-            while not self.portal.polls() and not self._ended.wait(0.005):
+            while not self.polls and not self._ended.wait(0.005):
                 pass
             if not self._ended.wait(after):
                 try:
