@@ -4,9 +4,11 @@ DEMO := .venv/demo
 TEST := .venv/test
 BENCH := .venv/bench
 DISTRIBUTED := .venv/distributed
+# Many tests wait for something, so there are two for each core.
+PARALLEL := --numprocesses $(shell expr 2 \* $$(nproc 2>/dev/null || echo 2)) --dist loadfile
 PIP_QUIET := --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-ui demo-distributed pictures test lint format docs coverage mutation versions form dist report bench clean
+.PHONY: help demo demo-ui demo-distributed pictures test test-all lint format docs coverage mutation versions form dist report bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +25,11 @@ demo-distributed: $(DISTRIBUTED)/.ready ## Kill a worker and a triggerer of an A
 pictures: $(TEST)/.ready ## Take the pictures of the documentation; needs chromium and chromedriver
 	$(TEST)/bin/python -m demo.pictures
 
-test: lint ## Check the code and run all tests
-	$(TEST)/bin/python -m pytest --numprocesses auto --dist loadfile
+test: lint ## Check the code and run all but the slow tests
+	$(TEST)/bin/python -m pytest $(PARALLEL) -m "not slow"
+
+test-all: lint ## Check the code and run all tests
+	$(TEST)/bin/python -m pytest $(PARALLEL)
 
 lint: $(TEST)/.ready ## Check style, types and layers
 	$(TEST)/bin/ruff check .
@@ -41,7 +46,7 @@ docs: $(TEST)/.ready ## Build the documentation as a site, without a warning
 	@echo "docs/_build/index.html"
 
 coverage: $(TEST)/.ready ## Run all tests and list the lines and branches that none reaches
-	$(TEST)/bin/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term-missing
+	$(TEST)/bin/python -m pytest $(PARALLEL) --cov --cov-report=term-missing
 
 mutation: $(TEST)/.ready ## Change the pure files line by line, and count the changes that no test notices
 	PYTHON=$(TEST)/bin/python .ci/mutation

@@ -36,6 +36,7 @@ with DAG(
         reject="Not today",
         airflow_required_action=True,
         response_timeout=timedelta(hours=3),
+        tie="Not today",
         defaults="Not today",
     )
     approve >> publish()

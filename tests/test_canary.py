@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.emulator import Emulator
 
-pytestmark = pytest.mark.usefixtures("impatient", "airflow_database")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("impatient", "airflow_database")]
 
 CONN = "bitrix24_canary"
 
@@ -147,6 +147,7 @@ def test_a_connection_test_shows_no_secret(
     canary(Bitrix24Hook(CONN).test_connection(), caplog.text, *capfd.readouterr())
 
 
+@pytest.mark.usefixtures("no_other_host")
 def test_a_refused_refresh_shows_no_secret(
     portal: Emulator, application: str, caplog: pytest.LogCaptureFixture
 ) -> None:

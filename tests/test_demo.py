@@ -26,6 +26,8 @@ from tests.support.examples import NAMES, load_all
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 CHAT = 1489
 

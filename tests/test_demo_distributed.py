@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 #: A parent whose child opens a session of its own, as a Celery worker's task does.
 PARENT = """
 import subprocess, sys, time

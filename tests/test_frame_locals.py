@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.emulator import Emulator
 
-pytestmark = pytest.mark.usefixtures("impatient", "airflow_database")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("impatient", "airflow_database")]
 
 CONN = "bitrix24_canary"
 CANARY = "canary0"

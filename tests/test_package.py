@@ -34,7 +34,10 @@ MATRIX = [
     if not line.startswith("#")
 ]
 
-pytestmark = pytest.mark.skipif(not (ROOT / "pyproject.toml").exists(), reason="needs the source tree")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (ROOT / "pyproject.toml").exists(), reason="needs the source tree"),
+]
 
 
 def run(*words: str | Path, **env: str) -> subprocess.CompletedProcess[str]:

@@ -19,6 +19,8 @@ from jsonschema import Draft7Validator, validate
 from airflow_provider_b24.get_provider_info import get_provider_info
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 
+pytestmark = pytest.mark.slow
+
 PUBLIC = {
     "hooks.bitrix24": ["Bitrix24Hook"],
     "operators.polls": [

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
 
 sdk = pytest.importorskip("airflow.sdk", reason="Airflow 3 has it")
+
+pytestmark = pytest.mark.slow
 if not hasattr(sdk, "RetryPolicy"):
     pytest.skip("retry policies came with Airflow 3.3", allow_module_level=True)
 

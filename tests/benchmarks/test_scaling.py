@@ -11,6 +11,8 @@ from benchmarks.scaling import Scale, cost, queue_seconds, simulate, table
 from tests.support.hosts_simulation import Simulation
 from tests.support.snippets import ROOT
 
+pytestmark = pytest.mark.slow
+
 MEASURED = Scale(10_000)
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.conformance.conftest import Site
 
+pytestmark = pytest.mark.slow
+
 SEND = "vote.Integration.Im.send"
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.conformance.runner import Row
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def usual(make_rows: Callable[..., dict[str, Row]]) -> dict[str, Row]:

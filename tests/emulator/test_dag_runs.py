@@ -16,6 +16,8 @@ from airflow_provider_b24.emulator.dag_runs import DagFileError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 
 PAGE = Path(__file__).parents[2] / "docs" / "emulator.md"
 ONE_TASK = """

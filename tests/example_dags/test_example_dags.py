@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
     from tests.support.crowd import Crowd
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def voters(portal: Emulator) -> Iterator[Voters]:

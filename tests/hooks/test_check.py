@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 
+pytestmark = pytest.mark.slow
+
 
 def connection(fields: dict[str, Any]) -> Connection:
     return Connection.from_json(json.dumps(fields), conn_id="bitrix24_probe")

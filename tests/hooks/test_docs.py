@@ -22,6 +22,8 @@ from tests.support.snippets import claimed_blocks, run_snippets
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
 
+pytestmark = pytest.mark.slow
+
 PAGE = pathlib.Path(__file__).parents[2].joinpath("docs", "connection.md").read_text(encoding="utf-8")
 SHELL = claimed_blocks("connection.md", "sh")
 VARIABLES = dict(re.findall(r"^export AIRFLOW_CONN_(\w+)='(.*)'$", PAGE, re.MULTILINE))

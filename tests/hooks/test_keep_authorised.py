@@ -22,6 +22,8 @@ from airflow_provider_b24.rest.token_store import TokenPair, VariableTokenStore,
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
 
+pytestmark = pytest.mark.slow
+
 DAY = 86_400.0
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.emulator import Emulator
 
+pytestmark = pytest.mark.slow
+
 KEY = "bitrix24_oauth_token__bitrix24_app"
 
 
@@ -248,6 +250,7 @@ def test_a_new_refresh_token_in_the_connection_replaces_the_stored_pair(
     assert stored(portal) == pair_of(portal)
 
 
+@pytest.mark.usefixtures("no_other_host")
 def test_a_used_refresh_token_fails_the_task(
     portal: Emulator, application: str, run_dag: Callable[..., Any]
 ) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.emulator import Emulator
 
+pytestmark = pytest.mark.slow
+
 AIRFLOW = (str(Path(sys.executable).with_name("airflow")), "bitrix24", "login")
 MODULE = (sys.executable, "-m", "airflow_provider_b24.login")
 

@@ -121,6 +121,7 @@ def test_a_second_login_takes_everything_from_the_connection_and_keeps_its_other
     assert stored_pair(portal).refresh.reveal() == portal.application.refresh_token
 
 
+@pytest.mark.usefixtures("no_other_host")
 def test_a_login_replaces_a_chain_whose_refresh_token_is_spent(
     portal: Emulator, login: Callable[..., bool], rows: Any, run_dag: Callable[..., Any]
 ) -> None:

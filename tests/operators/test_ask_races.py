@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.support.crowd import Crowd
 
+pytestmark = pytest.mark.slow
+
 
 def ask_dag(crowd: Crowd, **options: Any) -> DAG:
     given = {"chat_id": crowd.chat, "question": "Deploy?", "answers": ["Yes", "No"], "poll_interval": 0.05}

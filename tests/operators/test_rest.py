@@ -168,7 +168,7 @@ def test_a_batch_with_an_error_fails_without_a_retry_and_keeps_its_results(
     assert set(xcom(run, "batch")["errors"]) == {"bad"}
 
 
-@pytest.mark.usefixtures("airflow_database")
+@pytest.mark.usefixtures("airflow_database", "no_other_host")
 def test_a_batch_that_loses_its_token_midway_says_what_to_do_in_its_error_and_in_xcom(
     portal: Emulator, application: str
 ) -> None:

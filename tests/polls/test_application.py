@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
     from airflow_provider_b24.polls.poll import Poll
 
+pytestmark = pytest.mark.slow
+
 
 def shown(poll: Poll) -> tuple[int, bool, bool]:
     return poll.voters, poll.is_voted, poll.is_finished

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .conftest import Time
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")]
 
 
 class FileTokenStore:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
     from tests.support.redis_server import RedisServer
 
+pytestmark = pytest.mark.slow
+
 VARIABLE = "AIRFLOW__BITRIX24__STATE_URL"
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from .conftest import Time
 
+pytestmark = pytest.mark.slow
+
 
 class FailingStore(MemoryTokenStore):
     """A store whose first saves fail, and its loads too if it is told so."""

@@ -36,7 +36,7 @@ EXCHANGE = 70.0
 PATIENCE = EXCHANGE + SAVE_SECONDS
 REAL_TIME = {"sleep": real_time.sleep, "clock": real_time.monotonic, "wall_clock": real_time.time}
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")]
 
 
 class OtherHost(MemoryTokenStore):

@@ -14,6 +14,8 @@ from airflow_provider_b24.rest import token_store as tokens
 from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.token_store import TokenPair, VariableTokenStore, fingerprint, is_token
 
+pytestmark = pytest.mark.slow
+
 PAIR = TokenPair(Secret("access-token-1"), Secret("refresh-token-1"), "seed")
 KEY = "bitrix24_oauth_token__my_portal"
 TOKENS = st.from_regex(r"[!-~]{12,100}", fullmatch=True)

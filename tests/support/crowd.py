@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_b24.polls.anonymity import _TITLE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,8 +27,10 @@ class Crowd:
 
     @property
     def polls(self) -> list[Poll]:
-        """The polls of the chat, without those that the provider sends elsewhere to look at."""
-        return [poll for poll in self.portal.polls() if poll.chat_id == self.chat]
+        """The polls that people see: not those with which the provider looks whether votes are hidden."""
+        chats = self.portal.portal.chats
+        checks = {chat.id for chat in chats if chat.title == _TITLE}
+        return [poll for poll in self.portal.polls() if poll.chat_id not in checks]
 
     @property
     def message_id(self) -> int:

@@ -39,9 +39,12 @@ FLAGS = (
 )
 PHONE = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None or DRIVER is None, reason="chromium and chromedriver are not installed"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        BROWSER is None or DRIVER is None, reason="chromium and chromedriver are not installed"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from .conftest import triggerer, until
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio]
 
 GET, CLEAR, LIST = "event.offline.get", "event.offline.clear", "event.offline.list"
 
