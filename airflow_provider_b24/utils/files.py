@@ -42,6 +42,15 @@ def open_file(path: str) -> IO[bytes]:
     return opened
 
 
+def file_size(path: str) -> int | None:
+    """Return how many bytes a file has; None when that is not known before it is read.
+
+    :param path: a local path or an object storage URL.
+    """
+    found = object_path(path).stat() if is_remote(path) else local_path(path).stat()
+    return found.st_size or None
+
+
 def write_file(path: str, content: bytes) -> None:
     """Write a file whole or not at all.
 

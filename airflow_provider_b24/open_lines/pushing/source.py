@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.open_lines.pushing.ledger import Key, message_key, row_key
-from airflow_provider_b24.utils.files import open_file
+from airflow_provider_b24.utils.files import file_size, open_file
 
 #: A longer line is no message, and would take memory.
 _MAX_LINE = 1024 * 1024
@@ -49,8 +50,9 @@ class Row:
 class Source(Protocol):
     """Messages that can be read more than once, in the same order."""
 
-    #: How many messages there are; None when only reading them tells.
-    size: int | None
+    @property
+    def size(self) -> int | None:
+        """How many messages there are, about; None when it is not known yet."""
 
     def __iter__(self) -> Iterator[Row]: ...
 
@@ -66,38 +68,72 @@ class ListSource:
         if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
             raise Bitrix24ValidationError("messages", "must be a list of messages")
         self._messages = list(messages)
-        self.size: int | None = len(self._messages)
         if not self._messages:
             raise Bitrix24ValidationError("messages", "needs a message")
+
+    @property
+    def size(self) -> int | None:
+        """How many messages there are."""
+        return len(self._messages)
 
     def __iter__(self) -> Iterator[Row]:
         for number, item in enumerate(self._messages):
             yield Row(number, f"messages[{number}]", item)
 
 
-class JsonLinesSource:
-    """A file with a message a line, as JSON.
+class _FileSource(ABC):
+    """A file that is read line by line.
 
     :param path: a local path or an object storage URL.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self.size: int | None = None
+        self._bytes: int | None = None
+        self._read = self._rows = 0
+
+    @property
+    def size(self) -> int | None:
+        """How many messages there are, by the share of the file that they have taken so far."""
+        if not self._bytes or not self._read:
+            return None
+        return round(self._rows * max(self._bytes / self._read, 1.0))
 
     def __iter__(self) -> Iterator[Row]:
         with open_file(self._path) as file:
-            number = 0
-            while line := file.readline(_MAX_LINE):
-                number += 1
-                if len(line) == _MAX_LINE and not line.endswith(b"\n"):
-                    _skip_line(file)
-                    yield Row(number, f"line {number}", problem=f"is longer than {_MAX_LINE:,} bytes")
-                elif row := _json_row(number, line):
-                    yield row
+            self._bytes, self._read, self._rows = file_size(self._path), 0, 0
+            for row in self._read_rows(file):
+                self._rows += 1
+                yield row
+
+    @abstractmethod
+    def _read_rows(self, file: IO[bytes]) -> Iterator[Row]:
+        """Read the rows from the start of the file."""
+
+    def _lines(self, file: IO[bytes]) -> Iterator[bytes]:
+        """Read the lines; of one that is too long, the parts."""
+        while line := file.readline(_MAX_LINE):
+            self._read += len(line)
+            yield line
 
 
-class CsvSource:
+class JsonLinesSource(_FileSource):
+    """A file with a message a line, as JSON.
+
+    :param path: a local path or an object storage URL.
+    """
+
+    def _read_rows(self, file: IO[bytes]) -> Iterator[Row]:
+        lines = self._lines(file)
+        for number, line in enumerate(lines, start=1):
+            if len(line) == _MAX_LINE and not line.endswith(b"\n"):
+                _skip_line(lines)
+                yield Row(number, f"line {number}", problem=f"is longer than {_MAX_LINE:,} bytes")
+            elif row := _json_row(number, line):
+                yield row
+
+
+class CsvSource(_FileSource):
     """A CSV file with a header and a message a row.
 
     :param path: a local path or an object storage URL.
@@ -106,18 +142,16 @@ class CsvSource:
     """
 
     def __init__(self, path: str, mapping: Mapping[str, str], *, delimiter: str = ",") -> None:
-        self._path = path
+        super().__init__(path)
         self._delimiter = delimiter
         self._mapping = dict(mapping)
-        self.size: int | None = None
 
-    def __iter__(self) -> Iterator[Row]:
-        with open_file(self._path) as file:
-            rows = csv.reader(_text_lines(file), delimiter=self._delimiter, strict=True)
-            columns = self._columns(_header(rows))
-            yield from self._rows(rows, columns)
+    def _read_rows(self, file: IO[bytes]) -> Iterator[Row]:
+        rows = csv.reader(_text(self._lines(file)), delimiter=self._delimiter, strict=True)
+        columns = self._columns(_header(rows))
+        yield from self._messages(rows, columns)
 
-    def _rows(self, rows: Any, columns: list[tuple[list[str], int]]) -> Iterator[Row]:
+    def _messages(self, rows: Any, columns: list[tuple[list[str], int]]) -> Iterator[Row]:
         while True:
             try:
                 cells = next(rows)
@@ -212,15 +246,14 @@ def _is_encodable(item: Any) -> bool:
     return _SURROGATE.search(json.dumps(item, ensure_ascii=False)) is None
 
 
-def _skip_line(file: IO[bytes]) -> None:
-    while (line := file.readline(_MAX_LINE)) and not line.endswith(b"\n"):
-        pass
+def _skip_line(parts: Iterator[bytes]) -> None:
+    for part in parts:
+        if part.endswith(b"\n"):
+            return
 
 
-def _text_lines(file: IO[bytes]) -> Iterator[str]:
-    number = 0
-    while line := file.readline(_MAX_LINE):
-        number += 1
+def _text(lines: Iterator[bytes]) -> Iterator[str]:
+    for number, line in enumerate(lines, start=1):
         yield line.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.open_lines.pushing.source import CsvSource, JsonLinesSource, ListSource, file_source
+from airflow_provider_b24.utils.files import write_file
+from tests.support.storage import in_memory_storage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,3 +82,36 @@ def test_a_csv_row_with_too_few_cells_is_one_bad_row(tmp_path: Path) -> None:
     found = list(file_source(str(path), mapping={"message.id": "id", "message.text": "text"}))
     assert found[0].problem == "has fewer cells than the header"
     assert found[1].item == {"message": {"id": "2", "text": 'a "quoted" text'}}
+
+
+def numbered(kind: str, count: int) -> str:
+    """Return a file's text with messages of about one size."""
+    if kind == "csv":
+        return "id,who,text\n" + "".join(f"{n:03},{n:03},Hello\n" for n in range(count))
+    rows = ({"message": {"id": f"{n:03}"}, "user": {"id": f"{n:03}"}} for n in range(count))
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+@pytest.mark.parametrize("place", ["disk", "memory"])
+def test_the_number_of_messages_in_a_file_is_estimated_while_it_is_read(
+    tmp_path: Path, kind: str, place: str
+) -> None:
+    in_memory_storage()
+    path = f"memory://night/{tmp_path.name}.{kind}" if place == "memory" else str(tmp_path / f"night.{kind}")
+    write_file(path, numbered(kind, 200).encode())
+    source = file_source(path, mapping={"user.id": "who", "message.id": "id"} if kind == "csv" else None)
+    assert source.size is None
+    sizes = [source.size for _ in source]
+
+    assert sizes[99] == pytest.approx(200, rel=0.05)
+    assert source.size == 200
+
+
+def test_the_number_of_messages_in_an_empty_file_is_not_known(tmp_path: Path) -> None:
+    path = tmp_path / "empty.jsonl"
+    path.touch()
+    source = file_source(str(path))
+
+    assert list(source) == []
+    assert source.size is None
