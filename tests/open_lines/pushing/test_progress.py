@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_b24.open_lines.pushing.progress import INTERVAL, Progress
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus, PushSummary
+from tests.support.snippets import claimed_blocks
 
 if TYPE_CHECKING:
     import pytest
@@ -31,10 +32,12 @@ def summary(accepted: int, rejected: int) -> PushSummary:
 def test_the_line_says_done_rate_left_rejected_and_the_expected_end() -> None:
     clock = Clock()
     progress = Progress(summary(1_190, 10), size=lambda: 2_400, clock=clock)
-    assert progress.line(clock.now + 60) == (
+    line = progress.line(clock.now + 60)
+    assert line == (
         "Push: 1,200 done, 20.0 a second, 1,200 left, 10 rejected, 0 unknown, "
         "ends at about 2026-01-01 00:02 UTC"
     )
+    assert claimed_blocks("open_lines.md", "text") == [line + "\n"]
 
 
 def test_messages_of_earlier_tries_do_not_count_for_the_rate() -> None:
