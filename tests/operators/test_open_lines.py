@@ -11,6 +11,7 @@ from airflow.sdk import DAG, task
 from airflow_provider_b24.exceptions import (
     Bitrix24AuthTypeError,
     Bitrix24DeliveryError,
+    Bitrix24Error,
     Bitrix24ValidationError,
 )
 from airflow_provider_b24.operators.open_lines import (
@@ -274,6 +275,69 @@ def test_the_delivery_error_has_the_report(portal: Emulator, application: str, l
     with pytest.raises(Bitrix24DeliveryError, match="1 rejected") as failure:
         operator.execute({"ti": Instance()})  # type: ignore[typeddict-item]
     assert failure.value.report["items"][0]["status"] == "rejected"
+
+
+def test_a_rejected_change_fails_the_task_and_the_report_is_in_xcom(
+    portal: Emulator, application: str, line: int, run_dag: Callable[..., Any]
+) -> None:
+    portal.lines.reject("u1", "The user is blocked")
+    with DAG("change_rejected", schedule=None) as dag:
+        Bitrix24UpdateConnectorMessagesOperator(
+            task_id="change",
+            bitrix24_conn_id=application,
+            connector=CONNECTOR,
+            line=line,
+            messages=[message(1)],
+            retries=3,
+            retry_delay=timedelta(0),
+        )
+
+    run = run_dag(dag)
+
+    assert instance(run, "change").state == "failed"
+    assert instance(run, "change").try_number == 1
+    (item,) = xcom(run, "change")["items"]
+    assert (item["status"], item["errors"]) == ("rejected", ["The user is blocked"])
+
+
+class Store:
+    """Airflow's task state store, in memory."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def get(self, key: str) -> Any:
+        return self.values.get(key)
+
+    def set(self, key: str, value: Any, **_: Any) -> None:
+        self.values[key] = value
+
+
+def crm_operator(chat_id: int, *, user_id: int = 1) -> Bitrix24SendCrmChatMessageOperator:
+    return Bitrix24SendCrmChatMessageOperator(
+        task_id="say", entity_type="deal", entity_id=288, user_id=user_id, message="Paid", chat_id=chat_id
+    )
+
+
+@pytest.mark.usefixtures("line")
+def test_a_retry_of_a_crm_message_returns_what_an_earlier_try_has_posted(portal: Emulator) -> None:
+    chat_id = portal.lines.add_crm_chat("deal", 288)
+    context: Any = {"task_state_store": Store()}
+
+    first, second = (crm_operator(chat_id).execute(context) for _ in range(2))
+
+    assert first == second
+    assert [each.text for each in portal.messages(chat_id)].count("Paid") == 1
+
+
+@pytest.mark.usefixtures("line")
+def test_a_refused_crm_message_is_not_remembered_as_posted(portal: Emulator) -> None:
+    chat_id = portal.lines.add_crm_chat("deal", 288)
+    store = Store()
+    with pytest.raises(Bitrix24Error):
+        crm_operator(chat_id, user_id=999).execute({"task_state_store": store})  # type: ignore[typeddict-unknown-key]
+
+    assert store.values["bitrix24_message"] == {"what": ""}
 
 
 def test_a_message_goes_into_the_chat_of_a_crm_item(

@@ -16,6 +16,7 @@ from airflow_provider_b24.triggers.polls import Bitrix24PollTrigger
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from tests.support.crowd import Crowd
 
 pytestmark = [pytest.mark.usefixtures("fast_watchers"), pytest.mark.asyncio]
 
@@ -174,6 +175,49 @@ async def test_a_rule_that_can_not_be_met_fires_its_error(portal: Emulator, mess
     (event,) = await events_of(trigger_for(message_id, rule={"quorum": 2}))
 
     assert event["error"]["type"] == "Bitrix24PollUndecidedError"
+
+
+@pytest.fixture
+def asked(crowd: Crowd, hook: Bitrix24Hook) -> dict[str, Any]:
+    """What was sent to the crowd's chat."""
+    return hook.polls.send(chat_id=crowd.chat, question="Deploy?", answers=["Yes", "No"])
+
+
+async def test_a_rule_that_counts_people_fires_once_they_have_voted(
+    crowd: Crowd, asked: dict[str, Any]
+) -> None:
+    running = asyncio.create_task(events_of(trigger_for(asked, rule="everybody")))
+    for person in range(4):
+        await asyncio.sleep(0.05)
+        assert not running.done()
+        await asyncio.to_thread(crowd.vote, person, "Yes")
+
+    (event,) = await running
+    assert (event["status"], event["poll"]["voters"]) == ("success", 4)
+
+
+async def test_a_rule_that_counts_people_fires_at_its_deadline(asked: dict[str, Any]) -> None:
+    (event,) = await events_of(trigger_for(asked, rule="everybody", deadline=time.time() + 0.3))
+
+    assert event["status"] == "timeout"
+
+
+async def test_a_rule_that_counts_people_fires_an_error_when_the_poll_is_stopped(
+    crowd: Crowd, asked: dict[str, Any]
+) -> None:
+    crowd.portal.stop_poll(asked["message_id"])
+
+    (event,) = await events_of(trigger_for(asked, rule="everybody"))
+    assert event["error"]["type"] == "Bitrix24PollUndecidedError"
+
+
+async def test_a_rule_that_counts_people_fires_the_error_of_a_poll_that_is_gone(
+    hook: Bitrix24Hook, asked: dict[str, Any]
+) -> None:
+    await asyncio.to_thread(hook.call, "im.message.delete", {"MESSAGE_ID": asked["message_id"]})
+
+    (event,) = await events_of(trigger_for(asked, rule="everybody"))
+    assert event["error"]["type"] == "Bitrix24PollNotFoundError"
 
 
 @pytest.mark.parametrize(
