@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
 
 CHAT = 1489
-pytestmark = pytest.mark.usefixtures("impatient")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("impatient")]
 
 
 @pytest.fixture

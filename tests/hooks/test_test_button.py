@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.emulator import Emulator
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2].joinpath("docs", "connection.md").read_text(encoding="utf-8")
 CONN_ID = "bitrix24_button"
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.emulator import Emulator
 
+pytestmark = pytest.mark.slow
+
 
 class WhoAmI(BaseOperator):
     """Ask the portal for the connection's user."""

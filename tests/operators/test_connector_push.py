@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.emulator import Emulator
 
-pytestmark = pytest.mark.usefixtures("impatient")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("impatient")]
 
 SEND = "imconnector.send.messages"
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.emulator import Emulator
 
-pytestmark = pytest.mark.usefixtures("impatient")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("impatient")]
 
 URL = "https://shop.example/bitrix24"
 SHOP: dict[str, Any] = {"connector": "shop", "line": "Support", "name": "Shop", "handler_url": URL}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.emulator import Emulator
 
-pytestmark = pytest.mark.usefixtures("impatient")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("impatient")]
 
 RENDERING = pytest.mark.parametrize("native", [False, True], ids=["text", "native"])
 

@@ -26,6 +26,8 @@ from airflow_provider_b24.rest.decoding import (
     is_encodable,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def nested(depth: int) -> bytes:
     return b'{"a":' + b"[" * (depth - 1) + b"1" + b"]" * (depth - 1) + b"}"

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from .conftest import Time
 
+pytestmark = pytest.mark.slow
+
 ADD = "im.message.add"
 ATTEMPTS = RetryPolicy().max_attempts
 

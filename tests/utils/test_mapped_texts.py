@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 
-pytestmark = pytest.mark.usefixtures("impatient")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("impatient")]
 
 #: What a customer may write, and what a template of the author's looks like.
 HOSTILE = "{{ conn.bitrix24_default.password }}"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.polls.request import PollRequest
 
+pytestmark = pytest.mark.slow
+
 MESSAGE, POST = ReferenceKind.MESSAGE, ReferenceKind.POST
 ATTACH, SIGNED = ReferenceKind.ATTACH, ReferenceKind.SIGNED
 STANDARD = PLANS["standard"]
