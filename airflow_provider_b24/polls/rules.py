@@ -97,7 +97,7 @@ class Majority:
         return {"majority": self.of}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Changed:
     """Met when a poll is not as it was seen last; a trigger waits by it for the next vote.
 

@@ -52,15 +52,7 @@ class AskWait:
         :raises Bitrix24Error: when the voters or the chat's members can't be read.
         """
         while True:
-            event, poll = await watcher_of(self._conn_id).wait_for_poll(
-                self._ask.reference, self._last, interval=self._interval, deadline=self._until()
-            )
-            if event["status"] == "error":
-                return dict(event)
-            self._poll = poll or self._poll
-            ended = await self._count() if event["status"] == "success" or self._recounts else None
-            if ended is None and self._ask.deadline is not None and self._clock() >= self._ask.deadline:
-                ended = {"status": "timeout"}
+            ended = await self._next()
             if ended is not None:
                 return ended
             due = self._timetable.due(self._clock())
@@ -81,6 +73,22 @@ class AskWait:
         if self._recounts:
             moments.append(self._clock() + _RECOUNT_SECONDS)
         return min((moment for moment in moments if moment is not None), default=None)
+
+    async def _next(self) -> dict[str, Any] | None:
+        """Wait for the next vote or moment; return the event that it leads to, or None to go on.
+
+        It is a function of its own so that a poll that was read is not held until the next vote.
+        """
+        event, poll = await watcher_of(self._conn_id).wait_for_poll(
+            self._ask.reference, self._last, interval=self._interval, deadline=self._until()
+        )
+        if event["status"] == "error":
+            return dict(event)
+        self._poll = poll or self._poll
+        ended = await self._count() if event["status"] == "success" or self._recounts else None
+        if ended is None and self._ask.deadline is not None and self._clock() >= self._ask.deadline:
+            return {"status": "timeout"}
+        return ended
 
     async def _count(self) -> dict[str, Any] | None:
         if self._poll is None:
