@@ -44,6 +44,7 @@ def get_provider_info() -> dict[str, Any]:
                     f"{package}.operators.ask",
                     f"{package}.operators.open_lines",
                     f"{package}.operators.connectors",
+                    f"{package}.operators.crm",
                     f"{package}.operators.chats",
                     f"{package}.operators.rest",
                 ],

@@ -216,6 +216,7 @@ PARSED = (
     "operators.polls",
     "operators.open_lines",
     "operators.connectors",
+    "operators.crm",
     "operators.chats",
     "operators.rest",
     "sensors.polls",

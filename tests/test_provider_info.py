@@ -49,6 +49,7 @@ PUBLIC = {
         "Bitrix24MarkReadOperator",
         "Bitrix24GetSessionHistoryOperator",
     ],
+    "operators.crm": ["Bitrix24SendCrmChatMessageOperator"],
     "operators.chats": ["Bitrix24SendMessageOperator"],
     "operators.rest": ["Bitrix24CallOperator", "Bitrix24BatchOperator"],
     "sensors.polls": ["Bitrix24PollSensor"],
