@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.asks.ask import Ask
     from airflow_provider_b24.asks.ending import Ending
+    from airflow_provider_b24.operators.ask_memory import AskMemory
     from airflow_provider_b24.operators.ask_settings import AskSettings
     from airflow_provider_b24.rendered import Templated
 
-_STATE_KEY = "bitrix24_ask"
 _SWITCHES = (
     "skip_on_timeout",
     "multiple_choice",
@@ -173,7 +173,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         :param context: the task's context.
         """
         with self._closed_after_last_try(context):
-            self._ask = self._recall(context)
+            self._ask = self._memory(context).load()
             return super().resume_execution(next_method, next_kwargs, context)
 
     def _ask_and_wait(self, context: Context) -> Any:
@@ -186,7 +186,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         if self.airflow_required_action:
             check_required_actions()
         self._ask = ask = self._send(context, settings)
-        self._remember(context, ask)
+        self._memory(context).save(ask)
         poll = self.hook.polls.get(ask.message_id)
         self._push_links(context, ask)
         if poll.is_finished:
@@ -209,7 +209,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         from airflow_provider_b24.operators.required_action import is_answer_of_airflow
 
         self._read_switches()
-        self._ask = ask = self._recall(context)
+        self._ask = ask = self._memory(context).load()
         if is_answer_of_airflow(event):
             return self._finish(context, ask, end_by_airflow(self.hook, ask, event))
         if event["status"] == "error":
@@ -232,12 +232,18 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         try:
             yield
         except Exception as error:
-            ask = self._ask or self._earlier(context)
+            ask = self._ask or self._memory(context).earlier()
             if ask is not None and not will_retry(context, error):
                 from airflow_provider_b24.asks.closing import close_after_failure
 
                 close_after_failure(self.bitrix24_conn_id, ask, tell=bool(self.announce))
             raise
+
+    @staticmethod
+    def _memory(context: Context) -> AskMemory:
+        from airflow_provider_b24.operators.ask_memory import AskMemory
+
+        return AskMemory(context)
 
     def _settings(self) -> AskSettings:
         from airflow_provider_b24.operators.ask_settings import AskSettings
@@ -264,7 +270,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         action_id = str(context["ti"].id) if self.airflow_required_action else None
         ask = settings.ask(
             sent,
-            asked_at=self._asked_at(context, sent),
+            asked_at=self._memory(context).asked_at(self.hook, sent),
             excluded=excluded,
             required_action_id=action_id,
         )
@@ -274,51 +280,6 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         question = without_controls(ask.question)
         self.log.info("Asked in chat %d (message %d): %s", ask.chat_id, ask.message_id, question)
         return ask
-
-    def _asked_at(self, context: Context, sent: dict[str, int]) -> float:
-        """Return when the poll was sent: a retry must not move the deadline."""
-        from airflow_provider_b24.asks.asked_at import read_asked_at
-
-        stored = self._stored(context)
-        if stored and stored.get("message_id") == sent["message_id"]:
-            return float(stored["asked_at"])
-        asked_at = None
-        if is_retry(context):
-            asked_at = read_asked_at(self.hook, chat_id=sent["chat_id"], message_id=sent["message_id"])
-        return time.time() if asked_at is None else asked_at
-
-    @staticmethod
-    def _stored(context: Context) -> dict[str, Any] | None:
-        store: Any = context.get("task_state_store")
-        found = store.get(_STATE_KEY) if store is not None else None
-        return dict(found) if isinstance(found, dict) else None
-
-    def _earlier(self, context: Context) -> Ask | None:
-        """Return the ask of an earlier try, for a try that fails before it asks."""
-        from airflow_provider_b24.asks.ask import Ask
-
-        try:
-            stored = self._stored(context)
-            return None if stored is None else Ask.from_dict(stored)
-        except Exception:
-            self.log.warning("The task state store did not give the ask", exc_info=True)
-            return None
-
-    @staticmethod
-    def _remember(context: Context, ask: Ask) -> None:
-        """Write the ask into XCom for the resumed task, and into the state store, which outlives a try."""
-        context["ti"].xcom_push(key=_STATE_KEY, value=ask.to_dict())
-        store: Any = context.get("task_state_store")
-        if store is not None:
-            store.set(_STATE_KEY, ask.to_dict())
-
-    def _recall(self, context: Context) -> Ask:
-        """Return the ask that this task wrote before it was deferred: Airflow's own event lacks it."""
-        from airflow_provider_b24.asks.ask import Ask
-
-        ti = context["ti"]
-        map_index = getattr(ti, "map_index", -1)
-        return Ask.from_dict(ti.xcom_pull(task_ids=self.task_id, key=_STATE_KEY, map_indexes=map_index))
 
     def _push_links(self, context: Context, ask: Ask) -> None:
         chat = chat_url(self.hook.settings.portal, chat_id=ask.chat_id, message_id=ask.message_id)

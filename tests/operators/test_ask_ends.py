@@ -311,13 +311,13 @@ def test_a_last_try_that_fails_before_it_asks_closes_the_poll_of_the_try_before(
     assert (len(crowd.portal.polls()), open_polls(crowd)) == (1, 0)
 
 
-def test_a_trigger_that_fails_closes_the_poll(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trigger_that_fails_closes_the_poll(crowd: Crowd) -> None:
     from airflow.sdk.exceptions import TaskDeferralError
 
     task = ask_dag(crowd).get_task("ask")
     ask = asyncio.run(sent(crowd))
-    monkeypatch.setattr(task, "_recall", lambda _: ask)
-    context: Any = {"ti": SimpleNamespace(try_number=1, max_tries=0), "task": task}
+    ti = SimpleNamespace(try_number=1, max_tries=0, task_id="ask", xcom_pull=lambda **_: ask.to_dict())
+    context: Any = {"ti": ti, "task": task}
     with pytest.raises(TaskDeferralError):
         task.resume_execution("__fail__", {"error": "Trigger failure"}, context)
 
