@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.exceptions import Bitrix24ConfigurationError, Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.polls.result import ResultPolicy
 from airflow_provider_b24.polls.rules import Everybody, Majority, Quorum, Rule, parse_rule
@@ -129,6 +129,7 @@ class AskSettings:
 
         :param context: the task's context.
         :raises Bitrix24ValidationError: when that user has no Bitrix24 user id.
+        :raises Bitrix24ConfigurationError: before Airflow 3.1, which does not say who triggered a run.
         """
         mapping = self.operator.triggering_user_ids
         if mapping is None:
@@ -136,7 +137,13 @@ class AskSettings:
         value = literal(mapping) if isinstance(mapping, str) else mapping
         if not isinstance(value, Mapping):
             raise Bitrix24ValidationError("triggering_user_ids", "must map Airflow user names to user ids")
-        name = getattr(context["dag_run"], "triggering_user_name", None)
+        dag_run = context["dag_run"]
+        if not hasattr(dag_run, "triggering_user_name"):
+            raise Bitrix24ConfigurationError(
+                "triggering_user_ids needs Airflow 3.1 or later: this one does not say who triggered a run",
+                advice="Name those who may vote in voters, or leave triggering_user_ids out.",
+            )
+        name = dag_run.triggering_user_name
         if name is None:
             return []
         if name not in value:

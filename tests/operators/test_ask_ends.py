@@ -12,6 +12,7 @@ import pytest
 from airflow.sdk import DAG, BaseNotifier
 
 from airflow_provider_b24.asks.ask import Ask
+from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.operators.ask import Bitrix24AskOperator
 from airflow_provider_b24.triggers import ask as ask_trigger
@@ -186,6 +187,15 @@ def test_a_run_of_an_unknown_user_asks_nobody(crowd: Crowd, run_dag: Callable[..
     run = run_dag(ask_dag(crowd, triggering_user_ids={"anna": 2}))
 
     assert instance(run, "ask").state == "failed"
+    assert crowd.portal.polls() == []
+
+
+def test_an_airflow_that_does_not_say_who_triggered_a_run_is_refused(crowd: Crowd) -> None:
+    task = ask_dag(crowd, triggering_user_ids={"anna": 2}).get_task("ask")
+    before_3_1: Any = {"ti": SimpleNamespace(try_number=1), "dag_run": SimpleNamespace(run_id="manual")}
+
+    with pytest.raises(Bitrix24ConfigurationError, match=r"triggering_user_ids needs Airflow 3\.1"):
+        task.execute(before_3_1)
     assert crowd.portal.polls() == []
 
 
