@@ -43,7 +43,7 @@ def audit_of(
         "chosen_options": chosen,
         "params_input": {},
         "responded_at": datetime.fromtimestamp(at, UTC).isoformat(),
-        "responded_by_user": user or _only_voter(count),
+        "responded_by_user": user or _only_voter(result, count),
         "timedout": result is not None and result.timed_out,
         "decided_by": result.decided_by if result is not None else None,
         "rule": str(ask.parsed_rule),
@@ -91,8 +91,13 @@ def _by_text(poll: Poll, voters: Voters) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _only_voter(count: Count) -> dict[str, Any] | None:
-    """Return the one person who counts and voted, in the form that Airflow uses; None for several."""
+def _only_voter(result: Result | None, count: Count) -> dict[str, Any] | None:
+    """Return the one person who counts and voted, in the form that Airflow uses; None for several.
+
+    A deadline's default is nobody's answer, also when one person has voted.
+    """
+    if result is not None and result.timed_out:
+        return None
     people = {
         person["id"]: person["name"]
         for voted in (count.voters or {}).values()

@@ -71,15 +71,18 @@ def end_ask(
     return Ending(audit, message, _summary(ask, result, votes_text(count.poll)))
 
 
-def end_by_airflow(hook: Bitrix24Hook, ask: Ask, event: dict[str, Any]) -> Ending:
+def end_by_airflow(
+    hook: Bitrix24Hook, ask: Ask, event: dict[str, Any], *, closed: Poll | None = None
+) -> Ending:
     """Stop the poll of an ask that was answered under Required Actions.
 
     :param hook: reaches the portal.
     :param ask: what was asked.
     :param event: Airflow's answer.
+    :param closed: the poll, when it is stopped already: another stop would open it for a second.
     :raises Bitrix24Error: when the poll can't be stopped or read.
     """
-    poll = stop_poll(hook, ask)
+    poll = closed or stop_poll(hook, ask)
     count = count_after_stop(hook, ask, poll)
     result = Result(tuple(event["chosen_options"]), "airflow", timed_out=bool(event.get("timedout")))
     user = event.get("responded_by_user")

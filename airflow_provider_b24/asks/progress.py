@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import logging
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.asks.texts import escalation_text, reminder_text
 from airflow_provider_b24.exceptions import Bitrix24Error
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.polls.rules import Everybody
 from airflow_provider_b24.utils.controls import without_controls
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_provider_b24.asks.ask import Ask
     from airflow_provider_b24.polls.counting import Count
     from airflow_provider_b24.polls.poll import Poll
 
 log = logging.getLogger(__name__)
 
-#: Seconds for which a message that was due while no triggerer was running is still sent.
-_LATE = 600.0
+#: Seconds after which an escalation that could not be posted is tried again.
+_AGAIN = 60.0
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,8 @@ class Timetable:
         self._asked_at = ask.asked_at
         self._every = ask.remind_every
         self._remind_at = self._first_reminder(now)
-        escalate_at = ask.escalate_at if ask.escalate_to else None
-        self._escalate_at = None if escalate_at is None or escalate_at < now - _LATE else escalate_at
+        # Also when it was due while no triggerer was running: it is posted once, however often it is due.
+        self._escalate_at = ask.escalate_at if ask.escalate_to else None
 
     def next_at(self) -> float | None:
         """Return when something is due next, in Unix seconds; None is never."""
@@ -65,6 +69,13 @@ class Timetable:
         if escalation:
             self._escalate_at = None
         return Due(reminder, escalation)
+
+    def postpone_escalation(self, now: float) -> None:
+        """Make the escalation due again: it could not be posted.
+
+        :param now: Unix seconds.
+        """
+        self._escalate_at = now + _AGAIN
 
     def _first_reminder(self, now: float) -> float | None:
         if self._every is None:
@@ -101,19 +112,16 @@ class AskProgress:
         """
         return self._ask.counter(self._hook).count(self._ask.reference, poll)
 
-    def act(self, due: Due) -> None:
-        """Do what is due.
+    def act(self, due: Due) -> bool:
+        """Do what is due; say whether an escalation that was due must be tried again.
 
         :param due: what is.
         """
         hook = self._hook
-        try:
-            if due.reminder:
+        if due.reminder:
+            with _warning("The reminder was not sent"):
                 self._remind(hook)
-            if due.escalation:
-                self._escalate(hook)
-        except Bitrix24Error as error:
-            log.warning("A message about the poll was not sent: %s", error)
+        return due.escalation and not self._escalate(hook)
 
     def _remind(self, hook: Bitrix24Hook) -> None:
         missing = self._missing(hook)
@@ -130,17 +138,36 @@ class AskProgress:
         if polls.get(self._ask.message_id).anonymous:
             return None
         missing = polls.missing_voters(self._ask.message_id, chat_id=self._ask.chat_id)
-        excluded = set(self._ask.excluded)
-        allowed = None if self._ask.voters is None else set(self._ask.voters)
-        return [
-            person
-            for person in missing
-            if person["id"] not in excluded and (allowed is None or person["id"] in allowed)
-        ]
+        rule, electorate = self._ask.parsed_rule, self._ask.electorate
+        if isinstance(rule, Everybody) and rule.user_ids is not None:
+            electorate = electorate.narrowed(rule)
+        return [person for person in missing if electorate.counts(person["id"])]
 
-    def _escalate(self, hook: Bitrix24Hook) -> None:
-        text = escalation_text(self._ask)
+    def _escalate(self, hook: Bitrix24Hook) -> bool:
+        """Tell each chat and person once; return whether all that can be told are told."""
+        text, transient = escalation_text(self._ask), False
         for dialog in self._ask.escalate_to:
             target = {"chat_id": dialog} if dialog.startswith("chat") else {"user_id": dialog}
-            hook.chats.post_once(message=text, since_message_id=self._ask.message_id, **target)
-        log.info("Escalated to %s", ", ".join(self._ask.escalate_to))
+            with _warning(f"The escalation to {dialog} was not sent") as failure:
+                hook.chats.post_once(message=text, since_message_id=self._ask.message_id, **target)
+                log.info("Escalated to %s", dialog)
+            transient |= failure.transient
+        return not transient
+
+
+@dataclass
+class _Failure:
+    """Whether a message failed for a reason that passes."""
+
+    transient: bool = False
+
+
+@contextmanager
+def _warning(text: str) -> Iterator[_Failure]:
+    """Turn an error into a warning, so that one message does not keep the others back."""
+    failure = _Failure()
+    try:
+        yield failure
+    except Bitrix24Error as error:
+        failure.transient = bool(error.transient)
+        log.warning("%s: %s", text, error)

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout
 
 from airflow_provider_b24.compat import BranchMixIn, SkipMixin
 from airflow_provider_b24.exceptions import Bitrix24PollTimeoutError, error_from_dict
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
-from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
+from airflow_provider_b24.operators.idempotency import send_poll_once
 from airflow_provider_b24.operators.next_try import will_retry
 from airflow_provider_b24.rendered import as_switch, check_literal
 from airflow_provider_b24.utils.controls import without_controls
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.asks.ending import Ending
     from airflow_provider_b24.operators.ask_memory import AskMemory
     from airflow_provider_b24.operators.ask_settings import AskSettings
+    from airflow_provider_b24.polls.poll import Poll
     from airflow_provider_b24.rendered import Templated
 
 _SWITCHES = (
@@ -156,6 +157,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         self.announce: Any = announce
         self.poll_interval = poll_interval
         self._ask: Ask | None = None
+        self._kept: AskMemory | None = None
         self._settings().check_literals()
         for switch in _SWITCHES:
             check_literal(getattr(self, switch), as_switch, switch)
@@ -177,25 +179,27 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
             return super().resume_execution(next_method, next_kwargs, context)
 
     def _ask_and_wait(self, context: Context) -> Any:
-        from airflow_provider_b24.asks.ending import end_ask
         from airflow_provider_b24.operators.required_action import check_required_actions
 
         self._read_switches()
         settings = self._settings()
-        settings.check()
+        excluded = settings.excluded(context)
+        settings.check(excluded)
         if self.airflow_required_action:
             check_required_actions()
-        self._ask = ask = self._send(context, settings)
-        self._memory(context).save(ask)
+        memory = self._memory(context)
+        self._ask = ask = self._send(context, settings, excluded)
+        self._close_other(memory.earlier(), ask)
+        memory.save(ask)
         poll = self.hook.polls.get(ask.message_id)
         self._push_links(context, ask)
-        if poll.is_finished:
-            # An earlier try has closed the poll, or somebody was faster than this task.
-            timed_out = ask.deadline is not None and time.time() >= ask.deadline
-            ending = end_ask(self.hook, ask, settings.policy, seen=None, timed_out=timed_out, closed=poll)
-            return self._finish(context, ask, ending)
-        if not is_retry(context):
+        event = memory.event(ask)
+        if event is not None or poll.is_finished:
+            # An earlier try has seen the end or closed the poll, or somebody was faster than this task.
+            return self._end(context, ask, event, closed=poll if poll.is_finished else None)
+        if memory.is_to_be_told(ask):
             self._notify(context)
+            memory.told(ask)
         self._wait(context, ask, settings)
         return None
 
@@ -205,19 +209,14 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         :param context: the task's context.
         :param event: how the wait ended.
         """
-        from airflow_provider_b24.asks.ending import end_ask, end_by_airflow
-        from airflow_provider_b24.operators.required_action import is_answer_of_airflow
-
         self._read_switches()
-        self._ask = ask = self._memory(context).load()
-        if is_answer_of_airflow(event):
-            return self._finish(context, ask, end_by_airflow(self.hook, ask, event))
-        if event["status"] == "error":
+        memory = self._memory(context)
+        self._ask = ask = memory.load()
+        if event.get("status") == "error":
             raise error_from_dict(event["error"])
-        timed_out = event["status"] == "timeout"
-        policy = self._settings().policy
-        ending = end_ask(self.hook, ask, policy, seen=event.get("seen"), timed_out=timed_out)
-        return self._finish(context, ask, ending)
+        # A retry of the end must not forget who was first.
+        memory.save_event(ask, event)
+        return self._end(context, ask, event)
 
     def on_kill(self) -> None:
         """Close the poll when the worker's process is told to end."""
@@ -225,12 +224,19 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
             from airflow_provider_b24.asks.closing import close_after_kill
 
             close_after_kill(self.bitrix24_conn_id, self._ask)
+            if self._kept is not None:
+                self._kept.killed(self._ask)
 
     @contextmanager
     def _closed_after_last_try(self, context: Context) -> Iterator[None]:
         """Close the poll of a try that fails when no other follows, which would wait on."""
         try:
             yield
+        except AirflowTaskTimeout as error:
+            if will_retry(context, error):
+                # Airflow calls on_kill now, which must leave the poll to the next try.
+                self._ask = None
+            raise
         except Exception as error:
             ask = self._ask or self._memory(context).earlier()
             if ask is not None and not will_retry(context, error):
@@ -239,20 +245,45 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
                 close_after_failure(self.bitrix24_conn_id, ask, tell=bool(self.announce))
             raise
 
-    @staticmethod
-    def _memory(context: Context) -> AskMemory:
+    def _memory(self, context: Context) -> AskMemory:
         from airflow_provider_b24.operators.ask_memory import AskMemory
 
-        return AskMemory(context)
+        self._kept = AskMemory(context)
+        return self._kept
 
     def _settings(self) -> AskSettings:
         from airflow_provider_b24.operators.ask_settings import AskSettings
 
         return AskSettings.of(self)
 
-    def _send(self, context: Context, settings: AskSettings) -> Ask:
-        excluded = settings.excluded(context)
-        sent = send_poll_once(
+    def _send(self, context: Context, settings: AskSettings, excluded: list[int]) -> Ask:
+        memory = self._memory(context)
+        sent = self._send_poll(context, settings)
+        while memory.was_killed(sent["message_id"]):
+            # A person has cleared the task while its worker ran, which closed this poll.
+            sent = self._send_poll(context, settings, after=sent["message_id"])
+        action_id = str(context["ti"].id) if self.airflow_required_action else None
+        ask = settings.ask(
+            sent,
+            asked_at=memory.asked_at(self.hook, sent),
+            excluded=excluded,
+            required_action_id=action_id,
+        )
+        # From here on, an error or a signal must close the poll.
+        self._ask = ask
+        ask = replace(ask, poll_url=self.hook.polls.get(sent["message_id"]).result_url)
+        question = without_controls(ask.question)
+        self.log.info("Asked in chat %d (message %d): %s", ask.chat_id, ask.message_id, question)
+        return ask
+
+    def _send_poll(
+        self, context: Context, settings: AskSettings, *, after: int | None = None
+    ) -> dict[str, int]:
+        """Send the poll once.
+
+        :param after: the message of the task's poll that this one follows; None sends the first one.
+        """
+        return send_poll_once(
             context,
             lambda template_id, may_have_sent: self.hook.polls.send(
                 chat_id=self.chat_id,
@@ -266,20 +297,15 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
             ),
             portal=self.hook.settings.portal,
             chat_id=self.chat_id,
+            after=after,
         )
-        action_id = str(context["ti"].id) if self.airflow_required_action else None
-        ask = settings.ask(
-            sent,
-            asked_at=self._memory(context).asked_at(self.hook, sent),
-            excluded=excluded,
-            required_action_id=action_id,
-        )
-        # From here on, an error or a signal must close the poll.
-        self._ask = ask
-        ask = replace(ask, poll_url=self.hook.polls.get(sent["message_id"]).result_url)
-        question = without_controls(ask.question)
-        self.log.info("Asked in chat %d (message %d): %s", ask.chat_id, ask.message_id, question)
-        return ask
+
+    def _close_other(self, earlier: Ask | None, ask: Ask) -> None:
+        """Close the poll that the task asked before, when this is another one: a clear left it open."""
+        if earlier is not None and earlier.message_id != ask.message_id:
+            from airflow_provider_b24.asks.closing import close_after_kill
+
+            close_after_kill(self.bitrix24_conn_id, earlier)
 
     def _push_links(self, context: Context, ask: Ask) -> None:
         chat = chat_url(self.hook.settings.portal, chat_id=ask.chat_id, message_id=ask.message_id)
@@ -308,6 +334,26 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
             ),
             method_name="execute_complete",
         )
+
+    def _end(
+        self, context: Context, ask: Ask, event: dict[str, Any] | None, *, closed: Poll | None = None
+    ) -> Any:
+        """Close the poll, count, and return the answer.
+
+        :param event: how the wait ended; None: it was not waited for.
+        :param closed: the poll, when it is stopped already.
+        """
+        from airflow_provider_b24.asks.ending import end_ask, end_by_airflow
+        from airflow_provider_b24.operators.required_action import is_answer_of_airflow
+
+        if event is not None and is_answer_of_airflow(event):
+            return self._finish(context, ask, end_by_airflow(self.hook, ask, event, closed=closed))
+        seen = None if event is None else event.get("seen")
+        is_late = ask.deadline is not None and time.time() >= ask.deadline
+        timed_out = is_late if event is None else event["status"] == "timeout"
+        policy = self._settings().policy
+        ending = end_ask(self.hook, ask, policy, seen=seen, timed_out=timed_out, closed=closed)
+        return self._finish(context, ask, ending)
 
     def _finish(self, context: Context, ask: Ask, ending: Ending) -> Any:
         """Push the audit before anything branches, tell the chat, and return, skip or raise."""
@@ -393,7 +439,7 @@ class Bitrix24ApprovalOperator(Bitrix24AskOperator, SkipMixin):
         return super().execute_complete(context, event)
 
     def _follow(self, context: Context, audit: dict[str, Any]) -> Any:
-        if self.reject not in audit["chosen_options"]:
+        if audit["chosen_options"] == [_first_answer(audit)]:
             return audit
         if self.fail_on_reject:
             from airflow_provider_b24.exceptions import Bitrix24PollDisapprovedError
@@ -410,6 +456,11 @@ class Bitrix24ApprovalOperator(Bitrix24AskOperator, SkipMixin):
             ti=context["ti"], tasks=[other for other in found if not getattr(other, "is_teardown", False)]
         )
         return audit
+
+
+def _first_answer(audit: Mapping[str, Any]) -> str:
+    """Return the answer that approves, as the poll has it: what a template renders may have changed since."""
+    return str(audit["poll"]["questions"][0]["answers"][0]["text"])
 
 
 class Bitrix24AskBranchOperator(Bitrix24AskOperator, BranchMixIn):
@@ -444,7 +495,12 @@ class Bitrix24AskBranchOperator(Bitrix24AskOperator, BranchMixIn):
     def _ask_and_wait(self, context: Context) -> Any:
         from airflow_provider_b24.operators.ask_settings import check_branches
 
-        check_branches(self.options_mapping, self._settings().answers, self.downstream_task_ids)
+        groups = self.dag.task_group.get_task_group_dict() if self.dag else {}
+        tasks_of = {
+            name: {task.task_id for task in group.iter_tasks()} for name, group in groups.items() if name
+        }
+        answers = self._settings().answers
+        check_branches(self.options_mapping, answers, self.downstream_task_ids, tasks_of=tasks_of)
         return super()._ask_and_wait(context)
 
     def _follow(self, context: Context, audit: dict[str, Any]) -> Any:

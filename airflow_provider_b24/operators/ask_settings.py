@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError, Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.polls.result import ResultPolicy
-from airflow_provider_b24.polls.rules import Everybody, Majority, Quorum, Rule, parse_rule
+from airflow_provider_b24.polls.rules import Everybody, FirstTo, Majority, Quorum, Rule, parse_rule
 from airflow_provider_b24.rendered import literal
 
 if TYPE_CHECKING:
@@ -98,12 +98,14 @@ class AskSettings:
             _seconds(getattr(operator, name), name)
         self.deadline(0.0)
 
-    def check(self) -> None:
+    def check(self, excluded: Sequence[int] = ()) -> None:
         """Refuse what is wrong once all is rendered.
 
+        :param excluded: user ids that do not count although ``voters`` names them.
         :raises Bitrix24ValidationError: naming the parameter; nothing is sent.
         """
-        self._check_rule()
+        self._check_question()
+        self._check_rule(excluded)
         self._check_answers()
         self._check_policy()
         self._check_voters()
@@ -183,16 +185,22 @@ class AskSettings:
             required_action_id=required_action_id,
         )
 
-    def _check_rule(self) -> None:
+    def _check_question(self) -> None:
+        if self.operator.question is None or not self.question.strip():
+            raise Bitrix24ValidationError("question", "must be text, and not blank")
+
+    def _check_rule(self, excluded: Sequence[int] = ()) -> None:
         rule = self.rule
         if self.operator.anonymous is True and isinstance(rule, Everybody) and rule.user_ids is not None:
             raise Bitrix24ValidationError("rule", "can't name people: the poll is anonymous")
         voters = self.operator.voters
-        needed = rule.people if isinstance(rule, Quorum) else rule.of if isinstance(rule, Majority) else 0
-        if voters and not _is_template(voters) and needed > len(self.voters or ()):
-            raise Bitrix24ValidationError(
-                "rule", f"needs {needed} people, and {len(self.voters or ())} count"
-            )
+        if not voters or _is_template(voters):
+            return
+        people = set(self.voters or ()) - set(excluded)
+        if isinstance(rule, Everybody) and rule.user_ids is not None:
+            people &= set(rule.user_ids)
+        if _people_of(rule) > len(people):
+            raise Bitrix24ValidationError("rule", f"needs {_people_of(rule)} people, and {len(people)} count")
 
     def _check_answers(self) -> None:
         answers = self.answers
@@ -223,6 +231,15 @@ class AskSettings:
             )
 
 
+def _people_of(rule: Rule) -> int:
+    """Return how many people must be able to vote, so that a rule can be met."""
+    if isinstance(rule, Quorum):
+        return rule.people
+    if isinstance(rule, Majority):
+        return rule.of
+    return rule.votes if isinstance(rule, FirstTo) else 1
+
+
 def check_mapping(mapping: Mapping[str, Any], answers: Any) -> dict[str, list[str]]:
     """Return answer to task ids, checked as far as the answers are known.
 
@@ -244,17 +261,24 @@ def check_mapping(mapping: Mapping[str, Any], answers: Any) -> dict[str, list[st
     return found
 
 
-def check_branches(mapping: Mapping[str, list[str]], answers: Iterable[str], downstream: set[str]) -> None:
+def check_branches(
+    mapping: Mapping[str, list[str]],
+    answers: Iterable[str],
+    downstream: set[str],
+    *,
+    tasks_of: Mapping[str, set[str]],
+) -> None:
     """Refuse an answer that leads to no task, before anybody is asked.
 
-    :param mapping: answer to task ids.
+    :param mapping: answer to task ids, or to ids of task groups.
     :param answers: the answers.
     :param downstream: the task ids directly downstream.
+    :param tasks_of: id of a task group to its task ids.
     :raises Bitrix24ValidationError: naming the answer.
     """
     for answer in answers:
         for task_id in mapping.get(answer, [answer]):
-            if task_id not in downstream and not any(item.startswith(f"{task_id}.") for item in downstream):
+            if task_id not in downstream and not tasks_of.get(task_id, set()) & downstream:
                 rule = f"leads to {task_id!r}, which is not a task directly downstream"
                 raise Bitrix24ValidationError(f"options_mapping[{answer!r}]", rule)
 

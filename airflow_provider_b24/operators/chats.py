@@ -61,11 +61,16 @@ class Bitrix24SendMessageOperator(Bitrix24BaseOperator):
         target = {"message": message, "chat_id": self.chat_id, "user_id": self.user_id}
         if context.get("ti") is None:
             return self.hook.chats.send(**target)
+        from airflow_provider_b24.chats.api import dialog_id
+
         portal = self.hook.settings.portal
+        dialog = dialog_id(chat_id=self.chat_id, user_id=self.user_id)
         memory = MessageMemory(context, portal, *target.values())
         if (posted := memory.result) is not None:
             return int(posted)
-        template_id = memory.fields.get("template_id") or task_template_id(context["ti"], portal=portal)
+        template_id = memory.fields.get("template_id") or task_template_id(
+            context["ti"], portal=portal, dialog=dialog
+        )
         may_have_posted = memory.may_have_posted
         # Before it is posted: the process may be killed at any time after.
         memory.begin(template_id=template_id, at=memory.fields.get("at") or time.time())

@@ -27,14 +27,16 @@ _CLEAR_SENDS_ANOTHER = " A retry of the task does that; clearing the task sends 
 _DELETED = "The poll was sent, and its message was deleted since; clear the task to send another."
 
 
-def task_template_id(task_instance: Any, *, portal: str) -> str:
-    """Return the id of the one poll that a task instance sends.
+def task_template_id(task_instance: Any, *, portal: str, dialog: str) -> str:
+    """Return the id of the one poll or message that a task instance posts to a dialog.
 
     It is the same for every retry. It is another one after a person has cleared the task, because
-    clearing raises ``max_tries``, which retries leave alone.
+    clearing raises ``max_tries``, which retries leave alone. A portal knows an id in all its chats, so two
+    Airflows with the same DAG, such as staging and production, need different ones for their chats.
 
     :param task_instance: the running task instance.
     :param portal: the portal's address.
+    :param dialog: where it is posted: ``chatN``, or a person's user id.
     """
     parts = (
         task_instance.dag_id,
@@ -43,6 +45,7 @@ def task_template_id(task_instance: Any, *, portal: str) -> str:
         getattr(task_instance, "map_index", -1),
         getattr(task_instance, "max_tries", 0),
         portal,
+        dialog,
     )
     digest = hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).digest()
     # A hash in the shape of a random UUID: version 5, made for this, is ignored by the portal.
@@ -61,6 +64,7 @@ def send_poll_once(
     portal: str,
     chat_id: int | str,
     template_id: str | None = None,
+    after: int | None = None,
 ) -> dict[str, int]:
     """Send the one poll of a task, and return where it is.
 
@@ -72,7 +76,11 @@ def send_poll_once(
     :param portal: the portal's address.
     :param chat_id: the chat's number, or ``chatN``.
     :param template_id: the user's own id instead of the task's.
+    :param after: the message of the task's poll that this one follows; None is the first one.
     """
+    if after is not None:
+        dialog = f"chat{parse_chat_id(chat_id)} after {after}"
+        template_id = task_template_id(context["ti"], portal=portal, dialog=dialog)
     if template_id:
         return _send_with_advice(send, template_id, True, is_remembered=True)
     return _PollOfTask(context, portal=portal, chat_id=parse_chat_id(chat_id)).send(send)
@@ -95,7 +103,7 @@ class _Record:
     """What is remembered of a poll.
 
     :param template_id: the id with which it was sent.
-    :param task_template_id: the task's own id at that time, which another clear or portal changes.
+    :param task_template_id: the task's own id at that time, which another clear, portal or chat changes.
     :param portal: the portal's address.
     :param chat_id: the chat's number.
     :param is_doubtful: whether it may be in the chat although no try has returned it.
@@ -115,7 +123,7 @@ class _PollOfTask:
 
     def __init__(self, context: Context, *, portal: str, chat_id: int) -> None:
         self._store: Any = context.get("task_state_store")
-        self._own = task_template_id(context["ti"], portal=portal)
+        self._own = task_template_id(context["ti"], portal=portal, dialog=f"chat{chat_id}")
         self._portal = portal
         self._chat_id = chat_id
         self._is_retry = is_retry(context)

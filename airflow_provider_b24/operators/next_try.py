@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def will_retry(context: Context, error: Exception) -> bool:
+def will_retry(context: Context, error: BaseException) -> bool:
     """Say whether a retry follows, by Airflow's own rules.
 
     :param context: the task's context.
     :param error: what ends this try.
     """
-    if isinstance(error, AirflowFailException):
+    if isinstance(error, AirflowFailException | AirflowSkipException):
         return False
     ti: Any = context["ti"]
     max_tries = int(getattr(ti, "max_tries", 0) or 0)
@@ -27,7 +27,7 @@ def will_retry(context: Context, error: Exception) -> bool:
     return try_number <= max_tries and not _policy_fails(context, error, try_number, max_tries)
 
 
-def _policy_fails(context: Context, error: Exception, try_number: int, max_tries: int) -> bool:
+def _policy_fails(context: Context, error: BaseException, try_number: int, max_tries: int) -> bool:
     """Say whether the task's retry policy (Airflow 3.3 and later) forbids the retry."""
     policy: Any = getattr(context["task"], "retry_policy", None)
     if policy is None:

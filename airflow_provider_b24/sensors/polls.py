@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_b24.exceptions import Bitrix24Error, error_from_dict
+from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollUndecidedError, error_from_dict
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.ids import parse_chat_id, positive_number
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
@@ -56,8 +56,8 @@ class Bitrix24PollSensor(MappedTextsMixin, BaseSensorOperator):
     :param poke_interval: Airflow's name for the same; it wins when it is given.
     :param chat_id: the poll's chat, which the rule ``"everybody"`` needs; None takes it from the send
         operator's output (templated).
-    :param stop_at_end: stop the poll when it is decided, at the timeout, and when a person ends the task in
-        Airflow (3.3 and later while it is deferred). Only the poll's author may (templated).
+    :param stop_at_end: stop the poll when it is decided or can't be, at the timeout, and when a person ends
+        the task in Airflow (3.3 and later while it is deferred). Only the poll's author may (templated).
     :param deferrable: wait in the triggerer instead of on a worker; default: Airflow's
         ``[operators] default_deferrable``.
     :param bitrix24_conn_id: the Airflow connection (templated).
@@ -133,7 +133,7 @@ class Bitrix24PollSensor(MappedTextsMixin, BaseSensorOperator):
         try:
             return self._read_and_defer(context) if self.deferrable else super().execute(context)
         except (Bitrix24Error, AirflowSensorTimeout) as error:
-            if isinstance(error, AirflowSensorTimeout):
+            if isinstance(error, AirflowSensorTimeout | Bitrix24PollUndecidedError):
                 self._stop()
             # After a deferral Airflow does the same for every error, in its own loop for some only.
             if self.soft_fail or self.never_fail:
@@ -152,7 +152,10 @@ class Bitrix24PollSensor(MappedTextsMixin, BaseSensorOperator):
             stopped = Bitrix24Hook(self.bitrix24_conn_id).polls.stop(self.poll) if self._stops else None
             return event["poll"] if stopped is None else stopped.to_dict()
         if event["status"] == "error":
-            raise error_from_dict(event["error"])
+            error = error_from_dict(event["error"])
+            if isinstance(error, Bitrix24PollUndecidedError):
+                self._stop()
+            raise error
         self._stop()
         raise AirflowSensorTimeout(
             f"The poll was not decided within {self.timeout:.0f} s (rule: {self.rule})"

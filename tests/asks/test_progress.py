@@ -55,4 +55,14 @@ def test_an_escalation_that_was_due_while_no_triggerer_ran_is_still_sent() -> No
     ask = replace(ASK, escalate_at=1100.0, escalate_to=("chat5",))
 
     assert Timetable(ask, now=1400.0).due(1400.0) == Due(escalation=True)
-    assert Timetable(ask, now=99_999.0).due(99_999.0) == NOTHING
+    # A day later, too: it is posted once, however often it is due.
+    assert Timetable(ask, now=99_999.0).due(99_999.0) == Due(escalation=True)
+
+
+def test_an_escalation_that_could_not_be_posted_is_due_again_after_a_minute() -> None:
+    timetable = Timetable(replace(ASK, escalate_at=1100.0, escalate_to=("chat5",)), now=1000.0)
+    timetable.due(1100.0)
+    timetable.postpone_escalation(1105.0)
+
+    assert timetable.due(1164.0) == NOTHING
+    assert timetable.due(1165.0) == Due(escalation=True)

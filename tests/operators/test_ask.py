@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG
+from airflow.sdk import DAG, TaskGroup
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.operators.ask import (
@@ -178,6 +178,17 @@ def test_the_deadline_takes_the_defaults(crowd: Crowd, run_dag: Callable[..., An
     assert "default answer" in crowd.texts()[-1]
 
 
+def test_a_default_is_the_answer_of_nobody_who_voted_otherwise(
+    crowd: Crowd, run_dag: Callable[..., Any]
+) -> None:
+    crowd.when_asked(lambda: crowd.vote(0, "Yes"))
+    run = run_dag(ask_dag(crowd, rule={"quorum": 2}, response_timeout=1.0, defaults="No"))
+    audit = xcom(run, "ask")
+
+    assert (audit["chosen_options"], audit["counted"]) == (["No"], {"Yes": 1, "No": 0})
+    assert audit["responded_by_user"] is None
+
+
 def test_the_deadline_may_be_a_moment(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
     moment = datetime.now(UTC) + timedelta(seconds=0.5)
     run = run_dag(ask_dag(crowd, response_timeout=moment, defaults=["No"]))
@@ -321,6 +332,32 @@ def test_a_rejection_may_fail_the_task(crowd: Crowd, run_dag: Callable[..., Any]
     assert xcom(run, "ask")["chosen_options"] == ["Not now"]
 
 
+@pytest.mark.parametrize("reject", ["Reject ", "{% if true %} Reject{% endif %}"])
+def test_a_rejection_is_one_however_its_text_is_written(
+    crowd: Crowd, run_dag: Callable[..., Any], reject: str
+) -> None:
+    crowd.when_asked(lambda: crowd.vote(0, "Reject"))
+    run = run_dag(ask_dag(crowd, Bitrix24ApprovalOperator, reject=reject))
+
+    assert states(run)["deploy"] == "skipped"
+
+
+def test_a_rejection_is_one_when_its_text_has_changed_since_it_was_asked(
+    crowd: Crowd, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_REJECT", "No")
+
+    def vote_and_change() -> None:
+        crowd.vote(0, "No")
+        monkeypatch.setenv("AIRFLOW_VAR_REJECT", "Never")
+
+    crowd.when_asked(vote_and_change)
+    options = {"reject": "{{ var.value.reject }}", "fail_on_reject": True}
+    run = run_dag(ask_dag(crowd, Bitrix24ApprovalOperator, **options))
+
+    assert states(run)["deploy"] == "upstream_failed"
+
+
 def test_the_dag_follows_the_answer(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
     crowd.when_asked(lambda: crowd.vote(0, "No"))
     mapping = {"Yes": "deploy", "No": ["tell", "wait"]}
@@ -329,6 +366,27 @@ def test_the_dag_follows_the_answer(crowd: Crowd, run_dag: Callable[..., Any]) -
 
     assert [found[name] for name in ("deploy", "tell", "wait")] == ["skipped", "success", "success"]
     assert xcom(run, "ask")["chosen_options"] == ["No"]
+
+
+def test_an_answer_may_lead_to_a_group_whose_tasks_do_not_have_its_prefix(
+    crowd: Crowd, run_dag: Callable[..., Any]
+) -> None:
+    crowd.when_asked(lambda: crowd.vote(0, "Yes"))
+    mapping = {"Yes": "release", "No": "postpone"}
+    with DAG(f"group_{time.time_ns()}", schedule=None) as dag:
+        ask = Bitrix24AskBranchOperator(
+            task_id="ask",
+            chat_id=crowd.chat,
+            question="Q?",
+            answers=["Yes", "No"],
+            options_mapping=mapping,
+            poll_interval=0.05,
+        )
+        with TaskGroup("release", prefix_group_id=False) as group:
+            EmptyOperator(task_id="deploy")
+        ask >> [group, EmptyOperator(task_id="postpone")]
+
+    assert states(run_dag(dag)) == {"ask": "success", "deploy": "success", "postpone": "skipped"}
 
 
 def test_an_answer_that_leads_to_no_task_is_refused_before_anybody_is_asked(
@@ -375,6 +433,37 @@ def test_a_template_is_checked_once_it_is_rendered(
 
     assert states(run)["ask"] == "failed"
     assert portal.polls() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"rule": {"quorum": 2}, "triggering_user_ids": {"dag_test": 8}}, "needs 2 people, and 1 count"),
+        ({"rule": {"first_to": 3}, "voters": "{{ [7, 8] }}"}, "needs 3 people, and 2 count"),
+        ({"rule": {"everybody": [9]}, "voters": "{{ [7, 8] }}"}, "needs 1 people, and 0 count"),
+        ({"question": None}, "must be text, and not blank"),
+    ],
+    ids=["who triggered the run", "first_to", "everybody", "no question"],
+)
+def test_an_ask_that_nobody_can_decide_is_refused_before_anybody_is_asked(
+    crowd: Crowd,
+    run_dag: Callable[..., Any],
+    options: dict[str, Any],
+    rule: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = run_dag(ask_dag(crowd, **{"voters": [7, 8]} | options))
+
+    assert states(run)["ask"] == "failed"
+    assert rule in "".join(capsys.readouterr())
+    assert crowd.portal.polls() == []
+
+
+def test_more_votes_for_one_answer_than_people_count_fails_when_the_dag_is_parsed() -> None:
+    with pytest.raises(Bitrix24ValidationError, match="needs 3 people, and 2 count"):
+        Bitrix24AskOperator(
+            task_id="ask", chat_id=1, question="Q?", answers=["A", "B"], rule={"first_to": 3}, voters=[7, 8]
+        )
 
 
 def test_options_mapping_must_name_answers() -> None:

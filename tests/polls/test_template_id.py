@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.polls.api import PollsApi
 
 PORTAL = "https://acme.bitrix24.com"
+CHAT = "chat1489"
 #: The server's own expression.
 HONOURED = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
 
@@ -34,6 +35,10 @@ class TaskInstance:
     map_index: int = -1
     max_tries: int = 2
     try_number: int = 1
+
+
+def id_of(ti: TaskInstance, *, portal: str = PORTAL, dialog: str = CHAT) -> str:
+    return task_template_id(ti, portal=portal, dialog=dialog)
 
 
 task_instances = st.builds(
@@ -50,7 +55,7 @@ task_instances = st.builds(
 @settings(max_examples=200, deadline=None)
 @given(task_instances)
 def test_the_portal_honours_every_task_s_id(ti: TaskInstance) -> None:
-    template_id = task_template_id(ti, portal=PORTAL)
+    template_id = id_of(ti)
     assert HONOURED.match(template_id)
     assert is_valid(template_id)
     assert check_template_id(template_id) == template_id
@@ -60,7 +65,7 @@ def test_the_portal_honours_every_task_s_id(ti: TaskInstance) -> None:
 @given(task_instances, st.integers(1, 50))
 def test_all_tries_share_one_id(ti: TaskInstance, try_number: int) -> None:
     again = replace(ti, try_number=try_number)
-    assert task_template_id(again, portal=PORTAL) == task_template_id(ti, portal=PORTAL)
+    assert id_of(again) == task_template_id(ti, portal=PORTAL, dialog=CHAT)
 
 
 @pytest.mark.parametrize(
@@ -76,11 +81,17 @@ def test_all_tries_share_one_id(ti: TaskInstance, try_number: int) -> None:
     ],
 )
 def test_another_task_run_index_or_clearing_has_another_id(other: TaskInstance) -> None:
-    assert task_template_id(other, portal=PORTAL) != task_template_id(TaskInstance(), portal=PORTAL)
+    assert id_of(other) != task_template_id(TaskInstance(), portal=PORTAL, dialog=CHAT)
+
+
+def test_another_dialog_has_another_id() -> None:
+    dialogs = (CHAT, "chat1490", "1489")
+    ids = {id_of(TaskInstance(), dialog=dialog) for dialog in dialogs}
+    assert len(ids) == 3
 
 
 def test_another_portal_has_another_id() -> None:
-    ids = {task_template_id(TaskInstance(), portal=portal) for portal in (PORTAL, "https://b.bitrix24.com")}
+    ids = {id_of(TaskInstance(), portal=portal) for portal in (PORTAL, "https://b.bitrix24.com")}
     assert len(ids) == 2
 
 
@@ -88,12 +99,12 @@ def test_another_portal_has_another_id() -> None:
 @given(task_instances, task_instances)
 def test_different_tasks_never_share_an_id(one: TaskInstance, other: TaskInstance) -> None:
     same = replace(one, try_number=1) == replace(other, try_number=1)
-    assert (task_template_id(one, portal=PORTAL) == task_template_id(other, portal=PORTAL)) is same
+    assert (id_of(one) == id_of(other)) is same
 
 
 def test_the_id_of_a_task_does_not_change_between_versions() -> None:
     # A changed recipe would post a second poll for the task that is retried across an upgrade.
-    assert task_template_id(TaskInstance(), portal=PORTAL) == "d337fa72-d12a-4b5f-ba6c-140bd24becdc"
+    assert id_of(TaskInstance()) == "794bc470-a102-4a25-838f-ec15b2de84df"
 
 
 def test_fresh_ids_are_honoured_and_differ() -> None:
@@ -125,7 +136,7 @@ def test_tries_of_a_task_make_one_poll_and_a_cleared_task_another(
     polls: PollsApi, ask: Callable[..., int]
 ) -> None:
     def run(ti: TaskInstance) -> int:
-        return ask(template_id=task_template_id(ti, portal=PORTAL))
+        return ask(template_id=id_of(ti))
 
     first = run(TaskInstance())
     assert run(TaskInstance(try_number=2)) == first

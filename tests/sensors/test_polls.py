@@ -560,6 +560,24 @@ def test_a_poll_is_stopped_at_the_timeout(
     assert crowd.portal.polls()[0].is_finished(crowd.portal.portal.clock() + 1)
 
 
+@every_mode
+def test_a_poll_that_can_not_be_decided_any_more_is_stopped(
+    crowd: Crowd, run_dag: Callable[..., Any], mode: dict[str, Any]
+) -> None:
+    sent = Bitrix24Hook().polls.send(chat_id=crowd.chat, question="Q?", answers=["Yes", "No"])
+
+    def split() -> None:
+        for person, answer in enumerate(["Yes", "No", "Yes", "No"]):
+            crowd.vote(person, answer)
+
+    crowd.when_asked(split, after=0.3)
+    options = {"rule": {"majority": 4}, "stop_at_end": True}
+    run = run_dag(wait_dag(f"split_{time.time_ns()}", sent, **options, **mode))
+
+    assert instance(run, "wait").state == "failed"
+    assert crowd.portal.polls()[0].is_finished(crowd.portal.portal.clock() + 1)
+
+
 @pytest.mark.asyncio
 async def test_a_trigger_that_is_ended_by_a_person_stops_its_poll(crowd: Crowd) -> None:
     import asyncio
