@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.exceptions import Bitrix24ConfigurationError, Bitrix24LoginError
+from airflow_provider_b24.exceptions import Bitrix24ConfigurationError, Bitrix24LoginError, Bitrix24StateError
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.hooks.check import check_connection
 from airflow_provider_b24.login.authorization import (
@@ -158,7 +158,7 @@ def _store(
     pair = replace(first, access=tokens.access, refresh=tokens.refresh, issued=time.time())
     try:
         VariableTokenStore(wanted.conn_id, client_secret=settings.secret).save(pair)
-    except Bitrix24ConfigurationError as error:
+    except (Bitrix24ConfigurationError, Bitrix24StateError) as error:
         if wanted.source:
             raise
         terminal.say(f"Warning: {error}")

@@ -25,11 +25,11 @@ class _Unsaved(NamedTuple):
     """A pair that only this process knows.
 
     :param pair: the pair.
-    :param loaded: what the store had in its place.
+    :param replaced: what the store had in its place.
     """
 
     pair: TokenPair
-    loaded: TokenPair | None
+    replaced: TokenPair | None
 
 
 class TokenChain:
@@ -56,24 +56,18 @@ class TokenChain:
         self._conn_id = conn_id
         self._clock = clock
         self._sleep = sleep
-        self._loaded: TokenPair | None = None
+        # What the store had when it was last read or written.
+        self._stored: TokenPair | None = None
         self._unsaved: _Unsaved | None = None
         self._save_at: float | None = None
 
     def newest(self) -> TokenPair:
         """Return the newest pair that this process can know."""
-        unsaved = self._unsaved
-        try:
-            loaded = self._store.load()
-        except Exception:
-            if unsaved is None:
-                raise
-            # The store that could not save the pair can't be read either.
+        stored, unsaved = self._load(), self._unsaved
+        if unsaved is not None and stored == unsaved.replaced:
             return unsaved.pair
-        if unsaved is not None and loaded == unsaved.loaded:
-            return unsaved.pair
-        self._loaded = loaded
-        return loaded if loaded is not None and loaded.seed == self._start.seed else self._start
+        self._stored = stored
+        return stored if stored is not None and stored.seed == self._start.seed else self._start
 
     def save(self, pair: TokenPair) -> bool:
         """Store the pair that replaces the newest one, with retries.
@@ -81,7 +75,7 @@ class TokenChain:
         :returns: False when only this process has it.
         """
         # Kept from now on: a timeout of the task may interrupt the saving.
-        self._unsaved = _Unsaved(pair, self._unsaved.loaded if self._unsaved else self._loaded)
+        self._unsaved = _Unsaved(pair, self._stored)
         self._save_at = self._clock()
         reason = self._try_to_save(pair)
         for seconds in _SAVE_DELAYS:
@@ -114,6 +108,17 @@ class TokenChain:
             return False
         return self._try_to_save(unsaved.pair) is None
 
+    def _load(self) -> TokenPair | None:
+        """Return the pair in the store, or what was last known of it while it can't be read."""
+        try:
+            loaded = self._store.load()
+        except Exception:
+            if self._stored is None and self._unsaved is None:
+                raise
+            loaded = None
+        # Airflow answers None also when a read fails, and a pair that was stored is not removed.
+        return self._stored if loaded is None else loaded
+
     def _try_to_save(self, pair: TokenPair) -> str | None:
         """Save the pair and return None, or return why it could not be saved."""
         try:
@@ -125,7 +130,7 @@ class TokenChain:
         except Exception as error:  # noqa: BLE001 - a secrets backend raises whatever it likes
             self._save_at = self._clock() + _SAVE_INTERVAL
             return REGISTRY.redact_and_truncate(f"{type(error).__name__}: {error}")
-        self._unsaved = None
+        self._stored, self._unsaved = pair, None
         return None
 
     def _warn(self, reason: str) -> None:

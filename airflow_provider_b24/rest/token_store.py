@@ -16,7 +16,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeGuard
 
-from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
+from airflow_provider_b24.exceptions import Bitrix24ConfigurationError, Bitrix24StateError, Outcome
 from airflow_provider_b24.rest.redaction import Secret, protect
 from airflow_provider_b24.rest.token_cipher import TokenCipher
 
@@ -87,7 +87,10 @@ class VariableTokenStore:
         self._warned = False
 
     def load(self) -> TokenPair | None:
-        """Return the newest pair; a Variable that can't be read as one counts as none."""
+        """Return the newest pair; a Variable that can't be read as one counts as none.
+
+        :raises Bitrix24StateError: when Airflow says that it could not look (3.3 and later).
+        """
         text = _get_variable(self._key)
         if not text:
             return None
@@ -101,11 +104,15 @@ class VariableTokenStore:
         """Write the pair to the Variable.
 
         :raises Bitrix24ConfigurationError: when another value is read back.
+        :raises Bitrix24StateError: when no value is read back.
         """
         text = self._cipher.encrypt(_encode(pair))
         _set_variable(self._key, text)
-        if _get_variable(self._key) == text:
+        read = _get_variable(self._key)
+        if read == text:
             return
+        if read is None:
+            raise _unreadable(self._key)
         raise Bitrix24ConfigurationError(
             f"The Variable {self._key} was written, and another value is read back: a secrets backend, or "
             f"the environment variable AIRFLOW_VAR_{self._key.upper()}, takes precedence over it",
@@ -174,7 +181,37 @@ def _get_variable(key: str) -> str | None:
         from airflow.models import Variable as DatabaseVariable
 
         value = DatabaseVariable.get(key, default_var=None)
+    elif value is None and not _is_absent(key):
+        raise _unreadable(key)
     return str(value) if value is not None else None
+
+
+def _is_absent(key: str) -> bool:
+    """Say whether there is no such Variable, as far as Airflow tells that from a read that failed."""
+    from airflow.providers.common.compat.sdk import Variable
+
+    # Before 3.3 nothing tells.
+    list_keys: Any = getattr(Variable, "keys", None)
+    if list_keys is None:
+        return True
+    try:
+        return key not in list(list_keys(prefix=key))
+    except Exception as error:  # noqa: BLE001 - the SDK raises whatever its supervisor could not do
+        return _is_refusal(error)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Say whether the API server answered: one of before Airflow 3.3 does not list keys."""
+    detail = getattr(getattr(error, "error", None), "detail", None) or {}
+    return 400 <= int(detail.get("status_code") or 0) < 500
+
+
+def _unreadable(key: str) -> Bitrix24StateError:
+    return Bitrix24StateError(
+        f"Airflow could not read the Variable {key}, which holds the connection's newest tokens",
+        outcome=Outcome.NOT_EXECUTED,
+        advice="Look whether Airflow's API server and its database work; a retry goes on when they do.",
+    )
 
 
 def _is_outside_a_task() -> bool:

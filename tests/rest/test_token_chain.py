@@ -46,6 +46,20 @@ class FailingStore(MemoryTokenStore):
         super().save(pair)
 
 
+class SilentStore(MemoryTokenStore):
+    """A store whose saves fail while it is down, and whose loads then find nothing, as Airflow's do."""
+
+    down = False
+
+    def load(self) -> TokenPair | None:
+        return None if self.down else super().load()
+
+    def save(self, pair: TokenPair) -> None:
+        if self.down:
+            raise RuntimeError("no API server")
+        super().save(pair)
+
+
 def newest(portal: Emulator) -> tuple[Secret, Secret]:
     return Secret(portal.application.access_token), Secret(portal.application.refresh_token)
 
@@ -228,6 +242,76 @@ def test_a_pair_that_could_not_be_saved_does_not_replace_one_that_was_stored_mea
     app.call("user.current")
 
     assert store.load() == theirs
+
+
+def test_a_pair_that_was_refreshed_while_the_store_is_down_is_saved_when_it_is_back(
+    make_expired_app: Callable[..., Bitrix24Client],
+    make_app: Callable[..., Bitrix24Client],
+    portal: Emulator,
+    time: Time,
+) -> None:
+    store = SilentStore()
+    app = make_expired_app(store=store)
+    app.call("user.current")
+    portal.expire_access_token()
+    store.down = True
+    app.call("user.current")
+    time.now += 30
+    app.call("user.current")
+    portal.expire_access_token()
+    app.call("user.current")
+    store.down = False
+    assert kept(store) != newest(portal)
+    time.now += 30
+    app.call("user.current")
+
+    assert kept(store) == newest(portal)
+    portal.expire_access_token()
+    assert make_app(store=store).call("user.current")["ID"] == "1"
+    assert portal.requests.count("oauth.token") == 4
+
+
+@pytest.mark.parametrize("knows", ["saved", "loaded"])
+def test_while_the_store_is_down_a_process_goes_on_from_the_pair_that_it_knows(
+    make_expired_app: Callable[..., Bitrix24Client],
+    make_app: Callable[..., Bitrix24Client],
+    portal: Emulator,
+    time: Time,
+    knows: str,
+) -> None:
+    store = SilentStore()
+    app = make_expired_app(store=store)
+    app.call("user.current")
+    if knows == "loaded":
+        app = make_app(store=store)
+        app.call("user.current")
+    portal.expire_access_token()
+    store.down = True
+
+    assert app.call("user.current")["ID"] == "1"
+    assert portal.requests.count("oauth.token") == 2
+    # The pauses of the save alone: nobody waited for another host.
+    assert time.sleeps == [0.5, 1.0, 2.0, 4.0]
+
+
+def test_a_pair_of_another_process_that_was_seen_stays_known_while_the_store_is_down(
+    make_expired_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    seed = TokenPair.from_connection(access_token="", refresh_token=portal.application.refresh_token).seed
+    store = SilentStore()
+    store.down = True
+    app = make_expired_app(store=store)
+    app.call("user.current")
+    portal.expire_access_token()
+    portal.portal.credentials.issue()
+    store.down = False
+    store.save(TokenPair(*newest(portal), seed))
+    app.call("user.current")
+    portal.expire_access_token()
+    store.down = True
+
+    assert app.call("user.current")["ID"] == "1"
+    assert portal.requests.count("oauth.token") == 2
 
 
 def test_a_store_that_a_person_must_correct_is_told_once_and_not_written_again(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
+from airflow_provider_b24.exceptions import Bitrix24ConfigurationError, Bitrix24StateError
 from airflow_provider_b24.rest import token_store as tokens
 from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.token_store import TokenPair, VariableTokenStore, fingerprint, is_token
@@ -135,11 +135,10 @@ def test_load_accepts_a_pair_with_missing_fields(variables: dict[str, str]) -> N
     assert store().load() == TokenPair(None, Secret("r-token"), "")
 
 
-@pytest.mark.parametrize("shadow", ["another value", None])
-def test_a_save_that_is_not_read_back_says_what_to_do(
-    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch, shadow: str | None
+def test_a_save_that_reads_another_value_back_says_what_to_do(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "_get_variable", lambda _: shadow)
+    monkeypatch.setattr(tokens, "_get_variable", lambda _: "another value")
     with pytest.raises(Bitrix24ConfigurationError) as caught:
         store().save(PAIR)
 
@@ -147,6 +146,82 @@ def test_a_save_that_is_not_read_back_says_what_to_do(
     assert "secrets backend" in str(caught.value)
     assert "Delete it there" in str(caught.value)
     assert list(variables) == [KEY]
+
+
+def test_a_save_that_reads_nothing_back_blames_no_secrets_backend(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "_get_variable", lambda _: None)
+    with pytest.raises(Bitrix24StateError, match="could not read the Variable") as caught:
+        store().save(PAIR)
+
+    assert "secrets backend" not in str(caught.value)
+    assert list(variables) == [KEY]
+
+
+class Supervisor:
+    """What a task asks for Variables: an API server that may fail, or be too old to list keys."""
+
+    def __init__(self) -> None:
+        self.variables: dict[str, str] = {}
+        self.fails = False
+        self.lists_keys = True
+
+    def send(self, message: Any) -> Any:
+        comms = pytest.importorskip("airflow.sdk.execution_time.comms")
+        if isinstance(message, comms.GetVariable) and not self.fails:
+            value = self.variables.get(message.key)
+            if value is None:
+                return comms.ErrorResponse(error="VARIABLE_NOT_FOUND")
+            return comms.VariableResult(key=message.key, value=value)
+        if isinstance(message, comms.PutVariable) and not self.fails:
+            self.variables[message.key] = message.value
+            return None
+        if isinstance(message, comms.GetVariableKeys) and not self.fails and self.lists_keys:
+            keys = [key for key in self.variables if key.startswith(message.prefix)]
+            return comms.VariableKeysResult(keys=keys, total_entries=len(keys))
+        return None if isinstance(message, comms.MaskSecret) else self._failed(comms)
+
+    def _failed(self, comms: Any) -> None:
+        from airflow.sdk.exceptions import AirflowRuntimeError
+
+        detail = {"status_code": 503 if self.fails else 404}
+        raise AirflowRuntimeError(comms.ErrorResponse(error="API_SERVER_ERROR", detail=detail))
+
+
+@pytest.fixture
+def supervisor(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+    task_runner = pytest.importorskip("airflow.sdk.execution_time.task_runner")
+    if not hasattr(pytest.importorskip("airflow.sdk").Variable, "keys"):
+        pytest.skip("before Airflow 3.3 a read that fails can't be told from one that finds nothing")
+    made = Supervisor()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", made, raising=False)
+    return made
+
+
+def test_in_a_task_a_variable_that_does_not_exist_is_no_pair(supervisor: Supervisor) -> None:
+    assert store().load() is None
+    store().save(PAIR)
+
+    assert list(supervisor.variables) == [KEY]
+    assert store().load() == PAIR
+
+
+def test_in_a_task_a_read_that_fails_is_not_taken_for_no_pair(supervisor: Supervisor) -> None:
+    store().save(PAIR)
+    supervisor.fails = True
+    with pytest.raises(Bitrix24StateError, match="could not read the Variable") as caught:
+        store().load()
+
+    assert caught.value.transient is True
+    supervisor.fails = False
+    assert store().load() == PAIR
+
+
+def test_an_api_server_that_lists_no_keys_is_believed(supervisor: Supervisor) -> None:
+    supervisor.lists_keys = False
+
+    assert store().load() is None
 
 
 @pytest.mark.parametrize("value", ["token", "a b", "~!."])
