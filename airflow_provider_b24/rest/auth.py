@@ -11,6 +11,7 @@ from airflow_provider_b24.rest.redaction import Secret, protect
 from airflow_provider_b24.rest.shared_state import shared_state
 from airflow_provider_b24.rest.token_chain import TokenChain
 from airflow_provider_b24.rest.token_refresh import TokenRefresher
+from airflow_provider_b24.rest.token_replacement import TokenReplacement
 from airflow_provider_b24.rest.transport import HttpRequest
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ class Credentials(Protocol):
     def request(self, method: str, body: bytes) -> HttpRequest:
         """Return the request for one call."""
 
-    def refresh(self, refused: HttpRequest) -> bool:
-        """Replace the token that a request was refused for; False when there is nothing to replace.
+    def refresh(self, refused: HttpRequest) -> TokenReplacement:
+        """Replace the token that a request was refused for, if there is another one.
 
         :raises Bitrix24Error: when the token can't be refreshed.
         """
@@ -66,9 +67,9 @@ class WebhookCredentials:
         """Return the request for one call."""
         return HttpRequest(Secret(f"{self.portal}/rest/{self.user_id}/{self._code.reveal()}/{method}"), body)
 
-    def refresh(self, refused: HttpRequest) -> bool:  # noqa: ARG002
-        """Return False: a webhook's code does not expire."""
-        return False
+    def refresh(self, refused: HttpRequest) -> TokenReplacement:  # noqa: ARG002
+        """Replace nothing: a webhook's code does not expire."""
+        return TokenReplacement.NONE
 
 
 class OAuthCredentials:
@@ -123,18 +124,18 @@ class OAuthCredentials:
         self._refresher.save_again()
         pair = self._pair or self._chain.newest()
         if pair.access is None:
-            pair = self._refresher.refresh(None)
+            pair, _ = self._refresher.refresh(None)
         self._pair = pair
         return _bearer_request(self.portal, method, body, pair.access or Secret(""))
 
-    def refresh(self, refused: HttpRequest) -> bool:
+    def refresh(self, refused: HttpRequest) -> TokenReplacement:
         """Refresh the token that a request was refused for, unless another thread or process has done it."""
         # Wrapped at once: tracebacks may show a frame's variables.
         refused_token = Secret(refused.headers["Authorization"].reveal().removeprefix("Bearer "))
         if self._chain.newest().refresh is None:
-            return False
-        self._pair = self._refresher.refresh(refused_token)
-        return True
+            return TokenReplacement.NONE
+        self._pair, refreshed = self._refresher.refresh(refused_token)
+        return TokenReplacement.REFRESHED if refreshed else TokenReplacement.TAKEN_OVER
 
     def refresh_when_older(self, seconds: float) -> bool:
         """Refresh the pair when it was issued longer ago than that, or nobody knows when.
@@ -176,9 +177,9 @@ class TokenCredentials:
         """Return the request for one call."""
         return _bearer_request(self.portal, method, body, self._access)
 
-    def refresh(self, refused: HttpRequest) -> bool:  # noqa: ARG002
-        """Return False: this token is never replaced."""
-        return False
+    def refresh(self, refused: HttpRequest) -> TokenReplacement:  # noqa: ARG002
+        """Replace nothing: this token is used as long as it lasts."""
+        return TokenReplacement.NONE
 
 
 def lock_name(*, conn_id: str, portal: str, client_id: str) -> str:

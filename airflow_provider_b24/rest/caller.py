@@ -31,6 +31,7 @@ from airflow_provider_b24.rest.operating_time import OperatingTimeTracker
 from airflow_provider_b24.rest.redaction import REGISTRY
 from airflow_provider_b24.rest.response import Failure, Response
 from airflow_provider_b24.rest.retry import GiveUp, RefreshToken, RetryPolicy, Step, Wait, next_step
+from airflow_provider_b24.rest.token_replacement import TokenReplacement
 from airflow_provider_b24.utils.frames import without_frames
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SERVICE_UNAVAILABLE = 503
+#: Tokens that one call tries after the first one was refused.
+_MAX_REPLACED_TOKENS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +82,15 @@ class _Progress:
 
     tries: int = 0
     sent: int = 0
+    replaced_tokens: int = 0
     refreshed: bool = False
     may_have_executed: bool = False
+
+    def record_token(self, replacement: TokenReplacement) -> None:
+        """Record what came in place of a refused token: one that was taken over may have expired, too."""
+        self.replaced_tokens += replacement is not TokenReplacement.NONE
+        fresh = replacement is TokenReplacement.REFRESHED
+        self.refreshed = fresh or self.replaced_tokens >= _MAX_REPLACED_TOKENS
 
 
 class Caller:
@@ -200,7 +210,7 @@ class Caller:
         if not calls or request is None:
             return
         try:
-            refreshed = self._credentials.refresh(request)
+            replacement = self._credentials.refresh(request)
         except Bitrix24Error as error:
             failure = _not_sent(error)
             for call in calls:
@@ -208,8 +218,8 @@ class Caller:
                 steps[call] = self._next_step(call, failure, progress[call])
             return
         for call in calls:
-            progress[call].refreshed = refreshed
-            steps[call] = Wait(0.0) if refreshed else GiveUp()
+            progress[call].record_token(replacement)
+            steps[call] = GiveUp() if replacement is TokenReplacement.NONE else Wait(0.0)
 
     def _pause(
         self,

@@ -75,7 +75,7 @@ def next_step(
     :param idempotent: whether the call may be sent again although it may have been executed.
     :param policy: how often a call is retried.
     :param reset_in: seconds until the method's operating time is reset, when known.
-    :param refreshed: whether the token has been refreshed for this call already.
+    :param refreshed: whether the token can't be refreshed once more for this call.
     :param random_: returns a number from 0 to 1, for the jitter.
     """
     kind = retry_kind(failure.code)

@@ -90,13 +90,13 @@ class TokenRefresher:
         self._clock = clock
         self._sleep = sleep
 
-    def refresh(self, refused: Secret | None) -> TokenPair:
-        """Return a pair with another access token than the refused one, from whoever refreshes it.
+    def refresh(self, refused: Secret | None) -> tuple[TokenPair, bool]:
+        """Return a pair with another access token than the refused one, and whether it was refreshed here.
 
         :param refused: the access token that the portal refused; None when there was none.
         :raises Bitrix24Error: when there is no such pair.
         """
-        return self._refresh_when(lambda pair: pair.access is None or pair.access == refused)[0]
+        return self._refresh_when(lambda pair: pair.access is None or pair.access == refused)
 
     def refresh_when_older(self, seconds: float) -> tuple[TokenPair, bool]:
         """Return the newest pair, and whether it was refreshed for its age.

@@ -19,6 +19,7 @@ from airflow_provider_b24.exceptions import (
 from airflow_provider_b24.rest.auth import OAuthCredentials, TokenCredentials, WebhookCredentials
 from airflow_provider_b24.rest.client import Bitrix24Client
 from airflow_provider_b24.rest.redaction import Secret
+from airflow_provider_b24.rest.token_replacement import TokenReplacement
 from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair, TokenStore
 from airflow_provider_b24.rest.transport import RequestsTransport
 
@@ -65,7 +66,7 @@ def test_a_webhook_request_has_the_code_in_the_url() -> None:
 
     assert request.url.reveal() == "https://acme.bitrix24.com/rest/7/the-code/user.get"
     assert request.headers == {}
-    assert webhook.refresh(request) is False
+    assert webhook.refresh(request) is TokenReplacement.NONE
 
 
 def test_an_oauth_request_has_the_token_in_a_header(
@@ -175,6 +176,43 @@ def test_a_pair_that_another_client_stored_is_used_without_a_refresh(
     second.call("user.current")
 
     assert refreshes(portal) == 1
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_pair_of_another_client_that_has_expired_too_is_refreshed(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator, batch: bool
+) -> None:
+    first, second = make_app(), make_app()
+    second.call("user.current")
+    portal.expire_access_token()
+    first.call("user.current")
+    portal.expire_access_token()
+
+    if batch:
+        assert len(second.call_batch({"a": "user.current", "b": "scope"}).results) == 2
+    else:
+        assert second.request("user.current").attempts == 3
+    assert refreshes(portal) == 2
+
+
+def test_a_call_tries_two_tokens_of_others_at_most(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator
+) -> None:
+    """However many pairs others store, a portal that refuses them all is not asked without end."""
+    seed = TokenPair.from_connection(access_token="", refresh_token=portal.application.refresh_token).seed
+
+    class Restless(MemoryTokenStore):
+        loads = 0
+
+        def load(self) -> TokenPair | None:
+            self.loads += 1
+            return TokenPair(Secret(f"access-token-{self.loads}"), Secret("refresh-token"), seed)
+
+    with pytest.raises(Bitrix24AuthError) as caught:
+        make_app(store=Restless()).call("user.current")
+
+    assert caught.value.attempts == 3
+    assert refreshes(portal) == 0
 
 
 @pytest.mark.parametrize("code", ["invalid_token", "expired_token"])

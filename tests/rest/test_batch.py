@@ -30,6 +30,7 @@ from airflow_provider_b24.rest.batch import MAX_BATCH_COMMANDS, MAX_PARALLEL_REQ
 from airflow_provider_b24.rest.limiter import NoLimit
 from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.retry import RetryPolicy
+from airflow_provider_b24.rest.token_replacement import TokenReplacement
 from airflow_provider_b24.rest.transport import HttpReply, HttpRequest, NoReply
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ class Credentials:
     def request(self, method: str, body: bytes) -> HttpRequest:
         return HttpRequest(Secret(self.portal), body)
 
-    def refresh(self, refused: HttpRequest) -> bool:
-        return False
+    def refresh(self, refused: HttpRequest) -> TokenReplacement:
+        return TokenReplacement.NONE
 
 
 @pytest.fixture
