@@ -81,6 +81,8 @@ class RedisConnection:
         else:
             self._record_success()
             return value
+        # A failover may leave them at a server that refuses for ever. Those in use fail by themselves.
+        client.redis.connection_pool.disconnect(inuse_connections=False)
         # Raised here, because redis-py's error may show the address.
         self._record_failure(reason)
         raise RedisUnavailableError
@@ -152,6 +154,8 @@ def _new_client(url: Secret) -> Any:
             max_connections=_MAX_CONNECTIONS,
             protocol=2,
         )
+        # Here, because the URL's options replace those above.
+        pool.connection_kwargs["decode_responses"] = False
         _protect_password(pool.connection_kwargs)
         # Unknown options show here, and not before.
         pool.connection_class(**pool.connection_kwargs)

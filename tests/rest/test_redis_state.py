@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -18,14 +19,13 @@ from airflow_provider_b24.rest.rate_limit import Plan
 from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.redis_connection import PAUSE_SECONDS, RedisConnection
 from airflow_provider_b24.rest.redis_state import RedisState
-from tests.support.redis_server import PASSWORD
+from tests.support.redis_server import PASSWORD, RedisServer
 
 from .conftest import forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from tests.support.redis_server import RedisServer
+    from pathlib import Path
 
 PORTAL = "https://acme.bitrix24.com"
 PLAN = Plan(drain=0.01, burst=50)
@@ -179,6 +179,71 @@ def test_it_is_left_alone_for_a_while_and_comes_back_by_itself(
     assert waits(state, 2) == pytest.approx([100, 200], rel=0.05)
     with own_redis.client() as client:
         assert len(client.keys()) == 1
+
+
+class Address:
+    """An address in front of servers: connections stay where they are, and new ones go to the target."""
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._socket.accept()
+                far = socket.create_connection(("127.0.0.1", self.target))
+                for ends in ((near, far), (far, near)):
+                    threading.Thread(target=self._copy, args=ends, daemon=True).start()
+
+    @staticmethod
+    def _copy(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError), source:
+            while data := source.recv(65536):
+                target.sendall(data)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+
+
+def test_after_a_failover_behind_one_address_the_new_server_is_used(
+    make_redis_state: Callable[[str], RedisState], own_redis: RedisServer, clock: Clock, tmp_path: Path
+) -> None:
+    (tmp_path / "new").mkdir()
+    new = RedisServer(tmp_path / "new")
+    address = Address(own_redis.port)
+    state = make_redis_state(own_redis.url.replace(str(own_redis.port), str(address.port)))
+    waits(state, 1)
+    new.start()
+    try:
+        with own_redis.client() as client:
+            client.execute_command("REPLICAOF", "127.0.0.1", "1")
+        address.target = new.port
+        waits(state, 1)
+        clock.now += PAUSE_SECONDS
+        waits(state, 1)
+        with new.client() as client:
+            assert len(client.keys()) == 1
+    finally:
+        address.close()
+        new.stop()
+
+
+def test_a_url_can_not_make_redis_py_decode_replies(redis_server: RedisServer) -> None:
+    state = RedisState(Secret(f"{redis_server.url}?decode_responses=true"))
+    waits(state, 1)
+    with state.lock("x") as mark:
+        mark.write("a mark")
+    with state.lock("x") as mark:
+        assert mark.read() == "a mark"
+    with redis_server.client() as client:
+        assert len(client.keys()) == 2
 
 
 def test_the_log_says_once_that_it_fails_and_once_that_it_works_again(
