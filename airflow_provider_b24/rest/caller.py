@@ -78,13 +78,34 @@ class Exchange(Protocol):
 
 @dataclass
 class _Progress:
-    """What happened to one call so far."""
+    """What happened to one call so far.
 
-    tries: int = 0
+    :param sent: how many requests were sent.
+    :param rate_limited: how many attempts the portal refused for its rate.
+    :param failed: how many attempts failed otherwise.
+    :param replaced_tokens: how many tokens came in place of refused ones.
+    :param refreshed: whether its token can't be refreshed once more.
+    :param may_have_executed: whether an attempt had an unknown outcome.
+    """
+
     sent: int = 0
+    rate_limited: int = 0
+    failed: int = 0
     replaced_tokens: int = 0
     refreshed: bool = False
     may_have_executed: bool = False
+
+    def record_failure(self, failure: Failure) -> None:
+        """Record a failed attempt: waits for the rate leave the attempts for other failures as they are."""
+        if retry_kind(failure.code) is RetryKind.RATE_LIMIT:
+            self.rate_limited += 1
+        else:
+            self.failed += 1
+        self.may_have_executed |= failure.outcome is Outcome.UNKNOWN
+
+    def attempts_like(self, failure: Failure) -> int:
+        """Return how many attempts count where this one does."""
+        return self.rate_limited if retry_kind(failure.code) is RetryKind.RATE_LIMIT else self.failed
 
     def record_token(self, replacement: TokenReplacement) -> None:
         """Record what came in place of a refused token: one that was taken over may have expired, too."""
@@ -178,10 +199,9 @@ class Caller:
         results = [outcome] * len(calls) if isinstance(outcome, Failure) else outcome
         for call, result in zip(calls, results, strict=True):
             state = progress[call]
-            state.tries += 1
             state.sent += sent
             if isinstance(result, Failure):
-                state.may_have_executed |= result.outcome is Outcome.UNKNOWN
+                state.record_failure(result)
                 failed[call] = result
             else:
                 self.operating.record(call.method, result.operating)
@@ -191,7 +211,7 @@ class Caller:
     def _next_step(self, call: Call, failure: Failure, state: _Progress) -> Step:
         return next_step(
             failure,
-            attempt=state.tries,
+            attempt=state.attempts_like(failure),
             idempotent=call.idempotent,
             policy=self._policy,
             reset_in=self.operating.reset_in(call.method),
@@ -234,11 +254,10 @@ class Caller:
         longest = max(delays, key=delays.__getitem__, default=None)
         if longest is None or delays[longest] <= 0.0:
             return
-        failure, seconds = failed[longest], delays[longest]
+        failure, seconds, state = failed[longest], delays[longest], progress[longest]
         reason = REGISTRY.redact_and_truncate(failure.code or failure.description)
-        log.warning(
-            "%s: attempt %d failed (%s); retrying in %.1f s", method, progress[longest].tries, reason, seconds
-        )
+        attempt = state.rate_limited + state.failed
+        log.warning("%s: attempt %d failed (%s); retrying in %.1f s", method, attempt, reason, seconds)
         self._sleep(seconds)
 
     def _error_of(self, call: Call, failure: Failure, state: _Progress) -> Bitrix24Error:

@@ -71,7 +71,7 @@ def next_step(
     """Decide what follows a failed attempt.
 
     :param failure: why the attempt failed.
-    :param attempt: how many requests have been sent, 1 after the first.
+    :param attempt: how many attempts have failed for the rate, or otherwise, as this one did; 1 at first.
     :param idempotent: whether the call may be sent again although it may have been executed.
     :param policy: how often a call is retried.
     :param reset_in: seconds until the method's operating time is reset, when known.

@@ -289,6 +289,23 @@ def test_a_rate_limit_is_raised_after_max_attempts(client: Bitrix24Client, porta
     assert caught.value.outcome is Outcome.NOT_EXECUTED
 
 
+@pytest.mark.parametrize("batch", [False, True])
+def test_waits_for_the_rate_leave_the_retries_of_other_failures_as_they_are(
+    make_client: Callable[..., Bitrix24Client], serve: Callable[..., Any], batch: bool
+) -> None:
+    limited = reply_bytes(b'{"error":"QUERY_LIMIT_EXCEEDED"}', status="503 Service Unavailable")
+    body = b'{"result":{"result":{"c0":7},"result_error":[]}}' if batch else b'{"result":7}'
+    server = serve(*[limited] * 5, None, None, limited, None, reply_bytes(body))
+    webhook = WebhookCredentials(portal=server.url, user_id="1", code=Secret("some-code"))
+    client = make_client(credentials=webhook)
+
+    if batch:
+        assert client.call_batch({"a": "user.current"}).results == {"a": 7}
+    else:
+        assert client.call("user.current") == 7
+    assert len(server.requests) == 10
+
+
 def test_a_full_queue_is_raised_with_method_and_connection(
     make_client: Callable[..., Bitrix24Client], portal: Emulator
 ) -> None:
