@@ -38,7 +38,8 @@ class Bitrix24RetryPolicy(RetryPolicy):
     ==============================================  ===========================================
     error                                           decision
     ==============================================  ===========================================
-    a method's operating time is used up            retry when the portal resets it
+    a method's operating time is used up            retry when the portal resets it, or, when it
+                                                    did not say when, after ten minutes
     too many requests                               retry after a minute
     bad input, credentials, a moved portal          fail
     any other refusal                               fail: the answer would be the same
@@ -72,9 +73,9 @@ class Bitrix24RetryPolicy(RetryPolicy):
         return RetryDecision.default()
 
     def _until_reset(self, error: e.Bitrix24OperatingLimitError) -> float:
-        if error.reset_at is None:
-            return OPERATING_WINDOW
-        return min(max(error.reset_at - self._clock(), 1.0), _MAX_SECONDS_TO_RESET)
+        seconds = error.reset_at - self._clock() if error.reset_at is not None else 0.0
+        # A portal that refuses after the reset that it had named has begun another count.
+        return min(seconds, _MAX_SECONDS_TO_RESET) if seconds > 0.0 else OPERATING_WINDOW
 
 
 def _later(seconds: float, reason: str) -> RetryDecision:

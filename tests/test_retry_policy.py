@@ -62,7 +62,9 @@ def test_each_error_type_has_its_retry_action(error: BaseException, action: Retr
 
 
 @pytest.mark.parametrize(
-    ("reset_at", "seconds"), [(NOW + 100, 100.0), (NOW - 5, 1.0), (1e300, 3600.0), (None, 600.0)], ids=str
+    ("reset_at", "seconds"),
+    [(NOW + 100, 100.0), (NOW + 0.5, 0.5), (NOW, 600.0), (NOW - 5, 600.0), (1e300, 3600.0), (None, 600.0)],
+    ids=str,
 )
 def test_the_delay_after_an_operating_limit_lasts_until_its_reset(
     reset_at: float | None, seconds: float

@@ -42,12 +42,16 @@ class OperatingTimeTracker:
             self._warn(method, time.used, time.reset_at)
 
     def reset_at(self, method: str) -> float | None:
-        """Return when the method's time is reset, in Unix seconds; None when the portal did not say."""
-        return self._times.get(method.lower(), OperatingTime()).reset_at
+        """Return when the method's time is reset, in Unix seconds; None when nobody knows.
+
+        A moment that is past says nothing: a method that is refused then is refused for another reason.
+        """
+        reset_in = self.reset_in(method)
+        return None if reset_in is None or reset_in <= 0.0 else self._times[method.lower()].reset_at
 
     def reset_in(self, method: str) -> float | None:
-        """Return how many seconds are left until then."""
-        reset_at = self.reset_at(method)
+        """Return in how many seconds the portal has said to reset it; below 0 when that is past."""
+        reset_at = self._times.get(method.lower(), OperatingTime()).reset_at
         return None if reset_at is None else reset_at - self._clock()
 
     def pause(self, method: str) -> float:

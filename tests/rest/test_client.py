@@ -334,9 +334,9 @@ def test_status_429_without_json_is_a_limit_error(
 def told(client: Bitrix24Client, portal: Emulator, time: Time, seconds: float) -> None:
     """Let the portal name a reset, so many seconds from now."""
     client.call("user.current")
-    reset_at = client.operating.reset_at("user.current")
-    assert reset_at is not None
-    time.now = reset_at - seconds
+    reset_in = client.operating.reset_in("user.current")
+    assert reset_in is not None
+    time.now += reset_in - seconds
 
 
 def test_a_call_waits_for_operating_time_if_its_reset_is_near(
@@ -360,6 +360,18 @@ def test_a_call_out_of_operating_time_fails_with_reset_at_if_it_is_far(
     assert caught.value.reset_at == time.now + 500
     assert f"allowed again at {time.now + 500:.0f}" in str(caught.value)
     assert time.sleeps == []
+
+
+def test_a_call_that_is_refused_after_the_reset_fails_without_a_reset_at(
+    client: Bitrix24Client, portal: Emulator, time: Time
+) -> None:
+    told(client, portal, time, 40.0)
+    portal.faults.add("operating_limit", times=None)
+    with pytest.raises(Bitrix24OperatingLimitError, match="after ten minutes") as caught:
+        client.call("user.current")
+
+    assert caught.value.reset_at is None
+    assert time.sleeps[0] == pytest.approx(40.5)
 
 
 def test_a_call_out_of_operating_time_without_a_known_reset_fails_at_once(

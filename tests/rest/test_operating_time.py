@@ -27,6 +27,18 @@ def test_the_reset_is_known_after_a_reply_with_a_reset(watch: OperatingTimeTrack
     assert watch.reset_in("crm.lead.list") is None
 
 
+@pytest.mark.parametrize(("passed", "known"), [(59.0, True), (60.0, False), (90.0, False)])
+def test_a_reset_that_is_past_is_not_known(
+    watch: OperatingTimeTracker, time: Time, passed: float, known: bool
+) -> None:
+    reset = time.now + 60
+    watch.record("crm.deal.list", OperatingTime(3.0, reset))
+    time.now += passed
+
+    assert watch.reset_at("crm.deal.list") == (reset if known else None)
+    assert watch.reset_in("crm.deal.list") == 60 - passed
+
+
 def test_a_reply_without_operating_time_keeps_the_known_reset(
     watch: OperatingTimeTracker, time: Time
 ) -> None:
