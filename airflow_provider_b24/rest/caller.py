@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_SERVICE_UNAVAILABLE = 503
 #: Tokens that one call tries after the first one was refused.
 _MAX_REPLACED_TOKENS = 2
 
@@ -180,7 +179,8 @@ class Caller:
             return None, _not_sent(error)
         started = self._clock()
         outcome = exchange.read(self._transport.send(request), calls)
-        if isinstance(outcome, Failure) and _is_throttled(outcome):
+        # A 503 of another kind, such as a page of maintenance, says nothing of who else uses the address.
+        if isinstance(outcome, Failure) and retry_kind(outcome.code) is RetryKind.RATE_LIMIT:
             self._limiter.refused()
         log.debug("%s: %s in %.3f s", exchange.method, type(outcome).__name__, self._clock() - started)
         return request, outcome
@@ -324,10 +324,6 @@ def _ends_request(failure: Failure, given_up: list[Call], progress: dict[Call, _
     if len(given_up) < len(progress):
         return False
     return failure.outcome is not Outcome.UNKNOWN or all(call.idempotent for call in given_up)
-
-
-def _is_throttled(failure: Failure) -> bool:
-    return retry_kind(failure.code) is RetryKind.RATE_LIMIT or failure.status == _SERVICE_UNAVAILABLE
 
 
 def _moved(failure: Failure, fields: dict[str, Any]) -> Bitrix24ApiError:

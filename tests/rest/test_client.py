@@ -268,16 +268,19 @@ def test_every_attempt_waits_for_a_slot(make_client: Callable[..., Bitrix24Clien
     assert (limiter.waits, limiter.refusals) == (3, 0)
 
 
-@pytest.mark.parametrize("body", [b'{"error":"QUERY_LIMIT_EXCEEDED"}', b"<html>503</html>"])
-def test_every_503_slows_the_host(
-    make_client: Callable[..., Bitrix24Client], serve: Callable[..., Any], body: bytes
+@pytest.mark.parametrize(
+    ("body", "refusals"),
+    [(b'{"error":"QUERY_LIMIT_EXCEEDED"}', 1), (b"<html>503</html>", 0), (b'{"error":"ERROR_CORE"}', 0)],
+)
+def test_only_a_503_for_the_rate_slows_the_host(
+    make_client: Callable[..., Bitrix24Client], serve: Callable[..., Any], body: bytes, refusals: int
 ) -> None:
     limiter = CountingLimiter()
     server = serve(reply_bytes(body, status="503 Service Unavailable"), reply_bytes(b'{"result":1}'))
     webhook = WebhookCredentials(portal=server.url, user_id="1", code=Secret("some-code"))
     make_client(credentials=webhook, limiter=limiter).call("user.current")
 
-    assert limiter.refusals == 1
+    assert limiter.refusals == refusals
 
 
 def test_a_rate_limit_is_raised_after_max_attempts(client: Bitrix24Client, portal: Emulator) -> None:
