@@ -39,10 +39,10 @@ if action == 'take' then
   -- A longer time than a lease is one of before Redis's clock was set back.
   local left = (tonumber(held[2]) or 0) - now
   if held[1] and held[1] ~= owner and left > 0 and left <= lease then
-    return {0, mark}
+    return {0, mark, now}
   end
 elseif held[1] ~= owner then
-  return {0, mark}
+  return {0, mark, now}
 end
 if action == 'release' then
   redis.call('HDEL', key, 'owner', 'until')
@@ -54,7 +54,7 @@ if action == 'write' then
   if mark == '' then redis.call('HDEL', key, 'mark') else redis.call('HSET', key, 'mark', mark) end
 end
 redis.call('PEXPIRE', key, mark == '' and ARGV[3] or keep)
-return {1, mark}
+return {1, mark, now}
 """
 
 
@@ -71,6 +71,8 @@ class RedisLock:
         self._key = key
         self._owner = owner
         self._mark = ""
+        # Redis's time, and this process's own when it was told.
+        self._told = (0.0, 0.0)
 
     def acquire(self, *, limit: float | None = None) -> None:
         """Wait until nobody else holds the lock, and take it.
@@ -113,11 +115,17 @@ class RedisLock:
         :raises RedisUnavailableError: when Redis fails.
         """
         lease, keep = f"{LEASE_SECONDS * 1000:.0f}", f"{_MARK_SECONDS * 1000:.0f}"
-        done, text = self._connection.run(
+        done, text, milliseconds = self._connection.run(
             _SCRIPT, key=self._key, arguments=[action, self._owner, lease, keep, mark]
         )
+        self._told = (milliseconds / 1000, time.monotonic())
         self._mark = text.decode("ascii", "replace")
         return bool(done)
+
+    def now(self) -> float:
+        """Return the time of Redis's clock, in Unix seconds."""
+        told, at = self._told
+        return told + time.monotonic() - at
 
     def _renew(self, ended: threading.Event) -> None:
         while not ended.wait(LEASE_SECONDS / 3):
@@ -153,6 +161,13 @@ class RedisMark:
             return self._lock.change("renew")
         except RedisUnavailableError:
             return True
+
+    def clock_offset(self, now: float) -> float:
+        """Return by how many seconds Redis's clock is ahead of the holder's.
+
+        :param now: the holder's time, in Unix seconds.
+        """
+        return self._lock.now() - now
 
 
 def _timeout(waited: float) -> Bitrix24LockTimeoutError:

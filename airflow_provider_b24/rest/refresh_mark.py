@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -45,6 +45,10 @@ class RefreshMark:
 
     def __str__(self) -> str:
         return f"{self.token} {self.state} {self.at:.3f}"
+
+    def moved(self, seconds: float) -> RefreshMark:
+        """Return the mark by a clock that is so many seconds ahead."""
+        return replace(self, at=self.at + seconds)
 
     def age(self, now: float) -> float:
         """Return the seconds since then; 0 when the clock of another host is ahead.

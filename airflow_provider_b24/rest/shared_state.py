@@ -42,6 +42,12 @@ class Mark(Protocol):
     def is_held(self) -> bool:
         """Say whether nobody else has got the lock meanwhile."""
 
+    def clock_offset(self, now: float) -> float:
+        """Return by how many seconds the clock of all who share the mark is ahead of the holder's.
+
+        :param now: the holder's time, in Unix seconds.
+        """
+
 
 class SharedState(Protocol):
     """Buckets and locks that processes share."""

@@ -134,7 +134,7 @@ class TokenRefresher:
         """Return the new pair, saved, unless the server says that the refresh token is spent."""
         if pair.refresh is None:
             raise self.no_refresh_token()
-        known = _known(mark, pair.refresh)
+        known = self._known(mark, pair.refresh)
         if known is not None and known.state is not MarkState.SPENDING and self._left(known) > 0:
             # Another process was refused a moment ago, and waits for the new pair.
             return _Refused(known, "invalid_grant")
@@ -161,7 +161,7 @@ class TokenRefresher:
         """Send the refresh token to the OAuth server, and leave a mark while that may have spent it."""
         before, now = mark.read() if known else "", self._clock()
         if known is None:
-            mark.write(str(RefreshMark(fingerprint(refresh.reveal()), MarkState.SPENDING, now)))
+            self._write(mark, RefreshMark(fingerprint(refresh.reveal()), MarkState.SPENDING, now))
         outcome = self._server.refresh(refresh)
         if not isinstance(outcome, Failure) or outcome.outcome is Outcome.UNKNOWN:
             return outcome
@@ -170,7 +170,7 @@ class TokenRefresher:
             mark.write(before)
             return outcome
         refused = self._refused(refresh, known)
-        mark.write(str(refused))
+        self._write(mark, refused)
         return _Refused(refused, outcome.code)
 
     def _refused(self, refresh: Secret, known: RefreshMark | None) -> RefreshMark:
@@ -224,7 +224,13 @@ class TokenRefresher:
         """Return for how many seconds the pair of who spent the token may still come."""
         return self._patience - mark.age(self._clock())
 
+    def _known(self, mark: Mark, refresh: Secret) -> RefreshMark | None:
+        """Return what the mark says of a token, by this host's clock."""
+        known = RefreshMark.read(mark.read())
+        if known is None or known.token != fingerprint(refresh.reveal()):
+            return None
+        return known.moved(-mark.clock_offset(self._clock()))
 
-def _known(mark: Mark, refresh: Secret) -> RefreshMark | None:
-    known = RefreshMark.read(mark.read())
-    return known if known is not None and known.token == fingerprint(refresh.reveal()) else None
+    def _write(self, mark: Mark, known: RefreshMark) -> None:
+        """Write what is known of a token, by the clock of all who share the mark."""
+        mark.write(str(known.moved(mark.clock_offset(self._clock()))))

@@ -239,6 +239,32 @@ def test_a_holder_that_lost_the_lock_does_not_replace_the_pair_of_who_took_over(
     assert store.load() == theirs
 
 
+@pytest.mark.parametrize("ahead", [-1000.0, 1000.0])
+def test_with_redis_a_host_waits_its_time_whatever_the_clock_of_another_says(
+    redis_server: Any, make_app: Callable[..., Bitrix24Client], portal: Emulator, time: Time, ahead: float
+) -> None:
+    from airflow_provider_b24.rest.redis_state import RedisState
+
+    store = OtherHost(portal, time, after=20.0)
+
+    class Killed(BaseException):
+        pass
+
+    def die(seconds: float) -> None:
+        raise Killed
+
+    def host(**options: Any) -> Bitrix24Client:
+        state = RedisState(Secret(redis_server.url))
+        return make_app(exchange_seconds=EXCHANGE, store=store, state=state, **options)
+
+    with pytest.raises(Killed):
+        host(wall_clock=lambda: time.now + ahead, sleep=die).call("user.current")
+
+    assert host().call("user.current")["ID"] == "1"
+    assert 20 <= sum(time.sleeps) <= 25
+    assert refreshes(portal) == 1
+
+
 # The mark
 
 
@@ -262,6 +288,7 @@ def test_other_texts_are_no_mark(text: str) -> None:
 def test_the_clock_of_a_host_that_is_ahead_makes_no_negative_age() -> None:
     mark = RefreshMark("a", MarkState.REFUSED, 1000.0)
 
+    assert mark.moved(50.0) == RefreshMark("a", MarkState.REFUSED, 1050.0)
     assert (mark.age(900.0), mark.age(1001.0)) == (0.0, 1.0)
 
 
