@@ -28,7 +28,7 @@ from airflow_provider_b24.rest.rate_limit import PLANS, Plan
 from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.transport import TransportOptions
 
-_WEBHOOK_PATH = re.compile(r"^/rest/(?P<user>[^/]+)/(?P<code>[^/]+)/?(?P<method>[\w.]*)/?$")
+_WEBHOOK_PATH = re.compile(r"^/rest/(?P<user>[0-9]+)/(?P<code>[^/]+)/?(?P<method>[\w.]*)/?$")
 _TOKENS = ("refresh_token", "access_token")
 #: Bitrix24 gives local and market applications ids of these forms.
 _CLIENT_ID = re.compile(r"^(local|app)\.[0-9a-f]+\.[0-9a-z]+$", re.IGNORECASE)
@@ -121,6 +121,8 @@ class _Reader:
 
     def _webhook_url(self) -> tuple[str, str, str]:
         parts = self._split("password", self.password)
+        if parts.path.startswith("/rest/api/"):
+            self._refuse("password", "is a URL of REST 3; paste it without api/: /rest/<user id>/<code>/")
         found = _WEBHOOK_PATH.match(parts.path)
         if found is None:
             self._refuse("password", "is a URL, but no webhook's: it must end with /rest/<user id>/<code>/")

@@ -147,6 +147,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "plain http to a name that looks local": ({"host": "http://localhost.evil.com"}, "host", "must be https"),
     "plain http in the URL": ({"password": f"http://acme.bitrix24.com/rest/1/{CODE}/"}, "password", "https"),
     "URL of something else": ({"host": "", "password": PORTAL + "/stream/"}, "password", "no webhook's"),
+    "URL of REST 3": ({"host": "", "password": f"{PORTAL}/rest/api/1/{CODE}/"}, "password", "without api/"),
+    "URL of a method of REST 3": (
+        {"host": "", "password": f"{PORTAL}/rest/api/1/{CODE}/user.get"},
+        "password",
+        "/rest/<user id>/<code>/",
+    ),
+    "URL whose user is no number": (
+        {"host": "", "password": f"{PORTAL}/rest/admin/{CODE}/"},
+        "password",
+        "no webhook's",
+    ),
     "URL without a code": ({"password": PORTAL + "/rest/1/"}, "password", "no webhook's"),
     "URL with more": ({"password": URL + "profile/again"}, "password", "no webhook's"),
     "URL of another scheme": (
