@@ -80,14 +80,17 @@ class Bitrix24Hook(BaseHook):
         """
         return self.client.call_batch(commands, repeatable=repeatable)
 
-    def iterate(self, method: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
+    def iterate(
+        self, method: str, params: Mapping[str, Any] | None = None, *, repeatable: bool | None = None
+    ) -> Iterator[Any]:
         """Yield every item of a list method, page by page.
 
         :param method: the list method, for example ``crm.deal.list``.
         :param params: its parameters.
+        :param repeatable: the same as for :meth:`call`, for each page.
         :raises Bitrix24Error: also when the method answers with no list, or with several.
         """
-        return self.client.iterate(method, params)
+        return self.client.iterate(method, params, repeatable=repeatable)
 
     @cached_property
     def polls(self) -> PollsApi:

@@ -62,7 +62,7 @@ class Bitrix24CallOperator(Bitrix24BaseOperator):
         parameters = literal(self.parameters)
         repeatable = _as_repeatable(self.repeatable)
         if as_switch(self.all_pages, "all_pages"):
-            return list(self.hook.iterate(self.method, parameters))
+            return list(self.hook.iterate(self.method, parameters, repeatable=repeatable))
         return self.hook.call(self.method, parameters, repeatable=repeatable)
 
 

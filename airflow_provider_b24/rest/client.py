@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24OutcomeUnknownError, Outcome
@@ -136,17 +137,20 @@ class Bitrix24Client:
         """
         return run_batch(self._caller, commands, idempotent=repeatable)
 
-    def iterate(self, method: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
+    def iterate(
+        self, method: str, params: Mapping[str, Any] | None = None, *, repeatable: bool | None = None
+    ) -> Iterator[Any]:
         """Yield every item of a list method, page by page.
 
         Methods that wrap their list (``{"items": [...]}``) are unwrapped.
 
         :param method: the list method.
         :param params: its parameters.
+        :param repeatable: the same as for :meth:`call`, for each page.
         :raises Bitrix24Error: also when the method answers with no list, or with several.
         """
         try:
-            yield from paginate(self.request, method, params)
+            yield from paginate(partial(self.request, repeatable=repeatable), method, params)
         except Bitrix24Error as error:
             error.conn_id = error.conn_id or self.conn_id
             raise

@@ -111,6 +111,17 @@ def test_a_call_declared_idempotent_is_retried_after_a_lost_reply(
     assert len(portal.messages(chat_id)) == 2
 
 
+@pytest.mark.parametrize(("repeatable", "state"), [(True, "success"), (False, "failed")])
+def test_a_page_is_read_again_after_a_lost_reply_as_the_task_declares(
+    portal: Emulator, run_dag: Callable[..., Any], repeatable: bool, state: str
+) -> None:
+    portal.faults.add("drop_after", method="user.get")
+    with DAG(f"call_pages_{state}", schedule=None) as dag:
+        Bitrix24CallOperator(task_id="call", method="user.get", all_pages=True, repeatable=repeatable)
+
+    assert run_dag(dag).state == state
+
+
 def test_airflow_retries_a_call_without_a_reply(portal: Emulator, run_dag: Callable[..., Any]) -> None:
     portal.faults.add("status_502", method="profile", times=5)
     with DAG("call_retried", schedule=None) as dag:

@@ -501,6 +501,19 @@ def test_iterate_requests_a_page_only_when_its_items_are_used(
     assert (next(items), next(items), len(server.requests)) == (1, 2, 1)
 
 
+def test_iterate_requests_a_page_again_when_the_method_is_declared_repeatable(
+    make_client: Callable[..., Bitrix24Client], serve: Callable[..., Any]
+) -> None:
+    pages = [reply_bytes(b'{"result":[1],"next":50}'), None, reply_bytes(b'{"result":[2]}'), None]
+    server = serve(*pages)
+    webhook = WebhookCredentials(portal=server.url, user_id="1", code=Secret("some-code"))
+    client = make_client(credentials=webhook)
+
+    assert list(client.iterate("sonet_group.user.groups", repeatable=True)) == [1, 2]
+    with pytest.raises(Bitrix24OutcomeUnknownError):
+        list(client.iterate("sonet_group.user.groups"))
+
+
 @pytest.mark.parametrize("result", ["5", "null", '"text"', "true", '{"a":1}', '{"messages":[1],"users":[2]}'])
 def test_iterate_raises_when_the_result_has_not_exactly_one_list(
     paged: Callable[..., tuple[Bitrix24Client, Any]], result: str
