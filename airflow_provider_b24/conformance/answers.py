@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_b24.rest.redaction import REGISTRY
 from airflow_provider_b24.rest.response import error_in
 
 _CODE = re.compile(r"[A-Za-z0-9_]{1,64}")
@@ -80,8 +81,8 @@ def code_in(problem: Any) -> str:
         return f"{code} (a number)"
     if code == "":
         return "(empty code)"
-    # A code is a name. What is none could be any text of the portal.
-    return code if _CODE.fullmatch(code) else "(not a name)"
+    # A code is a name; what is none could be any text of the portal. A proxy may echo a part of the address.
+    return REGISTRY.redact(code) if _CODE.fullmatch(code) else "(not a name)"
 
 
 def as_object(value: Any) -> dict[str, Any]:

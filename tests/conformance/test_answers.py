@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_b24.conformance.answers import Answer, code_in, kind_of
+from airflow_provider_b24.rest.redaction import Secret, protect
 
 SECRET = "acme.bitrix24.com/rest/1/abc123abc123abcd/"
 
@@ -39,6 +40,13 @@ def test_a_code_is_a_name_or_is_not_shown(code: str) -> None:
 
     assert shown in {code, "(not a name)", "(empty code)"}
     assert shown != code or (code.isascii() and code.replace("_", "a").isalnum() and len(code) <= 64)
+
+
+@pytest.mark.parametrize("code", ["c0nf0rm-c0de", "c0nf0rmc0de12345", "NO_c0nf0rmc0de12345"])
+def test_a_code_that_holds_a_secret_does_not_show_it(code: str) -> None:
+    protect(Secret("c0nf0rmc0de12345"))
+
+    assert "c0nf0rm" not in str(Answer(401, {"error": code}))
 
 
 @pytest.mark.parametrize("problem", [None, [], "text", {}, {"error": True}, {"error": {"code": SECRET}}])
