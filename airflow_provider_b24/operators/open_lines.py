@@ -132,7 +132,8 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         (templated).
     :param delimiter: what separates the columns of CSV (templated).
     :param report_path: where the report is written as JSON Lines, a line a message; a local path or an object
-        storage URL; ``<report_path>.journal`` next to it is for retries (templated).
+        storage URL; ``<report_path>.<digest of the task run>.journal`` next to it is for retries
+        (templated).
     :param if_invalid: ``report`` a message that breaks a rule and send the others, or ``fail`` before
         anything is sent (templated).
     :param if_undelivered: ``fail`` the task when more messages than ``max_undelivered`` are not accepted, or

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24OutcomeUnknownError, Bitrix24ValidationError
@@ -39,13 +40,16 @@ def push_journal(context: Context, *, report_path: str | None, redelivery: str) 
     :raises Bitrix24OutcomeUnknownError: for a retry without a memory that must send nothing twice.
     """
     from airflow_provider_b24.open_lines.pushing.journal import LineJournal
+    from airflow_provider_b24.open_lines.pushing.journal_files import journal_path, tidy
     from airflow_provider_b24.open_lines.pushing.log_files import line_log
     from airflow_provider_b24.open_lines.pushing.store_journal import StoreJournal
 
     if context.get("ti") is None:
         return None
     if report_path is not None:
-        return LineJournal(line_log(f"{report_path}.journal"), task_run(context))
+        task = task_run(context)
+        tidy(report_path, task, now=time.time())
+        return LineJournal(line_log(journal_path(report_path, task)), task)
     store: Any = context.get("task_state_store")
     if store is not None:
         return StoreJournal(store, task_run(context))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import time
+from copy import copy
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +89,10 @@ class Night:
     def report(self) -> list[dict[str, Any]]:
         lines = self.report_path.read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
+
+    @property
+    def journals(self) -> list[Path]:
+        return list(self.report_path.parent.glob("night.jsonl.????????????????.journal"))
 
     @property
     def texts(self) -> list[str]:
@@ -239,6 +246,48 @@ def test_another_run_of_the_dag_begins_anew_at_the_same_report_path(reported: Ni
     reported.instance.run_id = "another"
     assert reported.run()["accepted"] == 1
     assert reported.texts == ["Text 1", "Text 1"]
+
+
+def mapped(night: Night, map_index: int) -> Night:
+    """Return a mapped task of the same run: other messages, the same path of the report."""
+    other = copy(night)
+    other.instance = SimpleNamespace(**{**vars(night.instance), "map_index": map_index, "try_number": 0})
+    other.path = night.path.with_name(f"messages-{map_index}.jsonl")
+    other.write(*(row(100 * map_index + number, person=f"p{map_index}") for number in range(20)))
+    return other
+
+
+def test_mapped_tasks_with_one_report_path_keep_their_journals(
+    reported: Night, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = mapped(reported, 1), mapped(reported, 2)
+    die_after(first, monkeypatch, 1, executed=True)
+    assert "writes its report" not in caplog.text
+    assert second.run()["accepted"] == 20
+    assert "Another task of this run writes its report to" in caplog.text
+    assert first.run()["accepted"] == 20
+    assert len(reported.texts) == len(set(reported.texts)) == 40
+
+
+def test_a_journal_of_another_run_goes_when_it_is_a_month_old(reported: Night) -> None:
+    reported.write(row(1))
+    reported.run()
+    (old,) = reported.journals
+    reported.instance.run_id = "another"
+    reported.run()
+    (recent,) = set(reported.journals) - {old}
+    for path, days in ((old, 32), (recent, 30)):
+        os.utime(path, (time.time() - days * 86_400,) * 2)
+    other = reported.report_path.with_name("night.jsonl.notes.journal")
+    other.touch()
+    os.utime(other, (0, 0))
+
+    reported.instance.run_id = "a third"
+    reported.run()
+
+    assert not old.exists()
+    assert recent.exists()
+    assert other.exists()
 
 
 def test_messages_may_change_between_tries_with_a_report(
