@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.open_lines.pushing.csv_lines import CsvLines, RowTooLongError
 from airflow_provider_b24.open_lines.pushing.ledger import Key, message_key, row_key
 from airflow_provider_b24.utils.files import file_size, open_file
 
@@ -21,13 +22,15 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _PARTS = ("user", "message", "chat")
 _NOT_UTF8 = "is not UTF-8"
+_PART = "has not as many cells as the header, and may be a part of the broken row before it"
+_TOO_LONG = f"is longer than {_MAX_LINE:,} bytes"
 
 
 @dataclass(slots=True)
 class Row:
     """One message of a source, before it is checked.
 
-    :param number: its index in a list, from 0; its line in a file, from 1.
+    :param number: its index in a list, from 0; in a file, the line where it begins, from 1.
     :param name: what errors call it: ``messages[3]``, ``line 17``.
     :param item: the message.
     :param problem: why it can't be read at all.
@@ -128,7 +131,7 @@ class JsonLinesSource(_FileSource):
         for number, line in enumerate(lines, start=1):
             if len(line) == _MAX_LINE and not line.endswith(b"\n"):
                 _skip_line(lines)
-                yield Row(number, f"line {number}", problem=f"is longer than {_MAX_LINE:,} bytes")
+                yield Row(number, f"line {number}", problem=_TOO_LONG)
             elif row := _json_row(number, line):
                 yield row
 
@@ -147,21 +150,17 @@ class CsvSource(_FileSource):
         self._mapping = dict(mapping)
 
     def _read_rows(self, file: IO[bytes]) -> Iterator[Row]:
-        rows = csv.reader(_text(self._lines(file)), delimiter=self._delimiter, strict=True)
-        columns = self._columns(_header(rows))
-        yield from self._messages(rows, columns)
-
-    def _messages(self, rows: Any, columns: list[tuple[list[str], int]]) -> Iterator[Row]:
-        while True:
-            try:
-                cells = next(rows)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield Row(rows.line_num, f"line {rows.line_num}", problem=f"is not CSV: {error}")
-                continue
-            if any(cells):
-                yield _csv_row(rows.line_num, cells, columns)
+        lines = CsvLines(self._lines(file), max_size=_MAX_LINE)
+        rows = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        header = _header(rows)
+        columns = self._columns(header)
+        while (cells := _cells(rows, lines)) is not None:
+            if isinstance(cells, Row):
+                yield cells
+            elif any(cells):
+                # Text of the cell that was broken must not become a message.
+                is_whole = len(cells) == len(header) or not lines.is_swallowed
+                yield _csv_row(lines.number, cells, columns) if is_whole else _csv_problem(lines, _PART)
 
     def _columns(self, header: list[str]) -> list[tuple[list[str], int]]:
         places = {name.strip(): index for index, name in enumerate(header)}
@@ -180,6 +179,26 @@ def _header(rows: Any) -> list[str]:
     except csv.Error as error:
         raise Bitrix24ValidationError("path", f"the file has no header of CSV: {error}") from None
     return header
+
+
+def _cells(rows: Iterator[list[str]], lines: CsvLines) -> list[str] | Row | None:
+    """Return the cells of the next row; a bad row when it is broken, and None at the end."""
+    lines.begin_row()
+    try:
+        return next(rows, None)
+    except csv.Error as error:
+        bad = _csv_problem(lines, _broken(error, lines))
+        lines.give_up_row()
+        return bad
+
+
+def _broken(error: csv.Error, lines: CsvLines) -> str:
+    problem = _TOO_LONG if isinstance(error, RowTooLongError) else f"is not CSV: {error}"
+    return problem if lines.last == lines.number else f"{problem} (read up to line {lines.last})"
+
+
+def _csv_problem(lines: CsvLines, problem: str) -> Row:
+    return Row(lines.number, f"line {lines.number}", problem=problem)
 
 
 def file_source(path: str, *, mapping: Mapping[str, str] | None = None, delimiter: str = ",") -> Source:
@@ -250,11 +269,6 @@ def _skip_line(parts: Iterator[bytes]) -> None:
     for part in parts:
         if part.endswith(b"\n"):
             return
-
-
-def _text(lines: Iterator[bytes]) -> Iterator[str]:
-    for number, line in enumerate(lines, start=1):
-        yield line.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape")
 
 
 def _csv_row(number: int, cells: Sequence[str], columns: list[tuple[list[str], int]]) -> Row:

@@ -84,6 +84,56 @@ def test_a_csv_row_with_too_few_cells_is_one_bad_row(tmp_path: Path) -> None:
     assert found[1].item == {"message": {"id": "2", "text": 'a "quoted" text'}}
 
 
+def csv_rows(path: Path, content: str) -> list[tuple[int, str, str]]:
+    """Return number, text and problem of each row of a CSV file with the columns ``id,who,text``."""
+    path.write_text(content, encoding="utf-8", newline="")
+    mapping = {"message.id": "id", "user.id": "who", "message.text": "text"}
+    return [
+        (row.number, ((row.item or {}).get("message") or {}).get("text", ""), row.problem)
+        for row in file_source(str(path), mapping=mapping)
+    ]
+
+
+def test_a_missing_quote_of_csv_breaks_its_own_row_and_none_of_those_that_it_swallows(tmp_path: Path) -> None:
+    lines = ["id,who,text", *(f"{number},p1,Hello {number}" for number in range(2, 201))]
+    lines[50 - 1] = '50,p1,"Hello 50'
+    lines[150 - 1] = '150,p1,"Hello, 150"'
+    found = csv_rows(tmp_path / "m.csv", "\n".join(lines))
+
+    assert [number for number, _, _ in found] == list(range(2, 201))
+    assert [row for row in found if row[2]] == [
+        (50, "", "is not CSV: ',' expected after '\"' (read up to line 150)")
+    ]
+    assert found[150 - 2] == (150, "Hello, 150", "")
+    assert found[51 - 2] == (51, "Hello 51", "")
+
+
+def test_a_missing_quote_of_csv_without_another_one_breaks_its_own_row_only(tmp_path: Path) -> None:
+    found = csv_rows(tmp_path / "m.csv", 'id,who,text\n1,p1,"Hi\n2,p1,Hi\n3,p1,Hi\n')
+    assert [(number, problem[:24]) for number, _, problem in found] == [
+        (2, "is not CSV: unexpected e"), (3, ""), (4, ""),
+    ]  # fmt: skip
+
+
+def test_text_behind_a_broken_quote_of_csv_is_no_message(tmp_path: Path) -> None:
+    text = 'id,who,text\n1,p1,"She said\n"yes", and then\nno, really\nbye"\n2,p1,Hi\n'
+    found = csv_rows(tmp_path / "m.csv", text)
+    assert [number for number, _, problem in found if problem] == [2, 3, 4, 5]
+    assert found[-1] == (6, "Hi", "")
+
+
+def test_a_csv_row_is_known_by_the_line_where_it_begins(tmp_path: Path) -> None:
+    found = csv_rows(tmp_path / "m.csv", 'id,who,text\n1,p1,"two\nlines"\n\n2,p1,Hi\n')
+    assert found == [(2, "two\nlines", ""), (5, "Hi", "")]
+
+
+def test_a_csv_row_of_many_lines_that_is_too_long_is_bad(tmp_path: Path) -> None:
+    cells = ",".join(['"' + "x\n" * 50_000 + '"'] * 12)
+    found = csv_rows(tmp_path / "m.csv", f"id,who,text\n1,p1,{cells}\n2,p1,Hi\n")
+    assert found[0][2].startswith("is longer than 1,048,576 bytes (read up to line ")
+    assert [row for row in found if not row[2]] == [(600_003, "Hi", "")]
+
+
 def numbered(kind: str, count: int) -> str:
     """Return a file's text with messages of about one size."""
     if kind == "csv":
