@@ -20,16 +20,16 @@ class CsvLines:
     A quote that is never closed takes the lines behind it into its cell, up to the next quote. So only the
     line where such a row begins is given up, and the reader gets the others once more.
 
-    :param lines: the lines of the file.
+    :param lines: the lines of the file; None for one that is too long.
     :param max_size: how many characters a row may have, with all of its lines.
     """
 
-    def __init__(self, lines: Iterator[bytes], *, max_size: int) -> None:
+    def __init__(self, lines: Iterator[bytes | None], *, max_size: int) -> None:
         self._lines = lines
         self._max_size = max_size
         self._encoding = "utf-8-sig"
-        self._again: deque[str] = deque()
-        self._row: list[str] = []
+        self._again: deque[str | None] = deque()
+        self._row: list[str | None] = []
         self._size = 0
         self._last_swallowed = 0
         #: The line where the present row begins, from 1.
@@ -41,6 +41,8 @@ class CsvLines:
     def __next__(self) -> str:
         line = self._again.popleft() if self._again else self._read()
         self._row.append(line)
+        if line is None:
+            raise RowTooLongError
         self._size += len(line)
         if self._size > self._max_size and len(self._row) > 1:
             raise RowTooLongError
@@ -68,7 +70,7 @@ class CsvLines:
         self._again.extendleft(reversed(self._row[1:]))
         del self._row[1:]
 
-    def _read(self) -> str:
-        text = next(self._lines).decode(self._encoding, "surrogateescape")
-        self._encoding = "utf-8"
-        return text
+    def _read(self) -> str | None:
+        line = next(self._lines)
+        encoding, self._encoding = self._encoding, "utf-8"
+        return None if line is None else line.decode(encoding, "surrogateescape")

@@ -113,11 +113,23 @@ class _FileSource(ABC):
     def _read_rows(self, file: IO[bytes]) -> Iterator[Row]:
         """Read the rows from the start of the file."""
 
-    def _lines(self, file: IO[bytes]) -> Iterator[bytes]:
-        """Read the lines; of one that is too long, the parts."""
-        while line := file.readline(_MAX_LINE):
-            self._read += len(line)
-            yield line
+    def _lines(self, file: IO[bytes]) -> Iterator[bytes | None]:
+        """Read the lines; None for one that is too long."""
+        while line := self._part(file):
+            if len(line) < _MAX_LINE or line.endswith(b"\n"):
+                yield line
+            else:
+                self._skip_line(file)
+                yield None
+
+    def _skip_line(self, file: IO[bytes]) -> None:
+        while (part := self._part(file)) and not part.endswith(b"\n"):
+            pass
+
+    def _part(self, file: IO[bytes]) -> bytes:
+        part = file.readline(_MAX_LINE)
+        self._read += len(part)
+        return part
 
 
 class JsonLinesSource(_FileSource):
@@ -127,10 +139,8 @@ class JsonLinesSource(_FileSource):
     """
 
     def _read_rows(self, file: IO[bytes]) -> Iterator[Row]:
-        lines = self._lines(file)
-        for number, line in enumerate(lines, start=1):
-            if len(line) == _MAX_LINE and not line.endswith(b"\n"):
-                _skip_line(lines)
+        for number, line in enumerate(self._lines(file), start=1):
+            if line is None:
                 yield Row(number, f"line {number}", problem=_TOO_LONG)
             elif row := _json_row(number, line):
                 yield row
@@ -263,12 +273,6 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 def _is_encodable(item: Any) -> bool:
     return _SURROGATE.search(json.dumps(item, ensure_ascii=False)) is None
-
-
-def _skip_line(parts: Iterator[bytes]) -> None:
-    for part in parts:
-        if part.endswith(b"\n"):
-            return
 
 
 def _csv_row(number: int, cells: Sequence[str], columns: list[tuple[list[str], int]]) -> Row:

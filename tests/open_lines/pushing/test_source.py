@@ -127,11 +127,30 @@ def test_a_csv_row_is_known_by_the_line_where_it_begins(tmp_path: Path) -> None:
     assert found == [(2, "two\nlines", ""), (5, "Hi", "")]
 
 
-def test_a_csv_row_of_many_lines_that_is_too_long_is_bad(tmp_path: Path) -> None:
-    cells = ",".join(['"' + "x\n" * 50_000 + '"'] * 12)
+def test_a_csv_row_of_many_lines_that_is_too_long_is_bad(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_b24.open_lines.pushing.source._MAX_LINE", 100)
+    cells = ",".join(['"' + "x\n" * 20 + '"'] * 3)
     found = csv_rows(tmp_path / "m.csv", f"id,who,text\n1,p1,{cells}\n2,p1,Hi\n")
-    assert found[0][2].startswith("is longer than 1,048,576 bytes (read up to line ")
-    assert [row for row in found if not row[2]] == [(600_003, "Hi", "")]
+    assert found[0] == (2, "", "is longer than 1,048,576 bytes (read up to line 46)")
+    assert [row for row in found if not row[2]] == [(63, "Hi", "")]
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_csv_line_that_is_too_long_is_one_bad_row(tmp_path: Path, quote: str) -> None:
+    cells = ",".join(["z" * 7000] * 200)
+    found = csv_rows(tmp_path / "m.csv", f"id,who,text\n1,p1,{quote}Hi,{cells},p2,Hi\n2,p1,Hi\n")
+    assert found == [(2, "", "is longer than 1,048,576 bytes"), (3, "Hi", "")]
+
+
+def test_a_quote_that_swallows_a_csv_line_that_is_too_long_makes_two_bad_rows(tmp_path: Path) -> None:
+    found = csv_rows(tmp_path / "m.csv", f'id,who,text\n1,p1,"Hi\n2,p1,{"z" * 2**20}\n3,p1,Hi\n')
+    assert found == [
+        (2, "", "is longer than 1,048,576 bytes (read up to line 3)"),
+        (3, "", "is longer than 1,048,576 bytes"),
+        (4, "Hi", ""),
+    ]
 
 
 def numbered(kind: str, count: int) -> str:
