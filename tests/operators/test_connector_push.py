@@ -155,6 +155,22 @@ def test_a_retry_after_a_kill_sends_only_the_rest(
     assert night.texts == [f"Text {number}" for number in range(35)]
 
 
+def test_what_was_in_flight_at_a_kill_is_in_flight_after_a_second_one(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.write(*(row(number, person="blocked" if 10 <= number < 20 else "p") for number in range(40)))
+    night.portal.lines.reject("blocked")
+    die_after(night, monkeypatch, 2, executed=True)
+    night.portal.lines.accept("blocked")
+    night.clear()
+    # The cleared task sends the rejected messages first; those in flight at the first kill come later.
+    die_after(night, monkeypatch, 0, executed=True)
+    report = night.run()
+
+    assert (report["accepted"], report["rejected"], report["unknown"]) == (40, 0, 0)
+    assert sorted(night.texts) == sorted(f"Text {number}" for number in range(40))
+
+
 def test_a_kill_at_the_first_request_of_new_chats_leaves_its_messages_unknown(
     night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:

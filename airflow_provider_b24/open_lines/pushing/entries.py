@@ -99,7 +99,7 @@ class Entries:
         self._journal = journal
         self._run = run
         self._clock = clock
-        #: What was in flight when an earlier try ended.
+        #: What was in flight when an earlier try ended, and is not settled yet.
         self.in_flight = InFlight()
         #: Messages that an earlier try has settled.
         self.skipped = 0
@@ -168,8 +168,8 @@ class Entries:
     def _recall(self, entry: Entry) -> None:
         """Take over what an earlier try found of a message."""
         known = self._journal.known(entry.ordinal, entry.key)
-        if entry.key in self.in_flight.keys:
-            entry.doubt = self.in_flight.at
+        if (at := self.in_flight.moments.get(entry.key)) is not None:
+            entry.doubt = at
         elif known is None:
             return
         elif known.status == DeliveryStatus.UNKNOWN:

@@ -14,7 +14,7 @@ from airflow_provider_b24.open_lines.pushing.ledger import Key, Known, Place, me
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Set
 
     from airflow_provider_b24.open_lines.pushing.ledger import Ledger
     from airflow_provider_b24.open_lines.pushing.log_files import LineLog
@@ -68,29 +68,29 @@ class Settled:
 class InFlight:
     """Messages that may have reached the portal, and nobody has heard of them since.
 
-    :param at: when their request was sent, in Unix seconds.
-    :param keys: the messages.
+    :param moments: the messages, and when the last request of each was sent, in Unix seconds.
     :param places: where their conversations are, as far as that is known.
     """
 
-    at: float = 0.0
-    keys: frozenset[Key] = frozenset()
+    moments: Mapping[Key, float] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
         places = {key: [place.chat_id, place.session_id] for key, place in self.places.items()}
-        return {"at": self.at, "keys": list(self.keys), "places": places}
+        return {"moments": dict(self.moments), "places": places}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Return what ``to_dict`` described."""
         places = {key: Place(*place) for key, place in data["places"].items()}
-        return cls(data["at"], frozenset(data["keys"]), places)
+        return cls(data["moments"], places)
 
-    def without(self, keys: set[Key]) -> InFlight:
+    def without(self, keys: Set[Key]) -> InFlight:
         """Return it without messages that are settled."""
-        return InFlight(self.at, self.keys - keys, self.places) if keys & self.keys else self
+        if self.moments.keys().isdisjoint(keys):
+            return self
+        return InFlight({key: at for key, at in self.moments.items() if key not in keys}, self.places)
 
 
 class Journal(Protocol):
@@ -106,7 +106,7 @@ class Journal(Protocol):
         """Return what an earlier try found of the message at a place in the source."""
 
     def sending(self, in_flight: InFlight) -> None:
-        """Note that messages are about to be sent."""
+        """Note that messages are about to be sent, and what else is in flight."""
 
     def settled(self, rows: list[Settled]) -> None:
         """Note what became of the next rows of the source, without a gap."""
@@ -166,7 +166,7 @@ class LineJournal:
         return self._ledger.known(key) if self._ledger else None
 
     def sending(self, in_flight: InFlight) -> None:
-        """Note that messages are about to be sent."""
+        """Note that messages are about to be sent, and what else is in flight."""
         self._log.append(_line({"sending": in_flight.to_dict()}))
 
     def settled(self, rows: list[Settled]) -> None:

@@ -168,6 +168,8 @@ class Push:
         done = next((i for i, entry in enumerate(self._buffer) if entry.delivery is None), len(self._buffer))
         settled = [entry.settled() for entry in self._buffer[:done]]
         self._journal.settled(settled)
+        noted = {item.key for item in settled if item.valid}
+        self._entries.in_flight = self._entries.in_flight.without(noted)
         for item in settled:
             self._count(item)
         del self._buffer[:done]
@@ -201,7 +203,7 @@ class Push:
         self._pace()
         at = self._clock()
         # All of them, until they are noted together: a reply may have settled some of them before.
-        self._journal.sending(self._in_flight(entries, at))
+        self._journal.sending(self._in_flight(entries, waiting, at))
         try:
             result = self._client.call(SEND, {**self._target, "MESSAGES": [item.message for item in waiting]})
         except Bitrix24ValidationError:
@@ -210,31 +212,33 @@ class Push:
             if error.outcome is Outcome.UNKNOWN:
                 self._after_loss(waiting, at, error, is_last=is_last)
             else:
-                self._after_refusal(entries, at, error)
+                self._after_refusal(entries, error)
         else:
             self._losses, self._has_reached_portal = 0, True
             self._read_reply(waiting, result, at)
 
-    def _in_flight(self, entries: list[Entry], at: float) -> InFlight:
-        known = {key: place for key in {entry.place for entry in entries} if (place := self._place(key))}
-        return InFlight(at, frozenset(entry.key for entry in entries), known)
+    def _in_flight(self, entries: list[Entry], waiting: list[Entry], at: float) -> InFlight:
+        """Return what may be on the portal when those that wait are sent; also what earlier tries sent."""
+        moments = {entry.key: entry.doubt for entry in entries if entry.doubt is not None}
+        moments |= {entry.key: at for entry in waiting}
+        places = {key: place for key in {entry.place for entry in entries} if (place := self._place(key))}
+        earlier = self._entries.in_flight.without({entry.key for entry in entries})
+        if not earlier.moments:
+            return InFlight(moments, places)
+        return InFlight({**earlier.moments, **moments}, {**earlier.places, **places})
 
     def _read_reply(self, waiting: list[Entry], result: Any, at: float) -> None:
         messages = [entry.message or {} for entry in waiting]
         deliveries = read_deliveries(messages, result, needs_session=True)
         for entry, delivery in zip(waiting, deliveries, strict=True):
-            entry.delivery = delivery
+            entry.delivery, entry.doubt = delivery, at
             if delivery.chat_id:
                 self._ledger.learn_place(entry.place, delivery.chat_id, delivery.session_id)
-        lost = [entry for entry in waiting if entry.is_unknown]
-        for entry in lost:
-            entry.doubt = at
-        self._settle(lost)
+        self._settle([entry for entry in waiting if entry.is_unknown])
 
-    def _after_refusal(self, entries: list[Entry], at: float, error: Bitrix24Error) -> None:
+    def _after_refusal(self, entries: list[Entry], error: Bitrix24Error) -> None:
         """Stop: nothing of the request was executed, so nothing of it is in flight any more."""
-        sent = [entry for entry in entries if entry.delivery is not None or entry.doubt is not None]
-        self._journal.sending(self._in_flight(sent, at))
+        self._journal.sending(self._in_flight(entries, [], 0.0))
         raise _StoppedError(error, _reason(error), error.advice)
 
     def _after_loss(self, waiting: list[Entry], at: float, error: Bitrix24Error, *, is_last: bool) -> None:

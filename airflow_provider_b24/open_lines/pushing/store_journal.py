@@ -165,7 +165,7 @@ class StoreJournal:
         return None
 
     def sending(self, in_flight: InFlight) -> None:
-        """Note that messages are about to be sent."""
+        """Note that messages are about to be sent, and what else is in flight."""
         self._in_flight = in_flight
         self._save()
 
@@ -176,7 +176,7 @@ class StoreJournal:
             if row.is_new:
                 self._now.note(row.ordinal, row.delivery.status)
         self._position += len(rows)
-        self._in_flight = self._in_flight.without({row.key for row in rows})
+        self._in_flight = self._in_flight.without({row.key for row in rows if row.valid})
         if self._position > self._now.position:
             self._now.position, self._now.digest = self._position, self._digest.hexdigest()
         if any(row.is_new for row in rows):

@@ -61,13 +61,13 @@ def written(log: LineLog, task: TaskRun = NIGHT) -> LineJournal:
 def test_a_later_try_knows_what_is_settled_and_what_is_in_flight(log: Any) -> None:
     journal = written(log())
     journal.settled([settled(1), settled(2, DeliveryStatus.REJECTED)])
-    journal.sending(InFlight(5.0, frozenset({settled(3).key, settled(4).key}), {"k": Place(1, 2)}))
+    journal.sending(InFlight({settled(3).key: 5.0, settled(4).key: 6.0}, {"k": Place(1, 2)}))
     journal.settled([settled(3)])
 
     ledger, later = Ledger(), LineJournal(log(), NIGHT)
     in_flight = later.recall(ledger, SOURCE)
 
-    assert (in_flight.at, in_flight.keys) == (5.0, {settled(4).key})
+    assert in_flight.moments == {settled(4).key: 6.0}
     assert in_flight.places == {"k": Place(1, 2)}
     first, second = later.known(0, settled(1).key), later.known(0, settled(2).key)
     assert first and second
@@ -80,8 +80,8 @@ def test_a_later_try_knows_what_is_settled_and_what_is_in_flight(log: Any) -> No
 def test_what_was_settled_before_it_was_sent_again_is_in_flight(log: Any) -> None:
     journal = written(log())
     journal.settled([settled(1, DeliveryStatus.UNKNOWN)])
-    journal.sending(InFlight(5.0, frozenset({settled(1).key})))
-    assert LineJournal(log(), NIGHT).recall(Ledger(), SOURCE).keys == {settled(1).key}
+    journal.sending(InFlight({settled(1).key: 5.0}))
+    assert LineJournal(log(), NIGHT).recall(Ledger(), SOURCE).moments == {settled(1).key: 5.0}
 
 
 def test_the_journal_of_another_task_is_removed(log: Any) -> None:
