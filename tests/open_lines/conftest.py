@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +25,9 @@ class Shop:
         #: The seconds that were waited for.
         self.slept: list[float] = []
         self.line = next(iter(portal.lines)).id
-        self.api = OpenLinesApi(client, clock=lambda: NOW, sleep=self.slept.append)
+        #: The worker's clock, which goes as the portal's does.
+        self.now = time.time()
+        self.api = OpenLinesApi(client, clock=lambda: self.now, sleep=self.slept.append)
         portal.lines.install_connector("shop", self.line)
 
     def send(self, messages: Any) -> Any:

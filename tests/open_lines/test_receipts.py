@@ -32,6 +32,7 @@ class Reply:
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
         self.chat = shop.send([message(1)]).items[0].chat_id
+        shop.now = NOW
         self.message = shop.portal.lines.reply(self.chat, "We look into it.", user_id=2)
 
     def receipt(self, **external: Any) -> dict[str, Any]:

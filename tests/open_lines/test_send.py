@@ -141,6 +141,13 @@ def nameless(number: int) -> dict[str, Any]:
     }
 
 
+def leave_chat(shop: Shop) -> None:
+    """Make the account read the conversation by its session."""
+    conversation = shop.portal.lines.conversation(shop.line)
+    assert conversation is not None
+    conversation.chat.members.remove(1)
+
+
 @pytest.mark.parametrize("kind", LOSSES)
 def test_a_lost_reply_is_settled_by_reading_the_conversation(shop: Shop, kind: str) -> None:
     shop.portal.faults.add(kind, method=SEND, after=1)
@@ -168,19 +175,33 @@ def test_messages_that_are_there_need_no_wait(shop: Shop) -> None:
 
 def test_a_conversation_is_read_by_its_session_where_the_account_is_no_member(shop: Shop) -> None:
     shop.send([message(0)])
-    conversation = shop.portal.lines.conversation(shop.line)
-    assert conversation is not None
-    conversation.chat.members.remove(1)
+    leave_chat(shop)
     shop.portal.faults.add("drop_after", method=SEND)
     report = shop.send([message(1)])
     assert statuses(report) == ["unknown"]
 
-    api = OpenLinesApi(client_of(shop.portal, auth="oauth"), clock=lambda: NOW, sleep=lambda _: None)
+    api = OpenLinesApi(client_of(shop.portal, auth="oauth"), clock=lambda: shop.now, sleep=lambda _: None)
     shop.portal.faults.add("drop_after", method=SEND, after=1)
     report = api.send(connector="shop", line=shop.line, messages=[message(number) for number in range(2, 22)])
     assert report.accepted == 20
     assert shop.portal.requests.count("imopenlines.session.history.get") == 1
     assert len(shop.texts) == len(set(shop.texts)) == 22
+
+
+@pytest.mark.parametrize("reader", ["member", "session"])
+@pytest.mark.parametrize(("age", "status"), [(290, "accepted"), (310, "unknown")])
+def test_an_id_that_was_in_the_chat_before_does_not_prove_that_a_message_arrived(
+    shop: Shop, reader: str, age: int, status: str
+) -> None:
+    shop.send([message(1)])
+    if reader == "session":
+        leave_chat(shop)
+    shop.now += age
+    api = OpenLinesApi(client_of(shop.portal, auth="oauth"), clock=lambda: shop.now, sleep=lambda _: None)
+    shop.portal.faults.add("drop_before", method=SEND, after=1)
+    first = [message(number) for number in range(10, 20)]
+    assert statuses(api.send(connector="shop", line=shop.line, messages=[*first, message(1)]))[-1] == status
+    assert shop.portal.requests.count(SEND) == 3
 
 
 def test_a_new_conversation_is_found_by_its_name(shop: Shop) -> None:

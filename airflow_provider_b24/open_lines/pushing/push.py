@@ -258,9 +258,7 @@ class Push:
         """Find out what became of messages that may have been sent, and decide about the others."""
         if not entries:
             return
-        moments = [entry.doubt or 0.0 for entry in entries]
-        doubts = [self._doubt(entry) for entry in entries]
-        findings = self._settler.settle(doubts, first=min(moments), last=max(moments))
+        findings = self._settler.settle([self._doubt(entry) for entry in entries])
         for entry, finding in zip(entries, findings, strict=True):
             self._apply(entry, finding)
         verdicts = [finding.verdict for finding in findings]
@@ -286,7 +284,7 @@ class Push:
         message = entry.message or {}
         names = (message["user"].get("name"), message["user"].get("last_name"))
         sought = message["chat"].get("name") or " ".join(name for name in names if name)
-        return Doubt(entry.chat, entry.message_id, self._place(entry.place), sought)
+        return Doubt(entry.chat, entry.message_id, self._place(entry.place), entry.doubt or 0.0, sought)
 
     def _place(self, key: str) -> Place | None:
         return self._ledger.place(key) or self._entries.in_flight.places.get(key)

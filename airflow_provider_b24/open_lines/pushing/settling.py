@@ -2,8 +2,10 @@
 
 The portal keeps the outside id of a message as the parameter CONNECTOR_MID and shows it in
 ``im.dialog.messages.get``, to members of the chat, and in ``imopenlines.session.history.get``. A message
-that is there was accepted. One that is not there was not, when the request has ended by then and the
-conversation is the one in which it must be; of a conversation that a search has found, that proves nothing.
+that is there since the request was accepted. One that is not there was not, when the request has ended by
+then and the conversation is the one in which it must be; of a conversation that a search has found, that
+proves nothing. An id that is there from before the request proves nothing either: it may be that of another
+message, or the clocks of worker and portal differ.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from airflow_provider_b24.open_lines.pushing.ledger import Place
 from airflow_provider_b24.rest import php
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow_provider_b24.rest.client import Bitrix24Client
 
@@ -58,12 +60,14 @@ class Doubt:
     :param chat: the outside id of its chat.
     :param message_id: its own outside id.
     :param place: its conversation, when it is known.
+    :param since: when it was sent, in Unix seconds.
     :param sought: a text by which the conversation may be found: its name, or the person's.
     """
 
     chat: str
     message_id: str
     place: Place | None
+    since: float
     sought: str = ""
 
 
@@ -79,15 +83,23 @@ class Finding:
 class _Reading:
     """The outside ids in a conversation.
 
-    :param ids: what was found.
+    :param ids: what was found, and when the newest message with each id was posted, in Unix seconds.
     :param complete: whether every message since the request is among them.
     """
 
-    ids: frozenset[str]
+    ids: Mapping[str, float]
     complete: bool
 
+    def finding(self, doubt: Doubt, place: Place) -> Finding:
+        """Return what the conversation says of a message."""
+        posted = self.ids.get(doubt.message_id)
+        if posted is not None and posted >= doubt.since - _CLOCK_SKEW:
+            return Finding(Verdict.PRESENT, place)
+        is_absent = posted is None and self.complete
+        return Finding(Verdict.ABSENT if is_absent else Verdict.UNKNOWN)
 
-_NOTHING = _Reading(frozenset(), complete=False)
+
+_NOTHING = _Reading({}, complete=False)
 
 
 class Settler:
@@ -115,13 +127,12 @@ class Settler:
         self._sleep = sleep
         self._is_member = True
 
-    def settle(self, doubts: Sequence[Doubt], *, first: float, last: float) -> list[Finding]:
+    def settle(self, doubts: Sequence[Doubt]) -> list[Finding]:
         """Return what became of messages; waits until the request must have ended when one is not there yet.
 
-        :param doubts: the messages.
-        :param first: when the first of their requests was sent, in Unix seconds.
-        :param last: when the last one was sent.
+        :param doubts: the messages, at least one.
         """
+        first, last = min(doubt.since for doubt in doubts), max(doubt.since for doubt in doubts)
         findings = self._find(doubts, since=first)
         left = last + REQUEST_SECONDS - self._clock()
         missing = [index for index, item in enumerate(findings) if item.verdict is Verdict.ABSENT]
@@ -138,14 +149,15 @@ class Settler:
         for place in {doubt.place for doubt in doubts if doubt.place}:
             readings[place] = self._read(place, since)
         return [
-            _finding(doubt, doubt.place, readings[doubt.place]) if doubt.place else self._search(doubt, since)
+            readings[doubt.place].finding(doubt, doubt.place) if doubt.place else self._search(doubt)
             for doubt in doubts
         ]
 
-    def _search(self, doubt: Doubt, since: float) -> Finding:
+    def _search(self, doubt: Doubt) -> Finding:
         for place in self._candidates(doubt):
-            if doubt.message_id in self._read(place, since).ids:
-                return Finding(Verdict.PRESENT, place)
+            finding = self._read(place, doubt.since).finding(doubt, place)
+            if finding.verdict is Verdict.PRESENT:
+                return finding
         return Finding(Verdict.UNKNOWN)
 
     def _candidates(self, doubt: Doubt) -> list[Place]:
@@ -171,33 +183,35 @@ class Settler:
 
     def _read_as_member(self, place: Place, since: float) -> _Reading | None:
         """Read the newest messages of the chat; None when the connection's user may not."""
-        ids: set[str] = set()
+        ids: dict[str, float] = {}
         older: dict[str, int] = {}
         for _ in range(_MAX_PAGES):
             params = {"DIALOG_ID": f"chat{place.chat_id}", "LIMIT": _PAGE, **older}
             try:
                 rows = php.as_rows(php.as_dict(self._client.call(_MESSAGES, params)).get("messages"))
-                ids.update(_outside_ids(rows, "CONNECTOR_MID"))
+                _add_ids(ids, rows, "CONNECTOR_MID")
                 numbers = [php.as_id(row.get("id")) for row in rows]
             except (Bitrix24Error, ValueError) as error:
                 log.debug("No messages of chat %d: %s", place.chat_id, error)
                 self._is_member = False
                 return None
             if len(rows) < _PAGE or _oldest(rows) < since - _CLOCK_SKEW:
-                return _Reading(frozenset(ids), complete=bool(ids))
+                return _Reading(ids, complete=bool(ids))
             older = {"LAST_ID": min(numbers)}
-        return _Reading(frozenset(ids), complete=False)
+        return _Reading(ids, complete=False)
 
     def _read_session(self, place: Place) -> _Reading:
         """Read the present session of the chat, and the last one that is known."""
         try:
             present = self._present_session(place)
             sessions = {session for session in (present, place.session_id) if session}
-            readings = [self._session_ids(session) for session in sessions]
+            ids: dict[str, float] = {}
+            for session in sessions:
+                history = php.as_dict(self._client.call(_HISTORY, {"SESSION_ID": session}))
+                _add_ids(ids, php.as_rows(history.get("message")), "connectorMid")
         except (Bitrix24Error, ValueError) as error:
             log.debug("No history of chat %d: %s", place.chat_id, error)
             return _NOTHING
-        ids = frozenset().union(*readings)
         # Another session may lie between the two.
         return _Reading(ids, complete=bool(ids) and present == place.session_id)
 
@@ -206,23 +220,19 @@ class Settler:
         fields = php.as_text(chat.get("entity_data_1")).split("|")
         return positive_number(fields[_SESSION_FIELD]) if len(fields) > _SESSION_FIELD else None
 
-    def _session_ids(self, session: int) -> frozenset[str]:
-        history = php.as_dict(self._client.call(_HISTORY, {"SESSION_ID": session}))
-        return frozenset(_outside_ids(php.as_rows(history.get("message")), "connectorMid"))
 
-
-def _finding(doubt: Doubt, place: Place, reading: _Reading) -> Finding:
-    if doubt.message_id in reading.ids:
-        return Finding(Verdict.PRESENT, place)
-    return Finding(Verdict.ABSENT if reading.complete else Verdict.UNKNOWN)
-
-
-def _outside_ids(rows: Iterable[Mapping[str, Any]], name: str) -> Iterator[str]:
+def _add_ids(ids: dict[str, float], rows: Iterable[Mapping[str, Any]], name: str) -> None:
+    """Add the outside ids of messages, each with the moment of its newest message."""
     for row in rows:
         for value in php.as_list(php.as_dict(row.get("params")).get(name)):
-            yield php.as_text(value)
+            outside_id, posted = php.as_text(value), _posted(row)
+            ids[outside_id] = max(ids.get(outside_id, posted), posted)
 
 
 def _oldest(rows: Iterable[Mapping[str, Any]]) -> float:
     """Return when the oldest message was posted, in Unix seconds."""
-    return min(datetime.fromisoformat(php.as_text(row.get("date"))).timestamp() for row in rows)
+    return min(map(_posted, rows))
+
+
+def _posted(row: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(php.as_text(row.get("date"))).timestamp()
