@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -254,6 +255,26 @@ def test_what_a_later_try_finds_missing_is_sent_after_newer_messages_of_its_chat
     assert reported.run()["unknown"] == 10
     assert reported.run()["accepted"] == 20
     assert reported.texts == [f"Text {number}" for number in (*range(10, 20), *range(10))]
+
+
+def test_nothing_is_sent_that_the_journal_has_no_room_to_note(
+    reported: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_b24.open_lines.pushing.log_files import FileLog
+
+    append = FileLog.append
+
+    def full(self: FileLog, lines: bytes) -> None:
+        if lines.startswith(b'{"sending"'):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(self, lines)
+
+    reported.write(*(row(number) for number in range(20)))
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(FileLog, "append", full)
+        reported.run()
+    assert reported.texts == []
+    assert reported.run()["accepted"] == 20
 
 
 def test_another_run_of_the_dag_begins_anew_at_the_same_report_path(reported: Night) -> None:

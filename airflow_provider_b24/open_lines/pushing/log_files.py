@@ -63,11 +63,14 @@ class FileLog:
             os.truncate(self._path, end)
 
     def append(self, lines: bytes) -> None:
-        """Add lines; the system has them at once, so that a kill of the process loses none."""
+        """Add lines; the system has them at once, so that a kill of the process loses none.
+
+        :raises OSError: when not all are written, for example because the disk is full; then none is.
+        """
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("ab", buffering=0)
-        self._file.write(lines)
+        _write_all(self._file, lines)
 
     def remove(self) -> None:
         """Remove the file."""
@@ -80,6 +83,19 @@ class FileLog:
             os.fsync(self._file.fileno())
             self._file.close()
             self._file = None
+
+
+def _write_all(file: IO[bytes], lines: bytes) -> None:
+    """Write all lines or none: what comes behind half a line could not be read."""
+    left = memoryview(lines)
+    try:
+        while left:
+            # A full disk takes a part without an error; the next part gets the error.
+            left = left[file.write(left) :]
+    except OSError:
+        written = len(lines) - len(left)
+        os.ftruncate(file.fileno(), os.fstat(file.fileno()).st_size - written)
+        raise
 
 
 class ObjectLog:

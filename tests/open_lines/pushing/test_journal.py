@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +26,7 @@ from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus
 from tests.support.storage import in_memory_storage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 NIGHT = TaskRun(("d", "t", "r", "-1"), 3)
@@ -121,6 +124,34 @@ def test_a_line_that_was_cut_off_is_removed(tmp_path: Path) -> None:
     later.settled([settled(2)])
     later.close()
     assert all(json.loads(line) for line in path.read_bytes().splitlines())
+
+
+@pytest.fixture
+def full_disk() -> Iterator[Callable[[int], None]]:
+    """Return what limits the size of files, as a full disk does: a write is cut, the next one fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_note_for_which_the_disk_has_no_room_is_an_error_and_leaves_no_half_line(
+    tmp_path: Path, full_disk: Callable[[int], None]
+) -> None:
+    path = tmp_path / "night.journal"
+    log = FileLog(str(path))
+    journal = written(log)
+    before = path.read_bytes()
+    full_disk(len(before) + 20)
+    with pytest.raises(OSError, match="File too large"):
+        journal.sending(InFlight({settled(1).key: 5.0}))
+    assert path.read_bytes() == before
+
+    full_disk(10_000)
+    journal.settled([settled(1)])
+    journal.close()
+    assert len([json.loads(line) for line in path.read_bytes().splitlines()]) == 2
 
 
 @given(TEXTS, TEXTS, TEXTS, st.lists(TEXTS, max_size=2), st.sampled_from(DeliveryStatus))
