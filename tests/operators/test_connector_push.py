@@ -393,6 +393,25 @@ def test_the_report_has_a_line_for_each_row_of_the_file(reported: Night) -> None
     assert reported.report[0]["chat_id"] == report["items"][0]["chat_id"]
 
 
+@pytest.mark.parametrize("part", ["user", "message", "chat"])
+@pytest.mark.parametrize("given", ["file", "list"])
+def test_half_a_surrogate_pair_in_an_id_is_written_out_in_the_report(
+    reported: Night, caplog: pytest.LogCaptureFixture, part: str, given: str
+) -> None:
+    broken = row(2)
+    broken[part] = {**broken[part], "id": "cut\ud83d"}
+    reported.write(row(1), broken, row(3))
+    if given == "list":
+        reported.options |= {"path": None, "messages": [row(1), broken, row(3)]}
+    report = reported.run()
+
+    assert [item["status"] for item in report["items"]] == ["accepted", "rejected", "accepted"]
+    json.dumps(report, ensure_ascii=False).encode()
+    caplog.text.encode()
+    name = {"user": "user", "message": "message_id", "chat": "chat"}[part]
+    assert reported.report[1][name] == "cut\\ud83d"
+
+
 def test_a_large_push_has_its_first_failures_in_xcom(reported: Night) -> None:
     reported.write(*(row(number, text="" if number % 2 else "Hi") for number in range(1002)))
     report = reported.run()

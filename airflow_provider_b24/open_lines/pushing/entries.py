@@ -156,6 +156,8 @@ class Entries:
             return _invalid_entry(ordinal, row), self._violations(row)
         chat, outside_id = str(message["chat"]["id"]), str(message["message"]["id"])
         user = str(message["user"]["id"])
+        if not _is_text(chat, outside_id, user):
+            return _invalid_entry(ordinal, row), [f"{row.name}: {UNENCODABLE}"]
         # The key of row.key, without reading the ids once more.
         key, place = message_key(chat, outside_id), place_key(chat, user)
         return Entry(ordinal, row.number, key, row.name, chat, user, place, outside_id, message), []
@@ -198,8 +200,19 @@ def _invalid_entry(ordinal: int, row: Row) -> Entry:
 
 
 def _id_in(part: Any) -> str:
+    """Return an id for the report; half a surrogate pair in it is written as it would be in JSON."""
     value = part.get("id") if isinstance(part, dict) else None
-    return str(value)[:_MAX_ID] if isinstance(value, str | int) else ""
+    text = str(value)[:_MAX_ID] if isinstance(value, str | int) else ""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _is_text(*ids: str) -> bool:
+    """Say whether ids can be written down: half a surrogate pair can not."""
+    try:
+        "".join(ids).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _duplicate(entry: Entry, first: int) -> str:
