@@ -91,8 +91,10 @@ def exceeds(threshold: int | float, *, undelivered: int, total: int) -> bool:
     :param undelivered: how many are.
     :param total: how many there are in all.
     """
-    allowed = threshold * total if isinstance(threshold, float) else threshold
-    return undelivered > allowed
+    if not isinstance(threshold, float):
+        return undelivered > threshold
+    # A product would not be exact: 0.29 * 100 is less than 29.
+    return total > 0 and undelivered / total > threshold
 
 
 def _number(value: Any) -> int | float | None:

@@ -24,6 +24,19 @@ def test_what_is_no_threshold_is_refused(given: Any) -> None:
         check_threshold(given)
 
 
+@pytest.mark.parametrize("total", [1, 7, 10, 100, 1_000])
+def test_the_allowed_share_itself_is_not_too_many(total: int) -> None:
+    for undelivered in range(total + 1):
+        allowed = undelivered / total
+        assert not exceeds(allowed, undelivered=undelivered, total=total)
+        assert undelivered == total or exceeds(allowed, undelivered=undelivered + 1, total=total)
+    assert not exceeds(0.29, undelivered=29 * total, total=100 * total)
+
+
+def test_no_messages_are_not_too_many() -> None:
+    assert not exceeds(0.0, undelivered=0, total=0)
+
+
 @pytest.mark.parametrize(
     ("threshold", "undelivered", "total", "is_too_many"),
     [(0, 0, 9, False), (0, 1, 9, True), (3, 3, 9, False), (0.5, 5, 10, False), (0.5, 6, 10, True)],
