@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import re
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from airflow_provider_b24.utils.files import is_remote, local_path, object_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from airflow_provider_b24.open_lines.pushing.journal import Settled
+
+#: What the name of a draft has behind that of its report.
+_DRAFT = re.compile(r"\.[a-z0-9_]+\.part")
 
 
 class ReportFile:
@@ -27,20 +35,22 @@ class ReportFile:
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
-        if self._path is not None:
-            folder = None if is_remote(self._path) else local_path(self._path).parent
-            if folder is not None:
-                folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False)
+        if self._path is None:
+            return self
+        if is_remote(self._path):
+            self._file = tempfile.TemporaryFile()
+        else:
+            self._file = _new_draft(local_path(self._path))
             self._draft = Path(self._file.name)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None and self._draft is not None:
-            self._file.close()
+        if self._draft is not None:
             self._draft.unlink(missing_ok=True)
+        if self._file is not None:
+            self._file.close()
 
     def add(self, settled: Settled) -> None:
         """Add the line of a message."""
@@ -48,22 +58,56 @@ class ReportFile:
             self._file.write(settled.line)
 
     def publish(self) -> None:
-        """Put the report in its place."""
-        if self._path is None or self._file is None or self._draft is None:
+        """Put the report in its place, and remove drafts of it that killed pushes have left."""
+        if self._path is None or self._file is None:
             return
+        self._file.flush()
+        if self._draft is None:
+            self._file.seek(0)
+            with object_path(self._path).open("wb") as target:
+                shutil.copyfileobj(self._file, target)
+            return
+        # As readable as any other file that the worker makes: a temporary file is its owner's alone.
+        self._draft.chmod(0o666 & ~_umask())
+        report = local_path(self._path)
+        # Before it is closed: another push removes a draft that nobody writes.
+        self._draft.replace(report)
         self._file.close()
-        if is_remote(self._path):
-            with self._draft.open("rb") as draft, object_path(self._path).open("wb") as target:
-                shutil.copyfileobj(draft, target)
-        else:
-            # As readable as any other file that the worker makes: a temporary file is its owner's alone.
-            self._draft.chmod(0o666 & ~_umask())
-            self._draft.replace(local_path(self._path))
+        _remove_abandoned(report)
+
+
+def _new_draft(report: Path) -> IO[bytes]:
+    """Return a new draft next to a report, locked as long as it is open."""
+    report.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        draft = tempfile.NamedTemporaryFile(  # noqa: SIM115 - the report closes it
+            dir=report.parent, prefix=f"{report.name}.", suffix=".part", delete=False
+        )
+        # A file system without locks keeps abandoned drafts.
+        with suppress(OSError):
+            fcntl.flock(draft, fcntl.LOCK_EX)
+        if os.fstat(draft.fileno()).st_nlink:
+            return draft
+        # Another push took it for abandoned before it was locked.
+        draft.close()
+
+
+def _remove_abandoned(report: Path) -> None:
+    """Remove the drafts of a report whose writers are gone."""
+    for path in _drafts(report):
+        with suppress(OSError), path.open("r+b") as draft:
+            fcntl.flock(draft, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+
+
+def _drafts(report: Path) -> Iterator[Path]:
+    with suppress(OSError):
+        for path in report.parent.iterdir():
+            if path.name.startswith(report.name) and _DRAFT.fullmatch(path.name, len(report.name)):
+                yield path
 
 
 def _umask() -> int:
-    import os
-
     present = os.umask(0)
     os.umask(present)
     return present
