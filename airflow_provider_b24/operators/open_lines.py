@@ -214,7 +214,8 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         if_undelivered = as_choice(self.if_undelivered, "if_undelivered", _IF_UNDELIVERED)
         allowed = check_threshold(self.max_undelivered)
         push, journal = self._prepared(context)
-        with ReportFile(self.report_path) as report:
+        report_path = self._report_path()
+        with ReportFile(report_path) as report:
             try:
                 result = push(take=report.add, journal=journal)
             except Bitrix24ValidationError:
@@ -222,7 +223,7 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
                 raise
             report.publish()
         self._log(result.summary)
-        found = {**result.summary.to_dict(), "report_path": self.report_path}
+        found = {**result.summary.to_dict(), "report_path": report_path}
         if result.error is not None and journal is not None and _is_worth_a_retry(result.error):
             self._fail(context, found, result.summary, Bitrix24PushIncompleteError, "The push has stopped")
         counts = {"undelivered": result.summary.undelivered, "total": result.summary.total}
@@ -245,8 +246,11 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         )
         target = {"connector": as_text(self.connector), "line": self.line}
         source = self._source()
-        journal = push_journal(context, report_path=self.report_path, redelivery=redelivery)
+        journal = push_journal(context, report_path=self._report_path(), redelivery=redelivery)
         return partial(self.hook.open_lines.push, **target, source=source, options=options), journal
+
+    def _report_path(self) -> str | None:
+        return None if self.report_path is None else str(self.report_path)
 
     def _source(self) -> Source:
         from airflow_provider_b24.open_lines.pushing.source import ListSource, file_source

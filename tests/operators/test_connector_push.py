@@ -7,6 +7,7 @@ import json
 import os
 import time
 from copy import copy
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,6 @@ from tests.support.storage import in_memory_storage
 from .test_idempotency import Store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from airflow_provider_b24.emulator import Emulator
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("impatient")]
@@ -74,9 +73,10 @@ class Night:
         context: Any = {"ti": self.instance}
         if self.memory == "store":
             context["task_state_store"] = self.store
-        given = {"path": str(self.path), **self.options}
+        given: dict[str, Any] = {"path": str(self.path)}
         if self.memory == "report":
             given["report_path"] = str(self.report_path)
+        given |= self.options
         operator = Bitrix24SendConnectorMessagesOperator(
             task_id="t", bitrix24_conn_id=self._application, connector="shop", line=self.line, **given
         )
@@ -475,6 +475,17 @@ def test_reports_and_sources_may_be_in_object_storage(
     assert night.run()["accepted"] == 25
     assert len(night.report_path.read_text().splitlines()) == 25
     assert night.texts == [f"Text {number}" for number in range(25)]
+
+
+def test_paths_may_be_objects(reported: Night) -> None:
+    from airflow.sdk import ObjectStoragePath
+
+    reported.write(row(1))
+    for number, kind in enumerate((Path, lambda path: ObjectStoragePath(f"file://{path}"))):
+        report_path = kind(reported.report_path.with_name(f"{number}.jsonl"))
+        reported.options |= {"path": kind(reported.path), "report_path": report_path}
+        assert reported.run()["report_path"] == str(report_path)
+        assert reported.report_path.with_name(f"{number}.jsonl").exists()
 
 
 # CSV
