@@ -73,7 +73,8 @@ class Bitrix24SendMessageOperator(Bitrix24BaseOperator):
         )
         may_have_posted = memory.may_have_posted
         # Before it is posted: the process may be killed at any time after.
-        memory.begin(template_id=template_id, at=memory.fields.get("at") or time.time())
+        at = memory.fields.get("at") or (began_at(context) if may_have_posted else None)
+        memory.begin(template_id=template_id, at=at or time.time())
         try:
             message_id = self.hook.chats.send_once(
                 **target,

@@ -40,12 +40,14 @@ class MessageMemory:
         self._run = int(getattr(self._ti, "max_tries", 0) or 0)
         self._what = hashlib.sha256("\x1f".join(map(str, what)).encode("utf-8", "replace")).hexdigest()
         self._is_retry = self._ti is not None and is_retry(context)
+        #: What earlier tries have remembered is not known.
+        self._is_lost = self._is_retry and self._store is None
         self.fields: dict[str, Any] = self._load()
 
     @property
     def is_kept(self) -> bool:
-        """Whether Airflow keeps it for the next try."""
-        return self._store is not None
+        """Whether Airflow keeps it for the next try, and has given what earlier ones have remembered."""
+        return self._store is not None and not self._is_lost
 
     @property
     def result(self) -> Any:
@@ -57,7 +59,7 @@ class MessageMemory:
         """Whether an earlier try may have posted the message, and nobody knows."""
         if self.fields:
             return self.fields.get("result") is None
-        return self._is_retry and self._store is None
+        return self._is_lost
 
     def begin(self, **fields: Any) -> None:
         """Remember that the message is about to be posted."""
@@ -80,6 +82,7 @@ class MessageMemory:
             found = self._store.get(_STORE_KEY) or {}
         except Exception as error:  # noqa: BLE001 - the message matters more than the store
             log.warning("The task state store did not give the message: %s", error)
+            self._is_lost = self._is_retry
             return {}
         is_other_run = found.get("run") != self._run and found.get("result") is not None
         return {} if found.get("what") != self._what or is_other_run else found

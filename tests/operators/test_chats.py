@@ -159,6 +159,18 @@ def test_a_retry_after_a_kill_finds_the_message(
     assert portal.portal.chats.message(message_id)
 
 
+def test_a_retry_that_the_store_does_not_answer_finds_the_message(
+    portal: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal.quirks.message_template_ids = False
+    saying = Saying(portal.add_chat("Team", [1, 2]), Store())
+    saying.die(monkeypatch)
+    assert saying.store is not None
+    saying.store.is_down = True
+    saying.run()
+    assert said(portal) == ["Done"]
+
+
 def test_a_retry_finds_the_message_among_many_newer_ones(
     portal: Emulator, saying: Saying, monkeypatch: pytest.MonkeyPatch
 ) -> None:

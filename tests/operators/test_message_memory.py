@@ -84,6 +84,15 @@ def test_a_store_that_does_not_answer_stops_no_message(caplog: pytest.LogCapture
 
 
 @pytest.mark.parametrize(("try_number", "doubtful"), [(1, False), (2, True)])
+def test_a_retry_that_the_store_does_not_answer_may_have_posted(*, try_number: int, doubtful: bool) -> None:
+    kept = memory(Store(broken=True), try_number=try_number)
+
+    assert kept.may_have_posted is doubtful
+    # What it keeps from here on does not say when the first try began.
+    assert kept.is_kept is not doubtful
+
+
+@pytest.mark.parametrize(("try_number", "doubtful"), [(1, False), (2, True)])
 def test_without_a_store_a_retry_does_not_know(*, try_number: int, doubtful: bool) -> None:
     kept = memory(None, try_number=try_number)
     kept.begin(since=5)
