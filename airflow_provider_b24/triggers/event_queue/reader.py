@@ -96,6 +96,8 @@ class QueueReader:
         for delivery in deliveries:
             delivery.redelivered, delivery.taken = True, False
             self._returned.append(delivery)
+        # With a full window the pause ends only so.
+        self._wake_up.set()
 
     async def close(self) -> None:
         """Clear what Airflow has taken, once, and close the connections to the portal."""

@@ -121,6 +121,22 @@ async def test_one_watcher_that_ends_does_not_take_the_event_from_the_other(repl
     assert len({payload["id"] for payload in other.taken}) == 1
 
 
+async def test_a_reader_whose_window_is_full_goes_on_when_a_watcher_that_held_events_ends(
+    replies: Replies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fanout, "read_options", lambda: replace(FAST, window=4, recheck=300))
+    stuck, other = Watcher(takes=1), Watcher()
+    replies.say(*(f"Reply {number}" for number in range(4)))
+    await until(lambda: stuck.taken and len(other.taken) == 4)
+    # So long that the reader waits for the window only.
+    await asyncio.sleep(0.2)
+    await stuck.stop()
+    replies.say("New")
+    await until(lambda: not replies.queue())
+    await other.stop()
+    assert other.taken[-1]["text"] == "New"
+
+
 async def test_a_lost_reply_to_get_loses_no_event(replies: Replies) -> None:
     replies.portal.faults.add("drop_after", method="event.offline.get", times=2)
     replies.say("One", "Two")
