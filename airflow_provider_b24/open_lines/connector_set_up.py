@@ -134,7 +134,8 @@ class ConnectorSetUp:
         forgotten = {}
         if found.registration and {Step.REGISTER, Step.UNREGISTER} & set(steps):
             forgotten[self._registration_key] = ""
-        if found.data and set(steps) - {Step.REGISTER}:
+        # Switching on what has an error leaves its data; what was off gets them in these steps.
+        if found.data and set(steps) - {Step.REGISTER, Step.ACTIVATE}:
             forgotten[self._data_key] = ""
         return forgotten
 

@@ -155,6 +155,7 @@ def test_a_connector_with_an_error_is_activated_again_and_keeps_its_data(shop: S
     assert (found["found"]["error"], found["changed"]) == (True, ["activate"])
     assert found["status"]["active"] is True
     assert shop.data["name"] == "Shop"
+    assert shop.changes() == []
 
 
 def test_a_connector_that_was_registered_by_other_means_is_registered_once_more(shop: Shop) -> None:
