@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.asks.texts import closed_text, failed_text
+from airflow_provider_b24.asks.texts import ENDED_IN_AIRFLOW, closed_text, failed_text
 from airflow_provider_b24.exceptions import Bitrix24AccessDeniedError, Bitrix24Error
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 
@@ -59,6 +59,20 @@ def close_after_kill(conn_id: str, ask: Ask) -> None:
             log.info("The poll is closed: the task was ended in Airflow")
     except Bitrix24Error as error:
         log.warning("The poll could not be closed: %s", error)
+
+
+def was_closed_by_kill(hook: Bitrix24Hook, ask: Ask) -> bool:
+    """Say whether a stopped poll was closed by :func:`close_after_kill`; its message in the chat tells.
+
+    The chat is the one place that a process which is ended can still write to: Airflow has given the task
+    another id by then.
+
+    :param hook: reaches the portal.
+    :param ask: what was asked.
+    :raises Bitrix24Error: when the chat can't be read.
+    """
+    replies = hook.chats.replies(chat_id=ask.chat_id, message_id=ask.message_id)
+    return any(reply["user_id"] == hook.account_id and ENDED_IN_AIRFLOW in reply["text"] for reply in replies)
 
 
 def close_after_failure(conn_id: str, ask: Ask, *, tell: bool) -> None:

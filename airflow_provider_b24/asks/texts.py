@@ -69,9 +69,13 @@ def no_decision_text(reason: str) -> str:
     return f"[b]No decision[/b]\n{reason}"
 
 
+#: By this a later try knows why the poll is closed.
+ENDED_IN_AIRFLOW = "Its task was ended in Airflow"
+
+
 def closed_text() -> str:
     """Return the message for a poll whose task was ended in Airflow."""
-    return "[b]This poll is closed[/b]\nIts task was ended in Airflow, so no decision is taken."
+    return f"[b]This poll is closed[/b]\n{ENDED_IN_AIRFLOW}, so no decision is taken."
 
 
 def failed_text() -> str:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout
 
 from airflow_provider_b24.compat import BranchMixIn, SkipMixin
-from airflow_provider_b24.exceptions import Bitrix24PollTimeoutError, error_from_dict
+from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollTimeoutError, error_from_dict
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
-from airflow_provider_b24.operators.idempotency import send_poll_once
+from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
 from airflow_provider_b24.operators.next_try import will_retry
 from airflow_provider_b24.rendered import as_switch, check_literal
 from airflow_provider_b24.utils.controls import without_controls
@@ -157,7 +157,6 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         self.announce: Any = announce
         self.poll_interval = poll_interval
         self._ask: Ask | None = None
-        self._kept: AskMemory | None = None
         self._settings().check_literals()
         for switch in _SWITCHES:
             check_literal(getattr(self, switch), as_switch, switch)
@@ -188,18 +187,15 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         if self.airflow_required_action:
             check_required_actions()
         memory = self._memory(context)
-        self._ask = ask = self._send(context, settings, excluded)
+        ask, poll = self._send(context, settings, excluded)
         self._close_other(memory.earlier(), ask)
         memory.save(ask)
-        poll = self.hook.polls.get(ask.message_id)
         self._push_links(context, ask)
         event = memory.event(ask)
         if event is not None or poll.is_finished:
-            # An earlier try has seen the end or closed the poll, or somebody was faster than this task.
+            # An earlier try has seen the decision or closed the poll, or somebody was faster than this task.
             return self._end(context, ask, event, closed=poll if poll.is_finished else None)
-        if memory.is_to_be_told(ask):
-            self._notify(context)
-            memory.told(ask)
+        self._notify(context, ask)
         self._wait(context, ask, settings)
         return None
 
@@ -224,8 +220,6 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
             from airflow_provider_b24.asks.closing import close_after_kill
 
             close_after_kill(self.bitrix24_conn_id, self._ask)
-            if self._kept is not None:
-                self._kept.killed(self._ask)
 
     @contextmanager
     def _closed_after_last_try(self, context: Context) -> Iterator[None]:
@@ -238,7 +232,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
                 self._ask = None
             raise
         except Exception as error:
-            ask = self._ask or self._memory(context).earlier()
+            ask = self._ask or self._earlier(context)
             if ask is not None and not will_retry(context, error):
                 from airflow_provider_b24.asks.closing import close_after_failure
 
@@ -248,20 +242,38 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
     def _memory(self, context: Context) -> AskMemory:
         from airflow_provider_b24.operators.ask_memory import AskMemory
 
-        self._kept = AskMemory(context)
-        return self._kept
+        return AskMemory(context, portal=self.hook.settings.portal)
+
+    def _earlier(self, context: Context) -> Ask | None:
+        """Return the ask of an earlier try; None also when the connection can't be read."""
+        try:
+            return self._memory(context).earlier()
+        except Bitrix24Error:
+            return None
 
     def _settings(self) -> AskSettings:
         from airflow_provider_b24.operators.ask_settings import AskSettings
 
         return AskSettings.of(self)
 
-    def _send(self, context: Context, settings: AskSettings, excluded: list[int]) -> Ask:
+    def _send(self, context: Context, settings: AskSettings, excluded: list[int]) -> tuple[Ask, Poll]:
+        """Send the poll once, and return the ask and the poll as it is now."""
         memory = self._memory(context)
-        sent = self._send_poll(context, settings)
-        while memory.was_killed(sent["message_id"]):
-            # A person has cleared the task while its worker ran, which closed this poll.
-            sent = self._send_poll(context, settings, after=sent["message_id"])
+        sent = self._send_poll(context, settings, after=memory.after())
+        ask, poll = self._asked(context, settings, excluded, sent)
+        while self._was_closed_by_kill(context, ask, poll):
+            # A person has cleared the task while its worker ran, or the worker was told to end.
+            sent = self._send_poll(context, settings, after=ask.message_id)
+            memory.save_after(ask.message_id)
+            ask, poll = self._asked(context, settings, excluded, sent)
+        question = without_controls(ask.question)
+        self.log.info("Asked in chat %d (message %d): %s", ask.chat_id, ask.message_id, question)
+        return ask, poll
+
+    def _asked(
+        self, context: Context, settings: AskSettings, excluded: list[int], sent: dict[str, int]
+    ) -> tuple[Ask, Poll]:
+        memory = self._memory(context)
         action_id = str(context["ti"].id) if self.airflow_required_action else None
         ask = settings.ask(
             sent,
@@ -271,10 +283,17 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         )
         # From here on, an error or a signal must close the poll.
         self._ask = ask
-        ask = replace(ask, poll_url=self.hook.polls.get(sent["message_id"]).result_url)
-        question = without_controls(ask.question)
-        self.log.info("Asked in chat %d (message %d): %s", ask.chat_id, ask.message_id, question)
-        return ask
+        poll = self.hook.polls.get(sent["message_id"])
+        self._ask = ask = replace(ask, poll_url=poll.result_url)
+        return ask, poll
+
+    def _was_closed_by_kill(self, context: Context, ask: Ask, poll: Poll) -> bool:
+        """Say whether an earlier try closed the poll because its process was told to end."""
+        from airflow_provider_b24.asks.closing import was_closed_by_kill
+
+        if not poll.is_finished or not is_retry(context) or self._memory(context).event(ask) is not None:
+            return False
+        return was_closed_by_kill(self.hook, ask)
 
     def _send_poll(
         self, context: Context, settings: AskSettings, *, after: int | None = None
@@ -311,10 +330,15 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         chat = chat_url(self.hook.settings.portal, chat_id=ask.chat_id, message_id=ask.message_id)
         push_links(context, poll_url=ask.poll_url, chat_url=chat)
 
-    def _notify(self, context: Context) -> None:
+    def _notify(self, context: Context, ask: Ask) -> None:
+        """Let each notifier tell of the question, once over all tries."""
         given: Any = self.notifiers
-        for notifier in given if isinstance(given, list | tuple) else [given] if given else []:
-            notifier(context)
+        memory = self._memory(context)
+        notifiers = list(given) if isinstance(given, list | tuple) else [given] if given else []
+        for number, notifier in enumerate(notifiers):
+            if memory.is_to_be_told(ask, number):
+                notifier(context)
+                memory.told(ask, number + 1)
 
     def _wait(self, context: Context, ask: Ask, settings: AskSettings) -> None:
         from airflow_provider_b24.operators.required_action import open_required_action
@@ -374,6 +398,19 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         """Turn what templates have rendered into booleans."""
         for switch in self._switches:
             setattr(self, switch, as_switch(getattr(self, switch), switch))
+
+    def _chosen(self, audit: Mapping[str, Any]) -> list[int]:
+        """Return the places of the chosen answers in the poll, from 0.
+
+        A default, a choice for ties and an answer in Airflow have the text that the task was given. The poll
+        may have another one, for example when what a template renders has changed since.
+        """
+        asked = [answer["text"] for answer in audit["poll"]["questions"][0]["answers"]]
+        given = self._settings().answers
+        return [
+            asked.index(text) if text in asked else given.index(text) if text in given else -1
+            for text in audit["chosen_options"]
+        ]
 
     def _follow(self, context: Context, audit: dict[str, Any]) -> Any:  # noqa: ARG002
         """Return what the task returns; branching operators choose what follows."""
@@ -439,7 +476,7 @@ class Bitrix24ApprovalOperator(Bitrix24AskOperator, SkipMixin):
         return super().execute_complete(context, event)
 
     def _follow(self, context: Context, audit: dict[str, Any]) -> Any:
-        if audit["chosen_options"] == [_first_answer(audit)]:
+        if self._chosen(audit) == [0]:
             return audit
         if self.fail_on_reject:
             from airflow_provider_b24.exceptions import Bitrix24PollDisapprovedError
@@ -456,11 +493,6 @@ class Bitrix24ApprovalOperator(Bitrix24AskOperator, SkipMixin):
             ti=context["ti"], tasks=[other for other in found if not getattr(other, "is_teardown", False)]
         )
         return audit
-
-
-def _first_answer(audit: Mapping[str, Any]) -> str:
-    """Return the answer that approves, as the poll has it: what a template renders may have changed since."""
-    return str(audit["poll"]["questions"][0]["answers"][0]["text"])
 
 
 class Bitrix24AskBranchOperator(Bitrix24AskOperator, BranchMixIn):
@@ -495,7 +527,7 @@ class Bitrix24AskBranchOperator(Bitrix24AskOperator, BranchMixIn):
     def _ask_and_wait(self, context: Context) -> Any:
         from airflow_provider_b24.operators.ask_settings import check_branches
 
-        groups = self.dag.task_group.get_task_group_dict() if self.dag else {}
+        groups = self.dag.task_group.get_task_group_dict()
         tasks_of = {
             name: {task.task_id for task in group.iter_tasks()} for name, group in groups.items() if name
         }
@@ -504,11 +536,10 @@ class Bitrix24AskBranchOperator(Bitrix24AskOperator, BranchMixIn):
         return super()._ask_and_wait(context)
 
     def _follow(self, context: Context, audit: dict[str, Any]) -> Any:
-        branches = [
-            task_id
-            for option in audit["chosen_options"]
-            for task_id in self.options_mapping.get(option, [option])
-        ]
+        given = self._settings().answers
+        places = zip(audit["chosen_options"], self._chosen(audit), strict=True)
+        options = [given[place] if 0 <= place < len(given) else text for text, place in places]
+        branches = [task_id for option in options for task_id in self.options_mapping.get(option, [option])]
         self.log.info("The branch: %s", ", ".join(branches))
         self.do_branch(context, list(dict.fromkeys(branches)))
         return audit

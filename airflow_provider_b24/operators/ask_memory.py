@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _KEY = "bitrix24_ask"
 _NOTES_KEY = "bitrix24_ask_notes"
+_AFTER_KEY = "bitrix24_ask_after"
 #: Of what Airflow or the trigger says of the end, what a retry of the end needs.
 _EVENT = ("status", "seen", "chosen_options", "responded_by_user", "timedout")
 
@@ -28,10 +29,12 @@ class AskMemory:
     """Keeps an ask in XCom for the resumed task, and in the task state store (3.3), which outlives a try.
 
     :param context: the task's context.
+    :param portal: the portal's address: what was asked on another portal is not remembered.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, portal: str) -> None:
         self._context = context
+        self._portal = portal
         self._store: Any = context.get("task_state_store")
 
     def save(self, ask: Ask) -> None:
@@ -40,7 +43,7 @@ class AskMemory:
         :param ask: what was asked.
         """
         self._context["ti"].xcom_push(key=_KEY, value=ask.to_dict())
-        self._write(_KEY, ask.to_dict())
+        self._write(_KEY, {"portal": self._portal, "ask": ask.to_dict()})
 
     def load(self) -> Ask:
         """Return the ask that this task saved before it was deferred: Airflow's own event lacks it."""
@@ -50,8 +53,8 @@ class AskMemory:
 
     def earlier(self) -> Ask | None:
         """Return the ask of an earlier try, for a try that fails before it asks; None is unknown."""
-        stored = self._get(_KEY)
-        return Ask.from_dict(stored) if isinstance(stored, dict) else None
+        stored = self._read(_KEY)
+        return Ask.from_dict(stored["ask"]) if stored.get("portal") == self._portal else None
 
     def asked_at(self, hook: Bitrix24Hook, sent: Mapping[str, int]) -> float:
         """Return when the poll was sent, in Unix seconds: a retry must not move the deadline.
@@ -70,69 +73,74 @@ class AskMemory:
         return time.time() if asked_at is None else asked_at
 
     def save_event(self, ask: Ask, event: Mapping[str, Any]) -> None:
-        """Write down how the wait ended, for a retry of the end.
+        """Write down a decision, for a retry of the end; what else ended the wait may change until then.
 
         :param ask: what was asked.
         :param event: what resumed the task.
         """
-        if event.get("status") != "timeout":
+        if "seen" in event or "chosen_options" in event:
             self._note(ask, event={name: event[name] for name in _EVENT if name in event})
 
     def event(self, ask: Ask) -> dict[str, Any] | None:
-        """Return how the wait ended in an earlier try; None when that is not known.
+        """Return the decision that an earlier try has seen; None when it has seen none, or nobody knows.
 
         :param ask: what was asked.
         """
         found = self._notes(ask).get("event")
         return dict(found) if isinstance(found, dict) else None
 
-    def is_to_be_told(self, ask: Ask) -> bool:
-        """Say whether the notifiers have not told of the question yet.
+    def is_to_be_told(self, ask: Ask, number: int) -> bool:
+        """Say whether a notifier has not told of the question yet.
 
         :param ask: what was asked.
+        :param number: the notifier's place among the task's, from 0.
         """
-        return not is_retry(self._context) if self._store is None else not self._notes(ask).get("is_told")
+        if self._store is None:
+            return not is_retry(self._context)
+        return number >= int(self._notes(ask).get("told", 0))
 
-    def told(self, ask: Ask) -> None:
-        """Write down that the notifiers have told of the question.
+    def told(self, ask: Ask, count: int) -> None:
+        """Write down that notifiers have told of the question.
 
         :param ask: what was asked.
+        :param count: how many of the task's.
         """
-        self._note(ask, is_told=True)
+        self._note(ask, told=count)
 
-    def killed(self, ask: Ask) -> None:
-        """Write down that the poll was closed because the task was ended in Airflow.
+    def after(self) -> int | None:
+        """Return which closed poll the task's newest one follows; None when it is the first, or unknown."""
+        stored = self._read(_AFTER_KEY)
+        is_mine = (stored.get("portal"), stored.get("clears")) == (self._portal, self._clears)
+        return int(stored["message_id"]) if is_mine else None
 
-        :param ask: what was asked.
+    def save_after(self, message_id: int) -> None:
+        """Write down that the task's newest poll follows a closed one.
+
+        :param message_id: the closed poll's message.
         """
-        self._note(ask, killed=[*self._read().get("killed", []), ask.message_id])
+        value = {"portal": self._portal, "clears": self._clears, "message_id": message_id}
+        self._write(_AFTER_KEY, value)
 
-    def was_killed(self, message_id: int) -> bool:
-        """Say whether a poll was closed because the task was ended in Airflow.
-
-        :param message_id: the poll's message.
-        """
-        return message_id in self._read().get("killed", [])
+    @property
+    def _clears(self) -> int:
+        # Clearing the task raises it; retries leave it alone.
+        return int(getattr(self._context["ti"], "max_tries", 0) or 0)
 
     def _notes(self, ask: Ask) -> dict[str, Any]:
-        notes = self._read()
-        return notes if notes.get("message_id") == ask.message_id else {}
+        notes = self._read(_NOTES_KEY)
+        is_of_ask = (notes.get("portal"), notes.get("message_id")) == (self._portal, ask.message_id)
+        return notes if is_of_ask else {"portal": self._portal, "message_id": ask.message_id}
 
     def _note(self, ask: Ask, **fields: Any) -> None:
-        killed = self._read().get("killed", [])
-        notes = {**self._notes(ask), "message_id": ask.message_id, "killed": killed, **fields}
-        self._write(_NOTES_KEY, notes)
+        self._write(_NOTES_KEY, {**self._notes(ask), **fields})
 
-    def _read(self) -> dict[str, Any]:
-        found = self._get(_NOTES_KEY)
-        return dict(found) if isinstance(found, dict) else {}
-
-    def _get(self, key: str) -> Any:
+    def _read(self, key: str) -> dict[str, Any]:
         try:
-            return None if self._store is None else self._store.get(key)
+            found = None if self._store is None else self._store.get(key)
         except Exception:
             log.warning("The task state store did not give the ask", exc_info=True)
-            return None
+            return {}
+        return dict(found) if isinstance(found, dict) else {}
 
     def _write(self, key: str, value: dict[str, Any]) -> None:
         try:

@@ -193,14 +193,18 @@ class AskSettings:
         rule = self.rule
         if self.operator.anonymous is True and isinstance(rule, Everybody) and rule.user_ids is not None:
             raise Bitrix24ValidationError("rule", "can't name people: the poll is anonymous")
-        voters = self.operator.voters
-        if not voters or _is_template(voters):
-            return
-        people = set(self.voters or ()) - set(excluded)
-        if isinstance(rule, Everybody) and rule.user_ids is not None:
-            people &= set(rule.user_ids)
-        if _people_of(rule) > len(people):
+        people = self._people(rule, excluded)
+        if people is not None and _people_of(rule) > len(people):
             raise Bitrix24ValidationError("rule", f"needs {_people_of(rule)} people, and {len(people)} count")
+
+    def _people(self, rule: Rule, excluded: Sequence[int]) -> set[int] | None:
+        """Return the people who count, by their user ids; None when they are not named, or not yet."""
+        voters = self.operator.voters
+        named = rule.user_ids if isinstance(rule, Everybody) else None
+        if _is_template(voters) or (not voters and named is None):
+            return None
+        people = set(self.voters or named or ())
+        return (people if named is None else people & set(named)) - set(excluded)
 
     def _check_answers(self) -> None:
         answers = self.answers
@@ -235,9 +239,7 @@ def _people_of(rule: Rule) -> int:
     """Return how many people must be able to vote, so that a rule can be met."""
     if isinstance(rule, Quorum):
         return rule.people
-    if isinstance(rule, Majority):
-        return rule.of
-    return rule.votes if isinstance(rule, FirstTo) else 1
+    return rule.votes if isinstance(rule, FirstTo | Majority) else 1
 
 
 def check_mapping(mapping: Mapping[str, Any], answers: Any) -> dict[str, list[str]]:

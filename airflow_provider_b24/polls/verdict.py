@@ -89,7 +89,8 @@ def _by_votes(poll: Poll, rule: FirstTo | Majority, electorate: int | None) -> V
         return Decided()
     if poll.is_finished:
         return Impossible(f"the poll was stopped when no answer had {rule.votes} votes")
-    people = rule.of if isinstance(rule, Majority) else electorate
+    most = rule.of if isinstance(rule, Majority) else electorate
+    people = most if most is None or electorate is None else min(most, electorate)
     if people is None or poll.allow_revote or top + max(people - poll.voters, 0) >= rule.votes:
         return Pending()
     return Impossible(f"no answer can get {rule.votes} votes: {poll.voters} of {people} people have voted")

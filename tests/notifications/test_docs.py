@@ -21,6 +21,9 @@ def test_the_page_s_snippets_run(portal: Emulator, run_dag: Callable[..., Any]) 
     run = run_dag(left["dag"])
 
     assert instance(run, "load").state == "failed"
-    assert portal.messages(1489)[-1].text == "[b]load[/b] failed"
+    assert {message.text for message in portal.messages(1489)[-2:]} == {
+        "The load begins",
+        "[b]load[/b] failed",
+    }
     private = portal.portal.chats.private(1, 2)
     assert [message.text for message in private.messages] == ["nightly_load needs you"]

@@ -358,6 +358,18 @@ def test_a_rejection_is_one_when_its_text_has_changed_since_it_was_asked(
     assert states(run)["deploy"] == "upstream_failed"
 
 
+def test_a_default_that_approves_does_so_when_its_text_has_changed_since_it_was_asked(
+    crowd: Crowd, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_APPROVE", "Ship it")
+    crowd.when_asked(lambda: monkeypatch.setenv("AIRFLOW_VAR_APPROVE", "Ship it now"))
+    options = {"approve": "{{ var.value.approve }}", "defaults": "{{ var.value.approve }}"}
+    run = run_dag(ask_dag(crowd, Bitrix24ApprovalOperator, response_timeout=1.5, **options))
+
+    assert xcom(run, "ask")["chosen_options"] == ["Ship it now"]
+    assert states(run)["deploy"] == "success"
+
+
 def test_the_dag_follows_the_answer(crowd: Crowd, run_dag: Callable[..., Any]) -> None:
     crowd.when_asked(lambda: crowd.vote(0, "No"))
     mapping = {"Yes": "deploy", "No": ["tell", "wait"]}
@@ -441,9 +453,13 @@ def test_a_template_is_checked_once_it_is_rendered(
         ({"rule": {"quorum": 2}, "triggering_user_ids": {"dag_test": 8}}, "needs 2 people, and 1 count"),
         ({"rule": {"first_to": 3}, "voters": "{{ [7, 8] }}"}, "needs 3 people, and 2 count"),
         ({"rule": {"everybody": [9]}, "voters": "{{ [7, 8] }}"}, "needs 1 people, and 0 count"),
+        (
+            {"rule": {"everybody": [8]}, "voters": None, "triggering_user_ids": {"dag_test": 8}},
+            "needs 1 people, and 0 count",
+        ),
         ({"question": None}, "must be text, and not blank"),
     ],
-    ids=["who triggered the run", "first_to", "everybody", "no question"],
+    ids=["who triggered the run", "first_to", "everybody", "nobody of everybody", "no question"],
 )
 def test_an_ask_that_nobody_can_decide_is_refused_before_anybody_is_asked(
     crowd: Crowd,
@@ -457,6 +473,20 @@ def test_an_ask_that_nobody_can_decide_is_refused_before_anybody_is_asked(
     assert states(run)["ask"] == "failed"
     assert rule in "".join(capsys.readouterr())
     assert crowd.portal.polls() == []
+
+
+def test_a_majority_that_those_who_count_can_still_give_is_asked(
+    crowd: Crowd, run_dag: Callable[..., Any]
+) -> None:
+    crowd.when_asked(lambda: [crowd.vote(person, "Yes") for person in (1, 2, 3)])
+    options = {
+        "rule": {"majority": 4},
+        "voters": crowd.ids,
+        "triggering_user_ids": {"dag_test": crowd.ids[0]},
+    }
+    run = run_dag(ask_dag(crowd, **options))
+
+    assert xcom(run, "ask")["chosen_options"] == ["Yes"]
 
 
 def test_more_votes_for_one_answer_than_people_count_fails_when_the_dag_is_parsed() -> None:

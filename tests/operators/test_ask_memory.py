@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
     from tests.support.crowd import Crowd
 
+PORTAL = "https://acme.bitrix24.com"
 ASK = Ask(
     message_id=7,
     chat_id=2,
@@ -50,8 +54,10 @@ class Store:
 class TaskInstance(SimpleNamespace):
     """A task instance with its XComs."""
 
-    def __init__(self, *, try_number: int = 1, map_index: int = -1) -> None:
-        super().__init__(task_id="ask", try_number=try_number, map_index=map_index, xcoms={})
+    def __init__(self, *, try_number: int = 1, map_index: int = -1, max_tries: int = 2) -> None:
+        super().__init__(
+            task_id="ask", try_number=try_number, map_index=map_index, max_tries=max_tries, xcoms={}
+        )
 
     def xcom_push(self, *, key: str, value: Any) -> None:
         self.xcoms[key, self.task_id, self.map_index] = value
@@ -60,9 +66,9 @@ class TaskInstance(SimpleNamespace):
         return self.xcoms[key, task_ids, map_indexes]
 
 
-def memory(ti: Any = None, store: Store | None = None) -> AskMemory:
+def memory(ti: Any = None, store: Store | None = None, *, portal: str = PORTAL) -> AskMemory:
     context: Any = {"ti": ti or TaskInstance(), "task_state_store": store}
-    return AskMemory(context)
+    return AskMemory(context, portal=portal)
 
 
 @pytest.mark.parametrize("map_index", [-1, 3])
@@ -116,3 +122,59 @@ def test_a_first_try_asks_now_and_reads_nothing() -> None:
     hook: Any = SimpleNamespace()
 
     assert memory().asked_at(hook, {"message_id": 8, "chat_id": 2}) == pytest.approx(time.time(), abs=60)
+
+
+def test_an_ask_of_another_portal_is_not_the_earlier_one() -> None:
+    store = Store()
+    memory(store=store).save(ASK)
+
+    assert memory(store=store, portal="https://b.bitrix24.com").earlier() is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"status": "decided", "seen": [3]},
+        {"chosen_options": ["Yes"], "responded_by_user": {"id": "1", "name": "Ann"}, "timedout": False},
+    ],
+    ids=["in the chat", "in Airflow"],
+)
+def test_a_decision_is_known_to_the_next_try(event: dict[str, Any]) -> None:
+    store = Store()
+    # Airflow's own event has a moment, too, which is no JSON value.
+    memory(store=store).save_event(ASK, event | {"responded_at": datetime.now(UTC)})
+
+    assert memory(TaskInstance(try_number=2), store).event(ASK) == event
+    assert memory(store=store).event(replace(ASK, message_id=8)) is None
+    json.dumps(store.values)
+
+
+@pytest.mark.parametrize("status", ["timeout", "impossible"])
+def test_what_may_change_until_the_next_try_is_not_remembered(status: str) -> None:
+    store = Store()
+    memory(store=store).save_event(ASK, {"status": status})
+
+    assert memory(store=store).event(ASK) is None
+
+
+def test_a_notifier_that_has_told_does_not_tell_again() -> None:
+    store = Store()
+    memory(store=store).told(ASK, 1)
+    retry = memory(TaskInstance(try_number=2), store)
+
+    assert [retry.is_to_be_told(ASK, number) for number in range(2)] == [False, True]
+    assert retry.is_to_be_told(replace(ASK, message_id=8), 0)
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_without_a_store_the_first_try_tells(try_number: int) -> None:
+    assert memory(TaskInstance(try_number=try_number)).is_to_be_told(ASK, 0) is (try_number == 1)
+
+
+def test_which_closed_poll_the_newest_follows_is_forgotten_after_a_clear() -> None:
+    store = Store()
+    memory(store=store).save_after(7)
+
+    assert memory(TaskInstance(try_number=3), store).after() == 7
+    assert memory(TaskInstance(try_number=3, max_tries=5), store).after() is None
+    assert memory(store=store, portal="https://b.bitrix24.com").after() is None

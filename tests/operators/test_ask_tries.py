@@ -148,7 +148,8 @@ def test_a_task_that_is_cleared_while_its_worker_runs_asks_again(
     crowd: Crowd, run_dag: Callable[..., Any], first_wait: Any
 ) -> None:
     def cleared(operator: Any) -> None:
-        # Airflow sends the process SIGTERM and runs the task again, with the same max_tries.
+        # Airflow gives the task another id, sends the process SIGTERM, and runs the task again with the same
+        # max_tries. So the process can't write to the store any more.
         operator.on_kill()
         raise Bitrix24ServerError("the process ends")
 
@@ -172,6 +173,44 @@ class Told(BaseNotifier):
 
     def notify(self, context: Any) -> None:
         self.tries.append(context["ti"].try_number)
+
+
+def test_a_signal_after_the_decision_does_not_ask_again(
+    crowd: Crowd, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish, ends = Bitrix24AskOperator._finish, []
+
+    def end_by_signal(self: Any, *given: Any) -> Any:
+        ends.append(given)
+        if len(ends) == 1:
+            # The poll is stopped by then.
+            self.on_kill()
+            raise Bitrix24ServerError("the process ends")
+        return finish(self, *given)
+
+    monkeypatch.setattr(Bitrix24AskOperator, "_finish", end_by_signal)
+    crowd.when_asked(lambda: crowd.vote(0, "Yes"))
+    run = run_dag(ask_dag(crowd, **RETRIES))
+
+    assert instance(run, "ask").try_number == 2
+    assert xcom(run, "ask")["chosen_options"] == ["Yes"]
+    assert (len(crowd.polls), open_polls(crowd)) == (1, [])
+
+
+def test_a_poll_that_was_stopped_by_mistake_and_resumed_is_waited_for_by_the_retry(
+    crowd: Crowd, run_dag: Callable[..., Any]
+) -> None:
+    def stop_and_resume() -> None:
+        crowd.portal.stop_poll(crowd.message_id)
+        crowd.wait_until(lambda: crowd.portal.requests.count("im.message.add") > 0)
+        crowd.portal.resume_poll(crowd.message_id)
+        crowd.vote(0, "Yes")
+
+    crowd.when_asked(stop_and_resume, after=0.3)
+    run = run_dag(ask_dag(crowd, retries=2, retry_delay=timedelta(seconds=2)))
+
+    assert instance(run, "ask").state == "success"
+    assert xcom(run, "ask")["chosen_options"] == ["Yes"]
 
 
 def test_the_notifiers_tell_of_a_question_that_only_a_retry_could_ask(

@@ -115,6 +115,13 @@ def test_decide_returns_the_verdict_of_the_rule_with_an_early_end(
     assert isinstance(decide(open_poll(cast), rule, early=True), expected)
 
 
+def test_a_majority_that_those_who_count_can_not_give_any_more_is_impossible() -> None:
+    split = open_poll([(1, 0), (2, 1)])
+
+    assert isinstance(decide(split, Majority(3), electorate=3), Pending)
+    assert isinstance(decide(split, Majority(3), electorate=2), Impossible)
+
+
 def test_a_changed_poll_is_one_with_other_votes_or_stopped() -> None:
     poll = open_poll([(1, 0), (2, 1)])
     seen = Changed(2, votes_of(poll), allow_revote=True)

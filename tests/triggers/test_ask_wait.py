@@ -66,7 +66,7 @@ async def test_a_poll_that_was_counted_is_not_held_while_the_ask_waits(
     await until(lambda: portal.requests.count_commands("vote.AttachedVote.getMany") > reads + 1)
 
     gc.collect()
-    assert len(polls_in_memory()) == before
+    assert len(polls_in_memory()) <= before
     task.cancel()
 
 
@@ -158,4 +158,5 @@ async def test_people_whom_the_rule_does_not_name_are_not_reminded(
 
 
 def polls_in_memory() -> list[Poll]:
-    return [found for found in gc.get_objects() if isinstance(found, Poll)]
+    # Not isinstance: that would load what lazy objects of other packages stand for.
+    return [found for found in gc.get_objects() if type(found) is Poll]
