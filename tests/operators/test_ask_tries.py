@@ -135,11 +135,11 @@ def test_a_retry_that_is_skipped_closes_the_poll_of_the_try_before(
 def test_a_try_that_takes_too_long_leaves_its_poll_to_the_next_try(
     crowd: Crowd, run_dag: Callable[..., Any], first_wait: Any
 ) -> None:
-    first_wait(lambda _: time.sleep(30))
-    crowd.when_asked(lambda: crowd.vote(0, "Yes"), after=3)
-    run = run_dag(ask_dag(crowd, execution_timeout=timedelta(seconds=2), **RETRIES))
+    first_wait(lambda _: time.sleep(60))
+    crowd.when_asked(lambda: crowd.vote(0, "Yes"), after=1)
+    run = run_dag(ask_dag(crowd, execution_timeout=timedelta(seconds=6), **RETRIES))
 
-    assert instance(run, "ask").try_number == 2
+    assert instance(run, "ask").try_number >= 2
     assert xcom(run, "ask")["chosen_options"] == ["Yes"]
     assert (len(crowd.polls), open_polls(crowd)) == (1, [])
 

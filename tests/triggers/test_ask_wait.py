@@ -35,7 +35,7 @@ def waiting(ask: Ask) -> asyncio.Task[dict[str, Any]]:
 
 
 async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not holds():
             await asyncio.sleep(0.002)
 
