@@ -54,7 +54,11 @@ class AskMemory:
     def earlier(self) -> Ask | None:
         """Return the ask of an earlier try, for a try that fails before it asks; None is unknown."""
         stored = self._read(_KEY)
-        return Ask.from_dict(stored["ask"]) if stored.get("portal") == self._portal else None
+        try:
+            return Ask.from_dict(stored["ask"]) if stored.get("portal") == self._portal else None
+        except (KeyError, TypeError):
+            # Another version of this package wrote it.
+            return None
 
     def asked_at(self, hook: Bitrix24Hook, sent: Mapping[str, int]) -> float:
         """Return when the poll was sent, in Unix seconds: a retry must not move the deadline.

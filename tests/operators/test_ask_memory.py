@@ -124,6 +124,15 @@ def test_a_first_try_asks_now_and_reads_nothing() -> None:
     assert memory().asked_at(hook, {"message_id": 8, "chat_id": 2}) == pytest.approx(time.time(), abs=60)
 
 
+def test_an_ask_that_another_version_wrote_is_unknown() -> None:
+    store = Store()
+    memory(store=store).save(ASK)
+    (stored,) = store.values.values()
+    stored["ask"]["mood"] = "good"
+
+    assert memory(store=store).earlier() is None
+
+
 def test_an_ask_of_another_portal_is_not_the_earlier_one() -> None:
     store = Store()
     memory(store=store).save(ASK)
