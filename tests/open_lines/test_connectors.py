@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_b24.emulator import Emulator
-    from airflow_provider_b24.emulator.state.connectors import Connector
+    from airflow_provider_b24.emulator.state.open_lines.connectors import Connector
 
 SHOP = {"connector": "shop", "name": "Shop", "handler_url": "https://shop.example/bitrix24"}
 WRITES = {

@@ -21,7 +21,7 @@ from .conftest import Shop, message
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator import Emulator
-    from airflow_provider_b24.emulator.state.conversations import Conversation
+    from airflow_provider_b24.emulator.state.open_lines.conversations import Conversation
 
 DEAL = {"entity_type": "deal", "entity_id": 288}
 

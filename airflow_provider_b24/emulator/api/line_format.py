@@ -8,8 +8,8 @@ from airflow_provider_b24.emulator import php
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator.state.chats import Message
-    from airflow_provider_b24.emulator.state.conversations import Conversation
-    from airflow_provider_b24.emulator.state.lines import Line
+    from airflow_provider_b24.emulator.state.open_lines.conversations import Conversation
+    from airflow_provider_b24.emulator.state.open_lines.lines import Line
     from airflow_provider_b24.emulator.state.people import User
     from airflow_provider_b24.emulator.state.portal import Portal
 

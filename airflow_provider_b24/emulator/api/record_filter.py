@@ -14,7 +14,7 @@ from airflow_provider_b24.emulator.php.api_error import ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_b24.emulator.state.offline_queue import Record
+    from airflow_provider_b24.emulator.state.events.offline_queue import Record
 
 FIELDS: dict[str, Callable[[Record], Any]] = {
     "ID": lambda record: record.id,

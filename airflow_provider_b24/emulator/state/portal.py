@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from airflow_provider_b24.emulator.state.chats import Chats
 from airflow_provider_b24.emulator.state.context import PortalContext
 from airflow_provider_b24.emulator.state.credentials import Credentials
-from airflow_provider_b24.emulator.state.events import Events
-from airflow_provider_b24.emulator.state.line_events import LineEvents
-from airflow_provider_b24.emulator.state.lines import Lines
+from airflow_provider_b24.emulator.state.events.events import Events
+from airflow_provider_b24.emulator.state.open_lines.line_events import LineEvents
+from airflow_provider_b24.emulator.state.open_lines.lines import Lines
 from airflow_provider_b24.emulator.state.options import Options
 from airflow_provider_b24.emulator.state.people import People
 from airflow_provider_b24.emulator.state.polls import Polls

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from airflow_provider_b24.emulator.state.chats import Chat, Message
-    from airflow_provider_b24.emulator.state.lines import Lines
+    from airflow_provider_b24.emulator.state.open_lines.lines import Lines
     from airflow_provider_b24.emulator.state.polls import Poll
     from airflow_provider_b24.emulator.state.portal import Portal
 

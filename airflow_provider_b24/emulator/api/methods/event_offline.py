@@ -19,7 +19,7 @@ from airflow_provider_b24.emulator.php.api_error import ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_b24.emulator.state.offline_queue import Record
+    from airflow_provider_b24.emulator.state.events.offline_queue import Record
 
 PAGE_SIZE = 50
 KEY_LENGTH = 32

@@ -10,7 +10,7 @@ from airflow_provider_b24.emulator.api.arguments import missing
 from airflow_provider_b24.emulator.api.registry import method
 from airflow_provider_b24.emulator.php import is_array, to_int, truthy, upper_keys
 from airflow_provider_b24.emulator.php.api_error import ApiError
-from airflow_provider_b24.emulator.state.event_handlers import EVENTS, NOT_OFFLINE, Handler, known_events
+from airflow_provider_b24.emulator.state.events.handlers import EVENTS, NOT_OFFLINE, Handler, known_events
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator.api.call import Call

@@ -18,12 +18,12 @@ from airflow_provider_b24.emulator.api.call import Call, Unwrapped
 from airflow_provider_b24.emulator.api.registry import method
 from airflow_provider_b24.emulator.php import array, is_array, pairs, to_int, truthy, upper_keys
 from airflow_provider_b24.emulator.php.api_error import ApiError
-from airflow_provider_b24.emulator.state.connectors import Connector
-from airflow_provider_b24.emulator.state.intake import Intake
-from airflow_provider_b24.emulator.state.lines import LIVECHAT
+from airflow_provider_b24.emulator.state.open_lines.connectors import Connector
+from airflow_provider_b24.emulator.state.open_lines.intake import Intake
+from airflow_provider_b24.emulator.state.open_lines.lines import LIVECHAT
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.emulator.state.lines import Line
+    from airflow_provider_b24.emulator.state.open_lines.lines import Line
 
 SCOPE = "imopenlines"
 

@@ -12,7 +12,7 @@ from airflow_provider_b24.emulator.php.api_error import ApiError
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator.api.call import Call
-    from airflow_provider_b24.emulator.state.conversations import Conversation
+    from airflow_provider_b24.emulator.state.open_lines.conversations import Conversation
 
 SCOPE = "imopenlines"
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_b24.emulator.state.offline_queue import RESERVED_FOR
+from airflow_provider_b24.emulator.state.events.offline_queue import RESERVED_FOR
 
 from .shop import Shop, row
 

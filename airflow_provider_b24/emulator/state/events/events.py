@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.emulator.state.event_handlers import EventHandlers
-from airflow_provider_b24.emulator.state.offline_queue import OfflineQueue
+from airflow_provider_b24.emulator.state.events.handlers import EventHandlers
+from airflow_provider_b24.emulator.state.events.offline_queue import OfflineQueue
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator.state.context import PortalContext

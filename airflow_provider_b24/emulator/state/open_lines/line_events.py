@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator.state.chats import Message
-    from airflow_provider_b24.emulator.state.connectors import Connector
-    from airflow_provider_b24.emulator.state.conversations import Conversation
-    from airflow_provider_b24.emulator.state.events import Events
-    from airflow_provider_b24.emulator.state.lines import Lines
+    from airflow_provider_b24.emulator.state.events.events import Events
+    from airflow_provider_b24.emulator.state.open_lines.connectors import Connector
+    from airflow_provider_b24.emulator.state.open_lines.conversations import Conversation
+    from airflow_provider_b24.emulator.state.open_lines.lines import Lines
     from airflow_provider_b24.emulator.state.people import People
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_provider_b24.emulator.state.bindings import Bindings
     from airflow_provider_b24.emulator.state.chats import Chat, Chats, Message
     from airflow_provider_b24.emulator.state.context import PortalContext
+    from airflow_provider_b24.emulator.state.open_lines.bindings import Bindings
     from airflow_provider_b24.emulator.state.people import User
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.emulator.state.bindings import Bindings
-from airflow_provider_b24.emulator.state.connectors import Connector, Connectors
-from airflow_provider_b24.emulator.state.conversations import Conversation, Conversations, Place
-from airflow_provider_b24.emulator.state.outsiders import Outsiders
+from airflow_provider_b24.emulator.state.open_lines.bindings import Bindings
+from airflow_provider_b24.emulator.state.open_lines.connectors import Connector, Connectors
+from airflow_provider_b24.emulator.state.open_lines.conversations import Conversation, Conversations, Place
+from airflow_provider_b24.emulator.state.open_lines.outsiders import Outsiders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.emulator.php import pairs, to_int, truthy
-from airflow_provider_b24.emulator.state.conversations import Place
+from airflow_provider_b24.emulator.state.open_lines.conversations import Place
 
 if TYPE_CHECKING:
     from airflow_provider_b24.emulator.state.chats import Message
-    from airflow_provider_b24.emulator.state.connectors import Connector
-    from airflow_provider_b24.emulator.state.conversations import Conversation
-    from airflow_provider_b24.emulator.state.lines import Line
+    from airflow_provider_b24.emulator.state.open_lines.connectors import Connector
+    from airflow_provider_b24.emulator.state.open_lines.conversations import Conversation
+    from airflow_provider_b24.emulator.state.open_lines.lines import Line
     from airflow_provider_b24.emulator.state.people import User
     from airflow_provider_b24.emulator.state.portal import Portal
 
