@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.asks.ask import Ask
 from airflow_provider_b24.exceptions import Bitrix24PollUndecidedError, Bitrix24ValidationError, Outcome
+from airflow_provider_b24.field_values import literal
 from airflow_provider_b24.ids import parse_chat_id
 from airflow_provider_b24.polls.decision import get_if_decided
 from airflow_provider_b24.polls.reference import ReferenceKind, parse_reference
 from airflow_provider_b24.polls.rules import Everybody, parse_rule
 from airflow_provider_b24.polls.verdict import Decided, Impossible
-from airflow_provider_b24.rendered import literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

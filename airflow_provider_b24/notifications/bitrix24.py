@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseNotifier
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.field_values import as_text
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
-from airflow_provider_b24.rendered import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

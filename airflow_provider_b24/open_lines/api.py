@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24Error, Outcome
+from airflow_provider_b24.field_values import as_choice
 from airflow_provider_b24.open_lines.conversations import ConversationsApi
 from airflow_provider_b24.open_lines.crm import CrmMemory, entity_params, send_to_chat
 from airflow_provider_b24.open_lines.messages import check_target, prepare_deletions, prepare_messages
@@ -28,7 +29,6 @@ from airflow_provider_b24.open_lines.report import (
     PushSummary,
     read_deliveries,
 )
-from airflow_provider_b24.rendered import as_choice
 from airflow_provider_b24.utils.frames import hide_frames
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTas
 
 from airflow_provider_b24.compat import BranchMixIn, SkipMixin
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollTimeoutError, error_from_dict
+from airflow_provider_b24.field_values import as_switch, check_literal
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
 from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
 from airflow_provider_b24.operators.next_try import will_retry
-from airflow_provider_b24.rendered import as_switch, check_literal
 from airflow_provider_b24.utils.controls import without_controls
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.asks.ask import Ask
     from airflow_provider_b24.asks.ending import Ending
+    from airflow_provider_b24.field_values import Templated
     from airflow_provider_b24.operators.ask_memory import AskMemory
     from airflow_provider_b24.operators.ask_settings import AskSettings
     from airflow_provider_b24.polls.poll import Poll
-    from airflow_provider_b24.rendered import Templated
 
 _SWITCHES = (
     "skip_on_timeout",

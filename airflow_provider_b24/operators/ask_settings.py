@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError, Bitrix24ValidationError
+from airflow_provider_b24.field_values import literal
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.polls.result import ResultPolicy
 from airflow_provider_b24.polls.rules import Everybody, FirstTo, Majority, Quorum, Rule, parse_rule
-from airflow_provider_b24.rendered import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
-    from airflow_provider_b24.rendered import Templated
+    from airflow_provider_b24.field_values import Templated
 
 
 class Bitrix24BaseOperator(MappedTextsMixin, BaseOperator):

@@ -6,9 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.ids import parse_chat_id, parse_connector_id, parse_id, parse_line
-from airflow_provider_b24.operators.base import Bitrix24BaseOperator
-from airflow_provider_b24.rendered import (
+from airflow_provider_b24.field_values import (
     as_choice,
     as_switch,
     as_text,
@@ -17,13 +15,15 @@ from airflow_provider_b24.rendered import (
     is_literal,
     literal,
 )
+from airflow_provider_b24.ids import parse_chat_id, parse_connector_id, parse_id, parse_line
+from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context, XComArg
 
-    from airflow_provider_b24.rendered import Templated
+    from airflow_provider_b24.field_values import Templated
 
 _STATES = ("present", "inactive", "absent")
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24Error
+from airflow_provider_b24.field_values import as_text, check_literal
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 from airflow_provider_b24.operators.idempotency import is_doubtful
 from airflow_provider_b24.operators.message_memory import MessageMemory, began_at
-from airflow_provider_b24.rendered import as_text, check_literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_b24.rendered import Templated
+    from airflow_provider_b24.field_values import Templated
 
 
 class Bitrix24SendCrmChatMessageOperator(Bitrix24BaseOperator):

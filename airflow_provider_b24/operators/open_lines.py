@@ -14,6 +14,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24ValidationError,
     Outcome,
 )
+from airflow_provider_b24.field_values import as_choice, as_text, as_texts, check_literal, literal
 from airflow_provider_b24.ids import parse_id
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
 from airflow_provider_b24.operators.connectors import (
@@ -24,18 +25,17 @@ from airflow_provider_b24.operators.connectors import (
 )
 from airflow_provider_b24.operators.crm import Bitrix24SendCrmChatMessageOperator
 from airflow_provider_b24.operators.push_memory import check_threshold, exceeds, push_journal, task_run
-from airflow_provider_b24.rendered import as_choice, as_text, as_texts, check_literal, literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context, XComArg
 
+    from airflow_provider_b24.field_values import Templated
     from airflow_provider_b24.open_lines.api import PushResult
     from airflow_provider_b24.open_lines.pushing.journal import Journal
     from airflow_provider_b24.open_lines.pushing.source import Source
     from airflow_provider_b24.open_lines.report import DeliveryReport, PushSummary
-    from airflow_provider_b24.rendered import Templated
 
 __all__ = [
     "Bitrix24DeleteConnectorMessagesOperator",

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_b24.exceptions import Bitrix24Error
+from airflow_provider_b24.field_values import as_switch, as_text, as_texts, check_literal, literal
 from airflow_provider_b24.ids import parse_chat_id
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
 from airflow_provider_b24.polls.reference import parse_reference
 from airflow_provider_b24.polls.wording import check_answers, check_question
-from airflow_provider_b24.rendered import as_switch, as_text, as_texts, check_literal, literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_b24.field_values import Templated
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
-    from airflow_provider_b24.rendered import Templated
 
 
 class Bitrix24SendPollOperator(Bitrix24BaseOperator):

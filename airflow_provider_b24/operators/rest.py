@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_b24.field_values import as_choice, as_switch, check_literal, literal
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
-from airflow_provider_b24.rendered import as_choice, as_switch, check_literal, literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context, XComArg
 
-    from airflow_provider_b24.rendered import Templated
+    from airflow_provider_b24.field_values import Templated
 
 _IF_ERRORS = ("fail", "report")
 

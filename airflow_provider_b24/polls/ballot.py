@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.rendered import as_text
+from airflow_provider_b24.field_values import as_text
 from airflow_provider_b24.schemas.validate import check
 
 if TYPE_CHECKING:

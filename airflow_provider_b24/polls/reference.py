@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.field_values import literal
 from airflow_provider_b24.ids import positive_number
-from airflow_provider_b24.rendered import literal
 
 
 class ReferenceKind(StrEnum):

@@ -19,9 +19,9 @@ from airflow_provider_b24.exceptions import (
     Bitrix24ValidationError,
     Outcome,
 )
+from airflow_provider_b24.field_values import check_literal
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.ids import parse_connector_id, parse_line
-from airflow_provider_b24.rendered import check_literal
 from airflow_provider_b24.utils.mapped_texts import MappedTextsMixin
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
+    from airflow_provider_b24.field_values import Templated
     from airflow_provider_b24.open_lines.connector_status import ConnectorStatus
-    from airflow_provider_b24.rendered import Templated
 
 
 class Bitrix24ConnectorStatusSensor(MappedTextsMixin, BaseSensorOperator):

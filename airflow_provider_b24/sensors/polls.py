@@ -17,12 +17,12 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollUndecidedError, error_from_dict
+from airflow_provider_b24.field_values import as_switch, check_literal, literal
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.ids import parse_chat_id, positive_number
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.polls.reference import parse_reference
 from airflow_provider_b24.polls.rules import parse_rule
-from airflow_provider_b24.rendered import as_switch, check_literal, literal
 from airflow_provider_b24.utils.mapped_texts import MappedTextsMixin
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
+    from airflow_provider_b24.field_values import Templated
     from airflow_provider_b24.polls.poll import Poll
-    from airflow_provider_b24.rendered import Templated
     from airflow_provider_b24.triggers.poll_watcher.payloads import PollEvent
 
 

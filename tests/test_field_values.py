@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.rendered import (
+from airflow_provider_b24.field_values import (
     as_choice,
     as_switch,
     as_text,
