@@ -32,7 +32,8 @@ from airflow_provider_b24.open_lines.report import (
 from airflow_provider_b24.utils.frames import hide_frames
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.open_lines.pushing.journal import Journal, Settled
+    from airflow_provider_b24.open_lines.pushing.journal import Journal
+    from airflow_provider_b24.open_lines.pushing.outgoing import OutgoingMessage
     from airflow_provider_b24.open_lines.pushing.source import Source
     from airflow_provider_b24.rest.client import Bitrix24Client
 
@@ -109,7 +110,7 @@ class OpenLinesApi(ConversationsApi):
             connector=connector,
             line=line,
             source=ListSource(messages),
-            take=lambda settled: report.items.append(settled.delivery),
+            take=lambda message: report.items.append(message.result),
             options=PushOptions(
                 as_choice(if_invalid, "if_invalid", IF_INVALID),
                 as_choice(redelivery, "redelivery", REDELIVERY),
@@ -123,7 +124,7 @@ class OpenLinesApi(ConversationsApi):
         connector: str,
         line: int | str,
         source: Source,
-        take: Callable[[Settled], None],
+        take: Callable[[OutgoingMessage], None],
         options: PushOptions,
         journal: Journal | None = None,
     ) -> PushResult:

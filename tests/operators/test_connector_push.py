@@ -231,7 +231,7 @@ def test_a_portal_that_is_away_midway_makes_the_task_retry_and_send_the_rest(nig
     assert night.texts == [f"Text {number}" for number in range(30)]
 
 
-def test_unknown_messages_are_settled_by_the_next_try(night: Night) -> None:
+def test_unknown_messages_are_verified_by_the_next_try(night: Night) -> None:
     night.write(*(row(number) for number in range(20)))
     night.portal.faults.add("drop_after", method=SEND, after=1)
     for method in ("im.dialog.messages.get", "imopenlines.dialog.get", "im.search.chat.list"):

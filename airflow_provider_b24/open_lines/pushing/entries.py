@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.open_lines.messages import message_violations, prepare_message
-from airflow_provider_b24.open_lines.pushing.journal import InFlight, Settled, to_delivery
-from airflow_provider_b24.open_lines.pushing.ledger import message_key, place_key
-from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus
+from airflow_provider_b24.open_lines.pushing.journal import InFlight, to_delivery
+from airflow_provider_b24.open_lines.pushing.message_index import conversation_key, message_key
+from airflow_provider_b24.open_lines.pushing.outgoing import OutgoingMessage
+from airflow_provider_b24.open_lines.report import DeliveryStatus
 from airflow_provider_b24.rest.encoding import encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from airflow_provider_b24.open_lines.pushing.journal import Journal
-    from airflow_provider_b24.open_lines.pushing.ledger import Ledger
+    from airflow_provider_b24.open_lines.pushing.message_index import MessageIndex
     from airflow_provider_b24.open_lines.pushing.source import Row, Source
 
 #: Broken rules that an error names; all are in the report.
@@ -25,86 +25,33 @@ _MAX_NAMED = 20
 _MAX_ID = 200
 #: Rows whose ids are looked up together: no more than a request holds, so that none waits for others.
 _LOOK_UP = 10
-LOST = "the reply was lost, and the portal does not show whether it arrived"
 UNENCODABLE = "can't be written as JSON"
-
-
-@dataclass(slots=True)
-class Entry:
-    """A row on its way.
-
-    :param ordinal: its place in the source, from 0.
-    :param row: its index in the list, or its line in the file.
-    :param key: what it is known by.
-    :param name: what errors call it.
-    :param place: what its conversation is known by.
-    :param message: the message as it is sent; None when it is not to be sent.
-    :param doubt: when it may have been sent, in Unix seconds; None: certainly not.
-    :param delivery: what became of it; None as long as that is not known.
-    :param valid: whether it is a message that may be sent.
-    :param is_new: whether this try has found what became of it.
-    """
-
-    ordinal: int
-    row: int
-    key: str
-    name: str = ""
-    chat: str = ""
-    user: str = ""
-    place: str = ""
-    message_id: str = ""
-    message: dict[str, Any] | None = None
-    doubt: float | None = None
-    delivery: Delivery | None = None
-    valid: bool = True
-    is_new: bool = True
-
-    @property
-    def is_unknown(self) -> bool:
-        """Whether nobody can tell what became of it."""
-        return self.delivery is not None and self.delivery.status is DeliveryStatus.UNKNOWN
-
-    def reject(self, *errors: str) -> None:
-        """Note that it is certainly not delivered."""
-        self.delivery = Delivery(self.message_id, DeliveryStatus.REJECTED, errors)
-
-    def give_up(self, reason: str = LOST) -> None:
-        """Note that nobody can tell what became of it."""
-        self.delivery = Delivery(self.message_id, DeliveryStatus.UNKNOWN, (reason,))
-
-    def settled(self) -> Settled:
-        """Return what became of it."""
-        if self.delivery is None:
-            raise ValueError("it is not known what became of it")
-        return Settled(
-            self.ordinal, self.row, self.key, self.chat, self.user, self.delivery, self.valid, self.is_new
-        )
 
 
 class Entries:
     """The messages of a source, ready to be sent, and those that are not to be sent.
 
     :param source: the messages.
-    :param ledger: where their ids are kept.
+    :param index: where their ids are kept.
     :param journal: what earlier tries found.
     :param run: which run of the task it is: a person's clear sends rejected messages again.
     :param clock: returns Unix seconds.
     """
 
     def __init__(
-        self, source: Source, ledger: Ledger, journal: Journal, *, run: int, clock: Callable[[], float]
+        self, source: Source, index: MessageIndex, journal: Journal, *, run: int, clock: Callable[[], float]
     ) -> None:
         self._source = source
-        self._ledger = ledger
+        self._index = index
         self._journal = journal
         self._run = run
         self._clock = clock
-        #: What was in flight when an earlier try ended, and is not settled yet.
+        #: What was in flight when an earlier try ended, of which it is not known what became of it.
         self.in_flight = InFlight()
-        #: Messages that an earlier try has settled.
+        #: Messages of which an earlier try has found what became of them.
         self.skipped = 0
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[OutgoingMessage]:
         for entry, problems in self._checked_entries():
             if problems:
                 entry.valid = False
@@ -113,7 +60,7 @@ class Entries:
                 self._recall(entry)
             yield entry
 
-    def refuse_invalid(self, take: Callable[[Settled], None]) -> None:
+    def refuse_invalid(self, take: Callable[[OutgoingMessage], None]) -> None:
         """Read the whole source once, and refuse it when a message breaks a rule.
 
         :param take: called with each invalid message.
@@ -130,17 +77,17 @@ class Entries:
                 named += problems[: _MAX_NAMED - len(named)]
                 entry.valid = False
                 entry.reject(*problems)
-                take(entry.settled())
+                take(entry)
         if invalid:
             raise _refusal(named, invalid)
-        self._ledger.forget_seen()
+        self._index.forget_seen()
 
-    def _checked_entries(self) -> Iterator[tuple[Entry, list[str]]]:
+    def _checked_entries(self) -> Iterator[tuple[OutgoingMessage, list[str]]]:
         """Yield the entry of each row, and the rules that it breaks; some rows at a time are looked up."""
         rows = enumerate(self._source)
         while checked := [self._checked(ordinal, row) for ordinal, row in islice(rows, _LOOK_UP)]:
             entries = [entry for entry, problems in checked if not problems]
-            firsts = self._ledger.first_seen([(entry.key, entry.row) for entry in entries])
+            firsts = self._index.first_seen([(entry.key, entry.row) for entry in entries])
             duplicates = {
                 entry.ordinal: [_duplicate(entry, first)]
                 for entry, first in zip(entries, firsts, strict=True)
@@ -149,7 +96,7 @@ class Entries:
             for entry, problems in checked:
                 yield entry, problems or duplicates.get(entry.ordinal, [])
 
-    def _checked(self, ordinal: int, row: Row) -> tuple[Entry, list[str]]:
+    def _checked(self, ordinal: int, row: Row) -> tuple[OutgoingMessage, list[str]]:
         """Return the entry of a row, and the rules of the schema that it breaks."""
         message = None if row.problem else prepare_message(row.item, now=self._clock())
         if message is None:
@@ -159,44 +106,48 @@ class Entries:
         if not _is_text(chat, outside_id, user):
             return _invalid_entry(ordinal, row), [f"{row.name}: {UNENCODABLE}"]
         # The key of row.key, without reading the ids once more.
-        key, place = message_key(chat, outside_id), place_key(chat, user)
-        return Entry(ordinal, row.number, key, row.name, chat, user, place, outside_id, message), []
+        key, conversation = message_key(chat, outside_id), conversation_key(chat, user)
+        return OutgoingMessage(
+            ordinal, row.number, key, row.name, chat, user, conversation, outside_id, message
+        ), []
 
     def _violations(self, row: Row) -> list[str]:
         if row.problem:
             return [f"{row.name}: {row.problem}"]
         return message_violations(row.item, name=row.name, now=self._clock())
 
-    def _recall(self, entry: Entry) -> None:
+    def _recall(self, entry: OutgoingMessage) -> None:
         """Take over what an earlier try found of a message."""
         known = self._journal.known(entry.ordinal, entry.key)
         if (at := self.in_flight.moments.get(entry.key)) is not None:
-            entry.doubt = at
+            entry.sent_at = at
         elif known is None:
             return
         elif known.status == DeliveryStatus.UNKNOWN:
-            entry.doubt = 0.0
+            entry.sent_at = 0.0
         elif known.status == DeliveryStatus.ACCEPTED or known.run == self._run:
             entry.delivery, entry.is_new = to_delivery(entry.message_id, known), False
             self.skipped += 1
 
 
-def is_encodable(entry: Entry) -> bool:
+def is_encodable(entry: OutgoingMessage) -> bool:
     """Say whether a message can be written as JSON.
 
     :param entry: the message.
     """
     try:
-        encode_json(entry.message or {})
+        encode_json(entry.payload or {})
     except Bitrix24ValidationError:
         return False
     return True
 
 
-def _invalid_entry(ordinal: int, row: Row) -> Entry:
+def _invalid_entry(ordinal: int, row: Row) -> OutgoingMessage:
     item = row.item if isinstance(row.item, dict) else {}
     chat, user, message = (_id_in(item.get(part)) for part in ("chat", "user", "message"))
-    return Entry(ordinal, row.number, row.key, row.name, chat, user, message_id=message, valid=False)
+    return OutgoingMessage(
+        ordinal, row.number, row.key, row.name, chat, user, message_id=message, valid=False
+    )
 
 
 def _id_in(part: Any) -> str:
@@ -215,7 +166,7 @@ def _is_text(*ids: str) -> bool:
     return True
 
 
-def _duplicate(entry: Entry, first: int) -> str:
+def _duplicate(entry: OutgoingMessage, first: int) -> str:
     name = entry.name.replace(str(entry.row), str(first))
     return f"{entry.name}.message.id: {entry.message_id!r} is the id of {name} in the same chat"
 

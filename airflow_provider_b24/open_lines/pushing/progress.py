@@ -36,7 +36,7 @@ class Progress:
     def tell(self, *, skipped: int = 0) -> None:
         """Write a line when the last one is long enough ago.
 
-        :param skipped: messages that an earlier try has settled, which took no time now.
+        :param skipped: messages that an earlier try has delivered or rejected, which took no time now.
         """
         now = self._clock()
         if now - self._told >= INTERVAL:
@@ -47,7 +47,7 @@ class Progress:
         """Return the line.
 
         :param now: Unix seconds.
-        :param skipped: messages that an earlier try has settled.
+        :param skipped: messages that an earlier try has delivered or rejected.
         """
         summary = self._summary
         rate = (summary.total - skipped) / max(now - self._started, 1e-9)

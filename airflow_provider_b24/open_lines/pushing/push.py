@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24ValidationError, Outcome
 from airflow_provider_b24.open_lines.pushing.entries import UNENCODABLE, Entries, is_encodable
 from airflow_provider_b24.open_lines.pushing.journal import InFlight
-from airflow_provider_b24.open_lines.pushing.ledger import Ledger, Place
+from airflow_provider_b24.open_lines.pushing.message_index import Conversation, MessageIndex
 from airflow_provider_b24.open_lines.pushing.progress import Progress
 from airflow_provider_b24.open_lines.pushing.settling import Doubt, Finding, Settler, Verdict
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus, PushSummary, read_deliveries
@@ -23,8 +23,8 @@ from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus, Pus
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from airflow_provider_b24.open_lines.pushing.entries import Entry
-    from airflow_provider_b24.open_lines.pushing.journal import Journal, Settled
+    from airflow_provider_b24.open_lines.pushing.journal import Journal
+    from airflow_provider_b24.open_lines.pushing.outgoing import OutgoingMessage
     from airflow_provider_b24.open_lines.pushing.source import Source
     from airflow_provider_b24.rest.client import Bitrix24Client
 
@@ -70,7 +70,7 @@ class _StoppedError(Exception):
 
 
 class Push:
-    """One push: checks, sends, settles and reports every message of a source.
+    """One push: checks, sends, verifies and reports every message of a source.
 
     :param client: the connection's client.
     :param target: the parameters that name connector and line.
@@ -88,7 +88,7 @@ class Push:
         source: Source,
         *,
         journal: Journal,
-        take: Callable[[Settled], None],
+        take: Callable[[OutgoingMessage], None],
         options: PushOptions,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
@@ -109,10 +109,10 @@ class Push:
             clock=clock,
             sleep=sleep,
         )
-        self._ledger = Ledger()
-        self._entries = Entries(source, self._ledger, journal, run=options.run, clock=clock)
+        self._index = MessageIndex()
+        self._entries = Entries(source, self._index, journal, run=options.run, clock=clock)
         self._progress = Progress(self.summary, size=lambda: source.size, clock=clock)
-        self._buffer: list[Entry] = []
+        self._buffer: list[OutgoingMessage] = []
         self._losses = 0
         self._has_reached_portal = False
 
@@ -124,13 +124,13 @@ class Push:
         :raises Bitrix24Error: when nothing was sent at all.
         """
         try:
-            self._entries.in_flight = self._journal.recall(self._ledger, self._source)
+            self._entries.in_flight = self._journal.recall(self._index, self._source)
             if self._options.if_invalid == "fail":
                 self._entries.refuse_invalid(self._count)
             return self._push_all()
         finally:
             self._journal.close()
-            self._ledger.close()
+            self._index.close()
 
     def _push_all(self) -> Bitrix24Error | None:
         entries = iter(self._entries)
@@ -144,7 +144,7 @@ class Push:
             return stopped.error
         return None
 
-    def _send_all(self, entries: Iterable[Entry]) -> None:
+    def _send_all(self, entries: Iterable[OutgoingMessage]) -> None:
         outgoing = 0
         for entry in entries:
             self._buffer.append(entry)
@@ -155,57 +155,57 @@ class Push:
         self._flush()
 
     def _flush(self) -> None:
-        """Send what is to be sent of the buffer, and note what became of its rows."""
+        """Send what is to be sent of the buffer, and record what became of its rows."""
         try:
             if outgoing := [entry for entry in self._buffer if entry.delivery is None]:
                 self._deliver(outgoing)
         finally:
-            self._note_buffer()
+            self._record_buffer()
         self._progress.tell(skipped=self._entries.skipped)
 
-    def _note_buffer(self) -> None:
-        """Note the first rows of the buffer, up to one of which it is not known what became of it."""
+    def _record_buffer(self) -> None:
+        """Record the first rows of the buffer, up to one of which it is not known what became of it."""
         done = next((i for i, entry in enumerate(self._buffer) if entry.delivery is None), len(self._buffer))
-        settled = [entry.settled() for entry in self._buffer[:done]]
-        self._journal.settled(settled)
-        noted = {item.key for item in settled if item.valid}
-        self._entries.in_flight = self._entries.in_flight.without(noted)
-        for item in settled:
-            self._count(item)
+        finished = self._buffer[:done]
+        self._journal.record(finished)
+        recorded = {entry.key for entry in finished if entry.valid}
+        self._entries.in_flight = self._entries.in_flight.without(recorded)
+        for entry in finished:
+            self._count(entry)
         del self._buffer[:done]
 
-    def _count(self, settled: Settled) -> None:
-        self.summary.add(settled.delivery)
-        self._take(settled)
+    def _count(self, entry: OutgoingMessage) -> None:
+        self.summary.add(entry.result)
+        self._take(entry)
 
-    def _report_rest(self, entries: Iterable[Entry], reasons: tuple[str, ...]) -> None:
-        """Report what was not sent, without noting it: another try sends it."""
+    def _report_rest(self, entries: Iterable[OutgoingMessage], reasons: tuple[str, ...]) -> None:
+        """Report what was not sent, without recording it: another try sends it."""
         rest, self._buffer = self._buffer, []
         for part in (rest, entries):
             for entry in part:
-                if entry.delivery is None and entry.doubt is not None:
+                if entry.delivery is None and entry.sent_at is not None:
                     entry.give_up()
                 elif entry.delivery is None:
                     entry.reject(*reasons)
-                self._count(entry.settled())
+                self._count(entry)
 
     # One request and what follows it
 
-    def _deliver(self, entries: list[Entry]) -> None:
+    def _deliver(self, entries: list[OutgoingMessage]) -> None:
         """Send messages until it is known of each what became of it."""
-        self._settle([entry for entry in entries if entry.doubt is not None])
+        self._verify([entry for entry in entries if entry.sent_at is not None])
         attempts = 0
         while waiting := [entry for entry in entries if entry.delivery is None]:
             attempts += 1
             self._send(entries, waiting, is_last=attempts == _MAX_ATTEMPTS)
 
-    def _send(self, entries: list[Entry], waiting: list[Entry], *, is_last: bool) -> None:
+    def _send(self, entries: list[OutgoingMessage], waiting: list[OutgoingMessage], *, is_last: bool) -> None:
         self._pace()
         at = self._clock()
-        # All of them, until they are noted together: a reply may have settled some of them before.
+        # All of them, until they are recorded together: it may be known already what became of some.
         self._journal.sending(self._in_flight(entries, waiting, at))
         try:
-            result = self._client.call(SEND, {**self._target, "MESSAGES": [item.message for item in waiting]})
+            result = self._client.call(SEND, {**self._target, "MESSAGES": [item.payload for item in waiting]})
         except Bitrix24ValidationError:
             _reject_unencodable(waiting)
         except Bitrix24Error as error:
@@ -217,44 +217,49 @@ class Push:
             self._losses, self._has_reached_portal = 0, True
             self._read_reply(waiting, result, at)
 
-    def _in_flight(self, entries: list[Entry], waiting: list[Entry], at: float) -> InFlight:
+    def _in_flight(
+        self, entries: list[OutgoingMessage], waiting: list[OutgoingMessage], at: float
+    ) -> InFlight:
         """Return what may be on the portal when those that wait are sent; also what earlier tries sent."""
-        moments = {entry.key: entry.doubt for entry in entries if entry.doubt is not None}
+        moments = {entry.key: entry.sent_at for entry in entries if entry.sent_at is not None}
         moments |= {entry.key: at for entry in waiting}
-        places = {key: place for key in {entry.place for entry in entries} if (place := self._place(key))}
+        keys = {entry.conversation for entry in entries}
+        conversations = {key: found for key in keys if (found := self._conversation(key))}
         earlier = self._entries.in_flight.without({entry.key for entry in entries})
         if not earlier.moments:
-            return InFlight(moments, places)
-        return InFlight({**earlier.moments, **moments}, {**earlier.places, **places})
+            return InFlight(moments, conversations)
+        return InFlight({**earlier.moments, **moments}, {**earlier.conversations, **conversations})
 
-    def _read_reply(self, waiting: list[Entry], result: Any, at: float) -> None:
-        messages = [entry.message or {} for entry in waiting]
+    def _read_reply(self, waiting: list[OutgoingMessage], result: Any, at: float) -> None:
+        messages = [entry.payload or {} for entry in waiting]
         deliveries = read_deliveries(messages, result, needs_session=True)
         for entry, delivery in zip(waiting, deliveries, strict=True):
-            entry.delivery, entry.doubt = delivery, at
+            entry.delivery, entry.sent_at = delivery, at
             if delivery.chat_id:
-                self._ledger.learn_place(entry.place, delivery.chat_id, delivery.session_id)
-        self._settle([entry for entry in waiting if entry.is_unknown])
+                self._index.learn_conversation(entry.conversation, delivery.chat_id, delivery.session_id)
+        self._verify([entry for entry in waiting if entry.is_unknown])
 
-    def _after_refusal(self, entries: list[Entry], error: Bitrix24Error) -> None:
+    def _after_refusal(self, entries: list[OutgoingMessage], error: Bitrix24Error) -> None:
         """Stop: nothing of the request was executed, so nothing of it is in flight any more."""
         self._journal.sending(self._in_flight(entries, [], 0.0))
         raise _StoppedError(error, _reason(error), error.advice)
 
-    def _after_loss(self, waiting: list[Entry], at: float, error: Bitrix24Error, *, is_last: bool) -> None:
+    def _after_loss(
+        self, waiting: list[OutgoingMessage], at: float, error: Bitrix24Error, *, is_last: bool
+    ) -> None:
         log.warning("%d messages may or may not be delivered: %s", len(waiting), error)
         self._has_reached_portal = True
         for entry in waiting:
-            entry.doubt = at
+            entry.sent_at = at
             entry.give_up(_reason(error))
-        self._settle(waiting)
+        self._verify(waiting)
         self._losses = self._losses + 1 if any(entry.is_unknown for entry in waiting) else 0
         if self._losses == _MAX_CONSECUTIVE_LOSSES or is_last:
             raise _StoppedError(error, NO_RESPONSE)
         if any(entry.delivery is None for entry in waiting):
             self._sleep(_PAUSE)
 
-    def _settle(self, entries: list[Entry]) -> None:
+    def _verify(self, entries: list[OutgoingMessage]) -> None:
         """Find out what became of messages that may have been sent, and decide about the others."""
         if not entries:
             return
@@ -268,26 +273,28 @@ class Push:
             *(verdicts.count(verdict) for verdict in (Verdict.PRESENT, Verdict.ABSENT, Verdict.UNKNOWN)),
         )
 
-    def _apply(self, entry: Entry, finding: Finding) -> None:
+    def _apply(self, entry: OutgoingMessage, finding: Finding) -> None:
         if finding.verdict is Verdict.PRESENT and (place := finding.place):
             accepted = DeliveryStatus.ACCEPTED
             entry.delivery = Delivery(entry.message_id, accepted, (), place.chat_id, place.session_id)
-            self._ledger.learn_place(entry.place, place.chat_id, place.session_id)
+            self._index.learn_conversation(entry.conversation, place.chat_id, place.session_id)
         elif finding.verdict is Verdict.ABSENT:
-            entry.doubt = entry.delivery = None
+            entry.sent_at = entry.delivery = None
         elif self._options.redelivery == "at_least_once":
             entry.delivery = None
         elif entry.delivery is None:
             entry.give_up()
 
-    def _doubt(self, entry: Entry) -> Doubt:
-        message = entry.message or {}
+    def _doubt(self, entry: OutgoingMessage) -> Doubt:
+        message = entry.payload or {}
         names = (message["user"].get("name"), message["user"].get("last_name"))
         sought = message["chat"].get("name") or " ".join(name for name in names if name)
-        return Doubt(entry.chat, entry.message_id, self._place(entry.place), entry.doubt or 0.0, sought)
+        return Doubt(
+            entry.chat, entry.message_id, self._conversation(entry.conversation), entry.sent_at or 0.0, sought
+        )
 
-    def _place(self, key: str) -> Place | None:
-        return self._ledger.place(key) or self._entries.in_flight.places.get(key)
+    def _conversation(self, key: str) -> Conversation | None:
+        return self._index.conversation(key) or self._entries.in_flight.conversations.get(key)
 
     def _pace(self) -> None:
         """Wait when the portal is about to refuse the method for its running time."""
@@ -301,7 +308,7 @@ def _reason(error: Bitrix24Error) -> str:
     return ": ".join(part for part in (error.code, error.description or error.message) if part)
 
 
-def _reject_unencodable(entries: list[Entry]) -> None:
+def _reject_unencodable(entries: list[OutgoingMessage]) -> None:
     """Reject the messages because of which a request can't be written; nothing was sent."""
     found = [entry for entry in entries if not is_encodable(entry)]
     for entry in found or entries:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from airflow_provider_b24.open_lines.pushing.journal import Settled
+    from airflow_provider_b24.open_lines.pushing.outgoing import OutgoingMessage
 
 #: What the name of a draft has behind that of its report.
 _DRAFT = re.compile(r"\.[a-z0-9_]+\.part")
@@ -52,10 +52,10 @@ class ReportFile:
         if self._file is not None:
             self._file.close()
 
-    def add(self, settled: Settled) -> None:
+    def add(self, message: OutgoingMessage) -> None:
         """Add the line of a message."""
         if self._file is not None:
-            self._file.write(settled.line)
+            self._file.write(message.line)
 
     def publish(self) -> None:
         """Put the report in its place, and remove drafts of it that killed pushes have left."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24Error
 from airflow_provider_b24.ids import positive_number
-from airflow_provider_b24.open_lines.pushing.ledger import Place
+from airflow_provider_b24.open_lines.pushing.message_index import Conversation
 from airflow_provider_b24.rest import php
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Doubt:
 
     chat: str
     message_id: str
-    place: Place | None
+    place: Conversation | None
     since: float
     sought: str = ""
 
@@ -76,7 +76,7 @@ class Finding:
     """What the conversation says of a message."""
 
     verdict: Verdict
-    place: Place | None = None
+    place: Conversation | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class _Reading:
     ids: Mapping[str, float]
     complete: bool
 
-    def finding(self, doubt: Doubt, place: Place) -> Finding:
+    def finding(self, doubt: Doubt, place: Conversation) -> Finding:
         """Return what the conversation says of a message."""
         posted = self.ids.get(doubt.message_id)
         if posted is not None and posted >= doubt.since - _CLOCK_SKEW:
@@ -145,7 +145,7 @@ class Settler:
         return findings
 
     def _find(self, doubts: Sequence[Doubt], *, since: float) -> list[Finding]:
-        readings: dict[Place, _Reading] = {}
+        readings: dict[Conversation, _Reading] = {}
         for place in {doubt.place for doubt in doubts if doubt.place}:
             readings[place] = self._read(place, since)
         return [
@@ -160,7 +160,7 @@ class Settler:
                 return finding
         return Finding(Verdict.UNKNOWN)
 
-    def _candidates(self, doubt: Doubt) -> list[Place]:
+    def _candidates(self, doubt: Doubt) -> list[Conversation]:
         """Return the conversations that may be the one of a message, found by name."""
         if len(doubt.sought) < _SHORTEST_SEARCH:
             return []
@@ -175,13 +175,13 @@ class Settler:
         except (Bitrix24Error, ValueError) as error:
             log.debug("No search in open lines: %s", error)
             return []
-        return [Place(chat_id) for chat_id in found[:_MAX_CANDIDATES]]
+        return [Conversation(chat_id) for chat_id in found[:_MAX_CANDIDATES]]
 
-    def _read(self, place: Place, since: float) -> _Reading:
+    def _read(self, place: Conversation, since: float) -> _Reading:
         reading = self._read_as_member(place, since) if self._is_member else None
         return reading or self._read_session(place)
 
-    def _read_as_member(self, place: Place, since: float) -> _Reading | None:
+    def _read_as_member(self, place: Conversation, since: float) -> _Reading | None:
         """Read the newest messages of the chat; None when the connection's user may not."""
         ids: dict[str, float] = {}
         older: dict[str, int] = {}
@@ -200,7 +200,7 @@ class Settler:
             older = {"LAST_ID": min(numbers)}
         return _Reading(ids, complete=False)
 
-    def _read_session(self, place: Place) -> _Reading:
+    def _read_session(self, place: Conversation) -> _Reading:
         """Read the present session of the chat, and the last one that is known."""
         try:
             present = self._present_session(place)
@@ -215,7 +215,7 @@ class Settler:
         # Another session may lie between the two.
         return _Reading(ids, complete=bool(ids) and present == place.session_id)
 
-    def _present_session(self, place: Place) -> int | None:
+    def _present_session(self, place: Conversation) -> int | None:
         chat = php.as_row(self._client.call(_DIALOG, {"CHAT_ID": place.chat_id}))
         fields = php.as_text(chat.get("entity_data_1")).split("|")
         return positive_number(fields[_SESSION_FIELD]) if len(fields) > _SESSION_FIELD else None

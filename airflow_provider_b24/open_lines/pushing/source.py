@@ -12,7 +12,7 @@ from typing import IO, Any, Protocol
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.open_lines.pushing.csv_lines import CsvLines, RowTooLongError
-from airflow_provider_b24.open_lines.pushing.ledger import Key, message_key, row_key
+from airflow_provider_b24.open_lines.pushing.message_index import Key, message_key, row_key
 from airflow_provider_b24.utils.files import file_size, open_file
 
 #: A longer line is no message, and would take memory.

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24PushStateError, Outcome
 from airflow_provider_b24.open_lines.pushing.journal import InFlight, TaskRun
-from airflow_provider_b24.open_lines.pushing.ledger import Key, Known
+from airflow_provider_b24.open_lines.pushing.message_index import EarlierResult, Key
 from airflow_provider_b24.open_lines.report import DeliveryStatus
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.open_lines.pushing.journal import Settled
-    from airflow_provider_b24.open_lines.pushing.ledger import Ledger
+    from airflow_provider_b24.open_lines.pushing.message_index import MessageIndex
+    from airflow_provider_b24.open_lines.pushing.outgoing import OutgoingMessage
     from airflow_provider_b24.open_lines.pushing.source import Source
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Failures:
         return DeliveryStatus.ACCEPTED
 
     def set(self, place: int, status: DeliveryStatus) -> None:
-        """Note the status of the message at a place."""
+        """Record the status of the message at a place."""
         if self.status(place) is status:
             return
         self._cut(place)
@@ -79,7 +79,7 @@ class _Reached:
     """How far one run of the task has come.
 
     :param run: which run.
-    :param position: how many messages of the source are settled, from the first on.
+    :param position: of how many messages of the source it is known what became of them, from the first on.
     :param digest: of the ids of these messages.
     :param failures: ranges of those that are not accepted.
     :param complete: whether they are all there.
@@ -109,7 +109,7 @@ class _Reached:
         ranges = [*newer.failures.ranges, *self.failures.from_place(newer.position)]
         return _Reached(self.run, self.position, self.digest, ranges, self.complete and newer.complete)
 
-    def note(self, place: int, status: DeliveryStatus) -> None:
+    def record(self, place: int, status: DeliveryStatus) -> None:
         self.failures.set(place, status)
         if self.complete and len(self.failures.ranges) > _MAX_RANGES:
             self.complete = False
@@ -139,7 +139,7 @@ class StoreJournal:
         self._digest = hashlib.blake2b(digest_size=16)
         self._position = 0
 
-    def recall(self, ledger: Ledger, source: Source) -> InFlight:  # noqa: ARG002
+    def recall(self, index: MessageIndex, source: Source) -> InFlight:  # noqa: ARG002
         """Read the position, and check that the messages before it are the same.
 
         :raises Bitrix24PushStateError: when they are not.
@@ -155,13 +155,13 @@ class StoreJournal:
             _check(source, max(self._now, self._earlier, key=lambda reached: reached.position))
         return self._in_flight
 
-    def known(self, ordinal: int, key: Key) -> Known | None:  # noqa: ARG002
+    def known(self, ordinal: int, key: Key) -> EarlierResult | None:  # noqa: ARG002
         """Return what an earlier try found of the message at a place in the source."""
         for reached in (self._now, self._earlier):
             if ordinal < reached.position:
                 status = reached.failures.status(ordinal)
                 errors = "[]" if status is DeliveryStatus.ACCEPTED else _EARLIER
-                return Known(status, reached.run, errors=errors)
+                return EarlierResult(status, reached.run, errors=errors)
         return None
 
     def sending(self, in_flight: InFlight) -> None:
@@ -169,17 +169,17 @@ class StoreJournal:
         self._in_flight = in_flight
         self._save()
 
-    def settled(self, rows: list[Settled]) -> None:
-        """Move the position, and note the messages that are not accepted."""
-        for row in rows:
-            self._digest.update(_digested(row.key))
-            if row.is_new:
-                self._now.note(row.ordinal, row.delivery.status)
-        self._position += len(rows)
-        self._in_flight = self._in_flight.without({row.key for row in rows if row.valid})
+    def record(self, messages: list[OutgoingMessage]) -> None:
+        """Move the position, and record the messages that are not accepted."""
+        for item in messages:
+            self._digest.update(_digested(item.key))
+            if item.is_new:
+                self._now.record(item.ordinal, item.result.status)
+        self._position += len(messages)
+        self._in_flight = self._in_flight.without({item.key for item in messages if item.valid})
         if self._position > self._now.position:
             self._now.position, self._now.digest = self._position, self._digest.hexdigest()
-        if any(row.is_new for row in rows):
+        if any(item.is_new for item in messages):
             self._save()
 
     def close(self) -> None:

@@ -14,12 +14,16 @@ from hypothesis import strategies as st
 from airflow_provider_b24.open_lines.pushing.journal import (
     InFlight,
     LineJournal,
-    Settled,
     TaskRun,
-    report_line,
 )
-from airflow_provider_b24.open_lines.pushing.ledger import Ledger, Place, message_key, place_key
 from airflow_provider_b24.open_lines.pushing.log_files import FileLog, LineLog, ObjectLog
+from airflow_provider_b24.open_lines.pushing.message_index import (
+    Conversation,
+    MessageIndex,
+    conversation_key,
+    message_key,
+)
+from airflow_provider_b24.open_lines.pushing.outgoing import OutgoingMessage, report_line
 from airflow_provider_b24.open_lines.pushing.source import ListSource
 from airflow_provider_b24.open_lines.pushing.store_journal import Failures
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus
@@ -34,9 +38,11 @@ SOURCE = ListSource([{}])
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
-def settled(number: int, status: DeliveryStatus = DeliveryStatus.ACCEPTED, **fields: Any) -> Settled:
+def message(number: int, status: DeliveryStatus = DeliveryStatus.ACCEPTED, **fields: Any) -> OutgoingMessage:
     delivery = Delivery(f"m{number}", status, (), 7 if status is DeliveryStatus.ACCEPTED else None, 8)
-    return Settled(number, number, message_key("c", f"m{number}"), "c", "u", delivery, **fields)
+    return OutgoingMessage(
+        number, number, message_key("c", f"m{number}"), chat="c", user="u", delivery=delivery, **fields
+    )
 
 
 @pytest.fixture(params=["file", "objects"])
@@ -57,71 +63,71 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 def written(log: LineLog, task: TaskRun = NIGHT) -> LineJournal:
     journal = LineJournal(log, task)
-    journal.recall(Ledger(), SOURCE)
+    journal.recall(MessageIndex(), SOURCE)
     return journal
 
 
-def test_a_later_try_knows_what_is_settled_and_what_is_in_flight(log: Any) -> None:
+def test_a_later_try_knows_what_is_delivered_and_what_is_in_flight(log: Any) -> None:
     journal = written(log())
-    journal.settled([settled(1), settled(2, DeliveryStatus.REJECTED)])
-    journal.sending(InFlight({settled(3).key: 5.0, settled(4).key: 6.0}, {"k": Place(1, 2)}))
-    journal.settled([settled(3)])
+    journal.record([message(1), message(2, DeliveryStatus.REJECTED)])
+    journal.sending(InFlight({message(3).key: 5.0, message(4).key: 6.0}, {"k": Conversation(1, 2)}))
+    journal.record([message(3)])
 
-    ledger, later = Ledger(), LineJournal(log(), NIGHT)
-    in_flight = later.recall(ledger, SOURCE)
+    index, later = MessageIndex(), LineJournal(log(), NIGHT)
+    in_flight = later.recall(index, SOURCE)
 
-    assert in_flight.moments == {settled(4).key: 6.0}
-    assert in_flight.places == {"k": Place(1, 2)}
-    first, second = later.known(0, settled(1).key), later.known(0, settled(2).key)
+    assert in_flight.moments == {message(4).key: 6.0}
+    assert in_flight.conversations == {"k": Conversation(1, 2)}
+    first, second = later.known(0, message(1).key), later.known(0, message(2).key)
     assert first and second
     assert (first.status, first.chat_id, first.run) == ("accepted", 7, 3)
     assert second.status == "rejected"
-    assert later.known(0, settled(4).key) is None
-    assert ledger.place(place_key("c", "u")) == Place(7, 8)
+    assert later.known(0, message(4).key) is None
+    assert index.conversation(conversation_key("c", "u")) == Conversation(7, 8)
 
 
-def test_what_was_settled_before_it_was_sent_again_is_in_flight(log: Any) -> None:
+def test_what_was_unknown_before_it_was_sent_again_is_in_flight(log: Any) -> None:
     journal = written(log())
-    journal.settled([settled(1, DeliveryStatus.UNKNOWN)])
-    journal.sending(InFlight({settled(1).key: 5.0}))
-    assert LineJournal(log(), NIGHT).recall(Ledger(), SOURCE).moments == {settled(1).key: 5.0}
+    journal.record([message(1, DeliveryStatus.UNKNOWN)])
+    journal.sending(InFlight({message(1).key: 5.0}))
+    assert LineJournal(log(), NIGHT).recall(MessageIndex(), SOURCE).moments == {message(1).key: 5.0}
 
 
 def test_the_journal_of_another_task_is_removed(log: Any) -> None:
-    written(log()).settled([settled(1)])
+    written(log()).record([message(1)])
     other = written(log(), TaskRun(("d", "t", "another", "-1"), 3))
-    assert other.known(0, settled(1).key) is None
+    assert other.known(0, message(1).key) is None
     later = LineJournal(log(), NIGHT)
-    later.recall(Ledger(), SOURCE)
-    assert later.known(0, settled(1).key) is None
+    later.recall(MessageIndex(), SOURCE)
+    assert later.known(0, message(1).key) is None
 
 
 def test_rows_that_are_no_messages_or_known_already_are_not_noted(log: Any) -> None:
     journal = written(log())
-    journal.settled([settled(1, valid=False), settled(2, is_new=False)])
+    journal.record([message(1, valid=False), message(2, is_new=False)])
     assert [line for line in log().read() if line.startswith(b'{"row"')] == []
 
 
 def test_many_lines_go_into_several_objects(log: Any) -> None:
     journal = written(log())
     for start in range(0, 6_000, 100):
-        journal.settled([settled(number) for number in range(start, start + 100)])
+        journal.record([message(number) for number in range(start, start + 100)])
     later = LineJournal(log(), NIGHT)
-    later.recall(Ledger(), SOURCE)
-    assert later.known(0, settled(0).key)
-    assert later.known(0, settled(5_999).key)
+    later.recall(MessageIndex(), SOURCE)
+    assert later.known(0, message(0).key)
+    assert later.known(0, message(5_999).key)
 
 
 def test_a_line_that_was_cut_off_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "night.journal"
     journal = written(FileLog(str(path)))
-    journal.settled([settled(1), settled(2)])
+    journal.record([message(1), message(2)])
     journal.close()
     path.write_bytes(path.read_bytes()[:-5])
 
     later = written(FileLog(str(path)))
-    assert later.known(0, settled(2).key) is None
-    later.settled([settled(2)])
+    assert later.known(0, message(2).key) is None
+    later.record([message(2)])
     later.close()
     assert all(json.loads(line) for line in path.read_bytes().splitlines())
 
@@ -145,11 +151,11 @@ def test_a_note_for_which_the_disk_has_no_room_is_an_error_and_leaves_no_half_li
     before = path.read_bytes()
     full_disk(len(before) + 20)
     with pytest.raises(OSError, match="File too large"):
-        journal.sending(InFlight({settled(1).key: 5.0}))
+        journal.sending(InFlight({message(1).key: 5.0}))
     assert path.read_bytes() == before
 
     full_disk(10_000)
-    journal.settled([settled(1)])
+    journal.record([message(1)])
     journal.close()
     assert len([json.loads(line) for line in path.read_bytes().splitlines()]) == 2
 
@@ -159,7 +165,7 @@ def test_a_report_line_is_json_whatever_the_ids_are(
     message_id: str, chat: str, user: str, errors: list[str], status: DeliveryStatus
 ) -> None:
     delivery = Delivery(message_id, status, tuple(errors), None, 3)
-    line = report_line(Settled(0, 9, "k", chat, user, delivery))
+    line = report_line(OutgoingMessage(0, 9, "k", chat=chat, user=user, delivery=delivery))
     assert line.count(b"\n") == 1
     assert json.loads(line) == {
         "row": 9, "message_id": message_id, "chat": chat, "user": user, "status": str(status),

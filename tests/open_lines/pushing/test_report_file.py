@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_b24.open_lines.pushing.journal import Settled
+from airflow_provider_b24.open_lines.pushing.outgoing import OutgoingMessage
 from airflow_provider_b24.open_lines.pushing.report_file import ReportFile
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROW = Settled(0, 0, "k", "c", "u", Delivery("m1", DeliveryStatus.ACCEPTED, (), 7, 8))
+ROW = OutgoingMessage(
+    0, 0, "k", chat="c", user="u", delivery=Delivery("m1", DeliveryStatus.ACCEPTED, (), 7, 8)
+)
 KILLED = """
 import os, sys
 from airflow_provider_b24.open_lines.pushing.report_file import ReportFile

@@ -32,7 +32,7 @@ def test_a_cleared_run_that_died_early_keeps_what_the_earlier_one_could_not_deli
 def test_more_failures_than_the_store_takes_fail_a_later_try(caplog: pytest.LogCaptureFixture) -> None:
     reached = _Reached()
     for number in range(_MAX_RANGES + 5):
-        reached.note(2 * number, DeliveryStatus.REJECTED)
+        reached.record(2 * number, DeliveryStatus.REJECTED)
 
     assert len(reached.failures.ranges) == _MAX_RANGES
     assert [record.levelname for record in caplog.records] == ["WARNING"]

@@ -34,7 +34,7 @@ def row_key(row: int) -> Key:
     return f"\x1f{row}"
 
 
-def place_key(chat: object, user: object) -> str:
+def conversation_key(chat: object, user: object) -> str:
     """Return what a conversation is known by.
 
     :param chat: the outside id of the chat.
@@ -44,7 +44,7 @@ def place_key(chat: object, user: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class EarlierResult:
     """What an earlier try found of a message.
 
     :param status: accepted, rejected or unknown.
@@ -60,7 +60,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Conversation:
     """Where a conversation is on the portal.
 
     :param chat_id: its chat.
@@ -71,13 +71,13 @@ class Place:
     session_id: int | None = None
 
 
-class Ledger:
+class MessageIndex:
     """An index in a temporary file, which disappears with the process."""
 
     def __init__(self) -> None:
         # Without a name it is a temporary file, which SQLite removes at once.
         self._db = sqlite3.connect("", isolation_level=None)
-        self._recent: dict[str, Place] = {}
+        self._recent: dict[str, Conversation] = {}
         self._is_first_try = True
         for statement in _SCHEMA:
             self._db.execute(statement)
@@ -88,7 +88,7 @@ class Ledger:
         self._db.close()
 
     def first_seen(self, rows: Sequence[tuple[Key, int]]) -> list[int]:
-        """Note messages, and return for each the first row that has it: another one is a duplicate.
+        """Record messages, and return for each the first row that has it: another one is a duplicate.
 
         :param rows: the messages, and the row of each, in order.
         """
@@ -102,7 +102,7 @@ class Ledger:
         """Begin to read the source again."""
         self._db.execute("DELETE FROM seen")
 
-    def learn(self, known: Iterable[tuple[Key, Known]]) -> None:
+    def learn(self, known: Iterable[tuple[Key, EarlierResult]]) -> None:
         """Take over what an earlier try found; later entries replace earlier ones."""
         rows = (
             (key, item.status, item.run, item.chat_id, item.session_id, item.errors) for key, item in known
@@ -110,29 +110,31 @@ class Ledger:
         learned = self._db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?, ?)", rows)
         self._is_first_try &= learned.rowcount < 1
 
-    def known(self, key: Key) -> Known | None:
+    def known(self, key: Key) -> EarlierResult | None:
         """Return what an earlier try found of a message."""
         if self._is_first_try:
             return None
         row = self._db.execute("SELECT * FROM known WHERE key = ?", (key,)).fetchone()
-        return Known(*row[1:]) if row else None
+        return EarlierResult(*row[1:]) if row else None
 
-    def learn_place(self, key: str, chat_id: int, session_id: int | None) -> None:
-        """Note where a conversation is."""
+    def learn_conversation(self, key: str, chat_id: int, session_id: int | None) -> None:
+        """Record where a conversation is."""
         recent = self._recent.get(key)
         if recent is not None and recent.chat_id == chat_id and recent.session_id == session_id:
             return
         if len(self._recent) >= _RECENT:
             self._recent.clear()
-        self._recent[key] = Place(chat_id, session_id)
-        self._db.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", (key, chat_id, session_id))
+        self._recent[key] = Conversation(chat_id, session_id)
+        self._db.execute("INSERT OR REPLACE INTO conversations VALUES (?, ?, ?)", (key, chat_id, session_id))
 
-    def place(self, key: str) -> Place | None:
+    def conversation(self, key: str) -> Conversation | None:
         """Return where a conversation is, when a message of it was accepted before."""
         if recent := self._recent.get(key):
             return recent
-        row = self._db.execute("SELECT chat_id, session_id FROM places WHERE key = ?", (key,)).fetchone()
-        return Place(*row) if row else None
+        row = self._db.execute(
+            "SELECT chat_id, session_id FROM conversations WHERE key = ?", (key,)
+        ).fetchone()
+        return Conversation(*row) if row else None
 
 
 _SCHEMA = (
@@ -142,5 +144,5 @@ _SCHEMA = (
     "CREATE TABLE seen (key TEXT PRIMARY KEY, row INTEGER) WITHOUT ROWID",
     "CREATE TABLE known (key TEXT PRIMARY KEY, status TEXT, run INTEGER, chat_id INTEGER,"
     " session_id INTEGER, errors TEXT) WITHOUT ROWID",
-    "CREATE TABLE places (key TEXT PRIMARY KEY, chat_id INTEGER, session_id INTEGER) WITHOUT ROWID",
+    "CREATE TABLE conversations (key TEXT PRIMARY KEY, chat_id INTEGER, session_id INTEGER) WITHOUT ROWID",
 )
