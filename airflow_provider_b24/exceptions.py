@@ -33,6 +33,7 @@ Bitrix24Error
     ├── Bitrix24PortalError             the portal is gone
     │   ├── Bitrix24PortalMovedError    the portal has another address now
     │   └── Bitrix24HttpsRequiredError  the portal takes no calls over plain http
+    ├── Bitrix24ListIncompleteError     a list ends before all of its rows came
     ├── Bitrix24BatchError              the batch, or a command's place in it, is refused
     │   └── Bitrix24BatchIncompleteError some commands failed; the others are done
     ├── Bitrix24PollError
@@ -440,6 +441,15 @@ class Bitrix24HttpsRequiredError(Bitrix24PortalError):
     """The portal takes no calls over plain http."""
 
     advice = "Correct the connection's address: write the host, or the webhook's address, with https://."
+
+
+class Bitrix24ListIncompleteError(Bitrix24ApiError):
+    """A list method gave fewer rows than it says there are."""
+
+    advice = (
+        "Do not take what came for the whole list. Rows that were deleted meanwhile explain a small "
+        "difference: read again. A method that pages by parameters of its own needs hook.call."
+    )
 
 
 class Bitrix24BatchError(Bitrix24ApiError):

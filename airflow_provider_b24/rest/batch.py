@@ -4,8 +4,9 @@ A command that fails hides no other. Commands run in the order in which they are
 after the other; only where all of them read, so that the order does not matter, a few requests are
 in flight at a time.
 
-In a batch the server replaces ``$result[key]`` and the like by the reply to another command. A command
-with such a text goes as a single call, in its place in the order, so that the text arrives as it is.
+In a batch the server replaces ``$result[key]`` and the like by the reply to another command, and the query
+of a command has no form for None and for what is empty. A command with one of these goes as a single call, in
+its place in the order, so that everything arrives as it is.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from airflow_provider_b24.exceptions import (
 )
 from airflow_provider_b24.rest import php
 from airflow_provider_b24.rest.caller import Call, Caller, Result
-from airflow_provider_b24.rest.encoding import check_params, encode_command, encode_json, holds_reference
+from airflow_provider_b24.rest.encoding import check_params, encode_command, encode_json, needs_single_call
 from airflow_provider_b24.rest.error_codes import error_type
 from airflow_provider_b24.rest.idempotency import is_idempotent, is_read_only
 from airflow_provider_b24.rest.response import (
@@ -118,7 +119,7 @@ def _prepare(key: Hashable, given: Any, idempotent: bool | None) -> _Command:
     method, params = (given, {}) if isinstance(given, str) else _pair(key, given)
     try:
         checked = check_params(method, params)
-        if holds_reference(checked):
+        if needs_single_call(checked):
             fields: dict[str, Any] = {"single": _SingleCommand(method, checked)}
         else:
             fields = {"text": encode_command(method, checked)}

@@ -58,8 +58,8 @@ def encode_json(params: Mapping[str, Any]) -> bytes:
 def encode_query(params: Mapping[str, Any]) -> str:
     """Return parameters as PHP reads them: ``a[b][0]=1``.
 
-    None, empty lists and empty mappings have no form in a query and are left out, as PHP's own
-    encoder does; booleans become 1 and 0.
+    Booleans become 1 and 0. None, empty lists and empty mappings have no form in a query, see
+    :func:`needs_single_call`.
     """
     return "&".join(f"{name}={quote_plus(value)}" for name, value in _pairs(params))
 
@@ -81,24 +81,27 @@ def encode_command(method: str, params: Mapping[str, Any]) -> str:
     return f"{method}?{query}" if query else method
 
 
-def holds_reference(params: Mapping[str, Any]) -> bool:
-    """Say whether a text holds what the server would replace in a batch, so that only a single call keeps it.
+def needs_single_call(params: Mapping[str, Any]) -> bool:
+    """Say whether only a single call brings all parameters to the method as they are.
+
+    The server replaces ``$result[key]`` and the like in a batch, and a query has no form for None and for
+    what is empty: without ``{"NAME": None}`` a filter finds everybody instead of nobody.
 
     :param params: the parameters of a command.
     """
     try:
-        return _any_reference(params)
+        return any(map(_only_json_carries, params.values()))
     except RecursionError:
         # A circle; whatever encodes the parameters refuses it.
         return False
 
 
-def _any_reference(value: Any) -> bool:
+def _only_json_carries(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return any(_any_reference(inner) for inner in value.values())
+        return not value or any(map(_only_json_carries, value.values()))
     if isinstance(value, list | tuple | set | frozenset):
-        return any(_any_reference(inner) for inner in value)
-    return isinstance(value, str) and _find_reference(str.__str__(value))
+        return not value or any(map(_only_json_carries, value))
+    return value is None or (isinstance(value, str) and _find_reference(str.__str__(value)))
 
 
 def _find_reference(text: str) -> bool:

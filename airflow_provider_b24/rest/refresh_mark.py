@@ -7,6 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+#: By how much the clocks of processes that share a mark may differ, in seconds.
+_CLOCK_SKEW = 60.0
+
 
 class MarkState(StrEnum):
     """What happened to a refresh token."""
@@ -49,6 +52,13 @@ class RefreshMark:
     def moved(self, seconds: float) -> RefreshMark:
         """Return the mark by a clock that is so many seconds ahead."""
         return replace(self, at=self.at + seconds)
+
+    def is_from_future(self, now: float) -> bool:
+        """Say whether a clock was set back since: nobody knows then how old the mark is.
+
+        :param now: Unix seconds.
+        """
+        return self.at > now + _CLOCK_SKEW
 
     def age(self, now: float) -> float:
         """Return the seconds since then; 0 when the clock of another host is ahead.

@@ -225,11 +225,12 @@ class TokenRefresher:
         return self._patience - mark.age(self._clock())
 
     def _known(self, mark: Mark, refresh: Secret) -> RefreshMark | None:
-        """Return what the mark says of a token, by this host's clock."""
-        known = RefreshMark.read(mark.read())
+        """Return what the mark says of a token, by this host's clock; a mark from the future says nothing."""
+        known, now = RefreshMark.read(mark.read()), self._clock()
         if known is None or known.token != fingerprint(refresh.reveal()):
             return None
-        return known.moved(-mark.clock_offset(self._clock()))
+        known = known.moved(-mark.clock_offset(now))
+        return None if known.is_from_future(now) else known
 
     def _write(self, mark: Mark, known: RefreshMark) -> None:
         """Write what is known of a token, by the clock of all who share the mark."""

@@ -95,6 +95,26 @@ def test_a_command_with_a_reference_goes_alone_in_its_place(client: Bitrix24Clie
     assert list(done.results.values()) == [message.id for message in portal.messages(CHAT)]
 
 
+EMPTY = [None, [], {}, {"NAME": None}, {"@ID": []}, [None]]
+
+
+@pytest.mark.parametrize("value", EMPTY)
+def test_a_value_without_a_form_in_a_query_arrives_as_a_single_call_brings_it(
+    client: Bitrix24Client, portal: Emulator, value: Any
+) -> None:
+    done = client.call_batch({"one": ("user.get", {"FILTER": value, "sort": "ID"}), "two": READ})
+
+    assert list(done.results) == ["one", "two"]
+    single = next(request for request in portal.requests if request.method == "user.get")
+    assert single.params["FILTER"] == value
+
+
+def test_a_filter_for_nothing_finds_the_same_by_call_and_by_batch(client: Bitrix24Client) -> None:
+    command = ("user.get", {"FILTER": {"NAME": None}})
+
+    assert client.call_batch({"one": command}).results["one"] == client.call(*command)
+
+
 def test_reads_with_references_go_after_the_others(client: Bitrix24Client, portal: Emulator) -> None:
     search = ("im.search.chat.list", {"FIND": TEXT})
     done = client.call_batch({number: search if number % 2 else READ for number in range(6)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24Error,
     Bitrix24HttpsRequiredError,
     Bitrix24LimitError,
+    Bitrix24ListIncompleteError,
     Bitrix24MethodNotFoundError,
     Bitrix24NoAnswerError,
     Bitrix24OperatingLimitError,
@@ -462,7 +464,7 @@ def paged(
     [
         (['{"result":[1,2],"next":2,"total":3}', '{"result":[3],"total":3}'], [1, 2, 3]),
         (['{"result":[1,2],"next":"2"}', '{"result":[3]}'], [1, 2, 3]),
-        (['{"result":{"items":[1]},"next":50}', '{"result":{"items":[]},"next":100}'], [1]),
+        (['{"result":{"items":[1]},"next":50}', '{"result":{"items":[]}}'], [1]),
         (['{"result":{"items":[1],"users":[7]}}'], [1]),
         (['{"result":{"tasks":[1],"count":1}}'], [1]),
         (['{"result":{"1":"a","3":"b"}}'], ["a", "b"]),
@@ -480,6 +482,86 @@ def test_iterate_reads_all_pages(
 
     assert list(client.iterate("crm.deal.list", {"filter": {"A": 1}})) == items
     assert len(server.requests) == len(pages)
+
+
+def _page(first: int, count: int, **fields: int) -> str:
+    return json.dumps({"result": [{"ID": str(number)} for number in range(first, first + count)], **fields})
+
+
+@pytest.mark.parametrize(
+    ("pages", "requests"),
+    [
+        # A full page without next is not always the last one.
+        ([_page(0, 50, total=120), _page(50, 50, total=120), _page(100, 20, total=120)], 3),
+        ([_page(0, 50, total=50), _page(50, 50, total=50), _page(100, 20, total=50)], 3),
+        ([_page(0, 50), _page(50, 50), _page(100, 20)], 3),
+        (
+            [_page(0, 50, next=50, total=120), _page(50, 50, next=100, total=120), _page(100, 20, total=120)],
+            3,
+        ),
+        # The method ignores start, and its one page is the whole list.
+        ([_page(0, 120), _page(0, 120)], 2),
+        ([_page(0, 120, total=120)], 1),
+    ],
+)
+def test_iterate_yields_each_row_once_however_the_server_counts(
+    paged: Callable[..., tuple[Bitrix24Client, Any]], pages: list[str], requests: int
+) -> None:
+    client, server = paged(*pages)
+
+    assert [row["ID"] for row in client.iterate("crm.deal.list")] == [str(number) for number in range(120)]
+    assert len(server.requests) == requests
+
+
+@pytest.mark.parametrize(
+    ("pages", "came", "whole"),
+    [
+        # The method ignores start.
+        ([_page(0, 50, next=50, total=23732)] * 2, 50, "23732"),
+        ([_page(0, 50, next=50)] * 2, 50, "more"),
+        ([_page(0, 50, total=753128)] * 2, 50, "753128"),
+        (['{"result":[1,1],"next":50,"total":9}'] * 2, 2, "9"),
+        # An empty page before the end.
+        ([_page(0, 50, next=50, total=120), _page(0, 0, total=120)], 50, "120"),
+        ([_page(0, 50, next=50), _page(0, 0, next=100)], 50, "more"),
+        ([_page(0, 0, total=7)], 0, "7"),
+        ([_page(0, 20, total=120), _page(0, 0, total=120)], 20, "120"),
+    ],
+)
+def test_iterate_raises_when_fewer_rows_come_than_there_are(
+    paged: Callable[..., tuple[Bitrix24Client, Any]], pages: list[str], came: int, whole: str
+) -> None:
+    client, server = paged(*pages)
+    rows = []
+    with pytest.raises(Bitrix24ListIncompleteError, match=f"gave {came} of {whole} rows"):
+        rows.extend(client.iterate("crm.deal.list"))
+
+    assert len(server.requests) == len(pages)
+
+
+def test_iterate_yields_rows_without_an_id_that_are_alike(
+    paged: Callable[..., tuple[Bitrix24Client, Any]],
+) -> None:
+    stage = [{"STAGE_ID": "NEW"}] * 50
+    first, last = {"result": stage, "next": 50, "total": 100}, {"result": stage, "total": 100}
+    client, _ = paged(json.dumps(first), json.dumps(last))
+
+    assert list(client.iterate("crm.deal.list", {"select": ["STAGE_ID"]})) == stage * 2
+
+
+def test_iterate_begins_with_the_given_row_and_counts_from_there(
+    paged: Callable[..., tuple[Bitrix24Client, Any]],
+) -> None:
+    client, server = paged(_page(50, 50, next=100, total=120), _page(100, 20, total=120))
+
+    assert len(list(client.iterate("crm.deal.list", {"start": 50}))) == 70
+    assert b'"start": 50' in server.requests[0]
+
+
+@pytest.mark.parametrize("start", [-1, "-1", None, True, "x", 1.5])
+def test_iterate_refuses_a_start_that_is_no_row(client: Bitrix24Client, start: Any) -> None:
+    with pytest.raises(Bitrix24ValidationError, match=r"params\.start"):
+        list(client.iterate("crm.deal.list", {"start": start}))
 
 
 def test_iterate_sends_start_with_the_given_parameters(

@@ -22,7 +22,7 @@ from airflow_provider_b24.rest.encoding import (
     encode_command,
     encode_json,
     encode_query,
-    holds_reference,
+    needs_single_call,
 )
 
 
@@ -161,7 +161,7 @@ HARMLESS = [
 
 @pytest.mark.parametrize("text", REFERENCES)
 def test_a_text_that_the_server_would_replace_is_recognised(text: str) -> None:
-    assert holds_reference({"MESSAGE": {"texts": [1, text]}})
+    assert needs_single_call({"MESSAGE": {"texts": [1, text]}})
     with pytest.raises(Bitrix24ValidationError, match="single call") as caught:
         encode_command("im.message.add", {"MESSAGE": {"text": text}})
 
@@ -170,7 +170,7 @@ def test_a_text_that_the_server_would_replace_is_recognised(text: str) -> None:
 
 @pytest.mark.parametrize("text", HARMLESS)
 def test_a_text_that_only_looks_like_a_reference_is_sent(text: str) -> None:
-    assert not holds_reference({"MESSAGE": text})
+    assert not needs_single_call({"MESSAGE": text})
     assert unquote_plus(encode_command("im.message.add", {"MESSAGE": text})).endswith(text)
 
 
@@ -178,7 +178,7 @@ def test_a_text_that_only_looks_like_a_reference_is_sent(text: str) -> None:
 def test_a_long_text_is_searched_in_linear_time(piece: str) -> None:
     def seconds(count: int) -> float:
         started = process_time()
-        holds_reference({"MESSAGE": piece * count})
+        needs_single_call({"MESSAGE": piece * count})
         return process_time() - started
 
     # Eight times the text takes eight times as long, not sixty-four times.
@@ -298,13 +298,25 @@ def test_a_reference_in_a_command_is_refused_with_its_path_and_method() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "value", [None, [], {}, (), {"NAME": None}, {"a": [1, []]}, [[None]], {"a": {"b": {}}}]
+)
+def test_what_a_query_can_not_carry_needs_a_single_call(value: Any) -> None:
+    assert needs_single_call({"FILTER": value})
+
+
+@pytest.mark.parametrize("value", [0, False, "", "x", [0], {"a": ""}, {"a": [False]}])
+def test_what_a_query_carries_needs_no_single_call(value: Any) -> None:
+    assert not needs_single_call({"FILTER": value})
+
+
 def test_a_circle_holds_no_reference() -> None:
     circle: dict[str, Any] = {}
     circle["again"] = circle
 
-    assert holds_reference(circle) is False
+    assert needs_single_call(circle) is False
 
 
 @pytest.mark.parametrize(("text", "found"), [("$result[[a]", True), ("$result[a[", False), ("$a[b][]", True)])
 def test_a_key_ends_at_the_first_closing_bracket(text: str, found: bool) -> None:
-    assert holds_reference({"TEXT": text}) is found
+    assert needs_single_call({"TEXT": text}) is found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 import time as real_time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,13 +18,12 @@ from airflow_provider_b24.rest.file_state import FileState
 from airflow_provider_b24.rest.redaction import Secret
 from airflow_provider_b24.rest.refresh_mark import MarkState, RefreshMark
 from airflow_provider_b24.rest.token_refresh import SAVE_SECONDS
-from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair
+from airflow_provider_b24.rest.token_store import MemoryTokenStore, TokenPair, fingerprint
 
 from .conftest import forked
 from .test_auth import FileTokenStore, refreshes
 
 if TYPE_CHECKING:
-    import pathlib
     from collections.abc import Callable
 
     from airflow_provider_b24.emulator import Emulator
@@ -126,7 +127,7 @@ def test_while_one_process_waits_others_do_not_send_the_token_again(
 
 @pytest.fixture
 def kill_before_the_save(
-    make_app: Callable[..., Bitrix24Client], portal: Emulator, tmp_path: pathlib.Path
+    make_app: Callable[..., Bitrix24Client], portal: Emulator, tmp_path: Path
 ) -> Callable[[SharedState], None]:
     """Let a process refresh the token, and be killed between the server's answer and the store."""
 
@@ -149,7 +150,7 @@ def test_a_winner_that_was_killed_is_named_to_all_who_share_the_state(
     make_app: Callable[..., Bitrix24Client],
     make_state: Callable[[], SharedState],
     kill_before_the_save: Callable[[SharedState], None],
-    tmp_path: pathlib.Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(redis_lock, "LEASE_SECONDS", 0.6)
@@ -167,7 +168,7 @@ def test_hosts_that_share_redis_refresh_once_however_slow_the_server_is(
     redis_server: Any,
     make_app: Callable[..., Bitrix24Client],
     portal: Emulator,
-    tmp_path: pathlib.Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from airflow_provider_b24.rest.redis_state import RedisState
@@ -193,7 +194,7 @@ def test_hosts_that_share_redis_refresh_once_however_slow_the_server_is(
 
 
 def test_hosts_that_share_nothing_all_get_the_pair_of_the_one_that_won(
-    make_app: Callable[..., Bitrix24Client], portal: Emulator, tmp_path: pathlib.Path
+    make_app: Callable[..., Bitrix24Client], portal: Emulator, tmp_path: Path
 ) -> None:
     portal.expire_access_token()
     # The winner's answer comes after the losers' refusals.
@@ -283,6 +284,33 @@ def test_a_mark_is_read_as_it_was_written(state: MarkState) -> None:
 )
 def test_other_texts_are_no_mark(text: str) -> None:
     assert RefreshMark.read(text) is None
+
+
+def test_a_mark_from_the_future_is_known_as_such() -> None:
+    mark = RefreshMark("a", MarkState.REFUSED, 1000.0)
+
+    assert (mark.is_from_future(900.0), mark.is_from_future(950.0), mark.is_from_future(2000.0)) == (
+        True,
+        False,
+        False,
+    )
+
+
+@pytest.mark.parametrize(("ahead", "times"), [(86400.0, 2), (0.0, 1)])
+def test_a_mark_from_the_future_does_not_keep_a_valid_token_unused(
+    make_app: Callable[..., Bitrix24Client], portal: Emulator, time: Time, ahead: float, times: int
+) -> None:
+    app = make_app()
+    portal.expire_access_token()
+    assert app.call("user.current")["ID"] == "1"
+    portal.expire_access_token()
+    mark = RefreshMark(fingerprint(portal.application.refresh_token), MarkState.REFUSED, time.now + ahead)
+    (file,) = Path(os.environ["BITRIX24_STATE_DIR"]).glob("oauth-*")
+    file.write_text(str(mark), encoding="utf-8")
+    with contextlib.nullcontext() if ahead else pytest.raises(Bitrix24TokenRefreshError):
+        app.call("user.current")
+
+    assert refreshes(portal) == times
 
 
 def test_the_clock_of_a_host_that_is_ahead_makes_no_negative_age() -> None:
