@@ -14,8 +14,9 @@ from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollTimeoutEr
 from airflow_provider_b24.field_values import as_switch, check_literal
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
-from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
+from airflow_provider_b24.operators.idempotency import send_poll_once
 from airflow_provider_b24.operators.next_try import will_retry
+from airflow_provider_b24.operators.task_memory import is_retry
 from airflow_provider_b24.utils.controls import without_controls
 
 if TYPE_CHECKING:
@@ -336,9 +337,9 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         memory = self._memory(context)
         notifiers = list(given) if isinstance(given, list | tuple) else [given] if given else []
         for number, notifier in enumerate(notifiers):
-            if memory.is_to_be_told(ask, number):
+            if memory.should_notify(ask, number):
                 notifier(context)
-                memory.told(ask, number + 1)
+                memory.save_notified(ask, number + 1)
 
     def _wait(self, context: Context, ask: Ask, settings: AskSettings) -> None:
         from airflow_provider_b24.operators.required_action import open_required_action

@@ -10,7 +10,8 @@ from airflow_provider_b24.field_values import as_text, check_literal
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 from airflow_provider_b24.operators.idempotency import is_doubtful, task_template_id
-from airflow_provider_b24.operators.message_memory import MessageMemory, began_at
+from airflow_provider_b24.operators.message_memory import MessageMemory
+from airflow_provider_b24.operators.task_memory import began_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

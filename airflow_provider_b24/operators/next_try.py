@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
+from airflow_provider_b24.operators.task_memory import clears, try_number
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
@@ -21,21 +23,17 @@ def will_retry(context: Context, error: BaseException) -> bool:
     """
     if isinstance(error, AirflowFailException | AirflowSkipException):
         return False
-    ti: Any = context["ti"]
-    max_tries = int(getattr(ti, "max_tries", 0) or 0)
-    try_number = int(getattr(ti, "try_number", 1) or 1)
-    return try_number <= max_tries and not _policy_fails(context, error, try_number, max_tries)
+    number, last = try_number(context), clears(context)
+    return number <= last and not _policy_fails(context, error, number, last)
 
 
-def _policy_fails(context: Context, error: BaseException, try_number: int, max_tries: int) -> bool:
+def _policy_fails(context: Context, error: BaseException, number: int, last: int) -> bool:
     """Say whether the task's retry policy (Airflow 3.3 and later) forbids the retry."""
     policy: Any = getattr(context["task"], "retry_policy", None)
     if policy is None:
         return False
     try:
-        decision = policy.evaluate(
-            exception=error, try_number=try_number, max_tries=max_tries, context=context
-        )
+        decision = policy.evaluate(exception=error, try_number=number, max_tries=last, context=context)
         return bool(decision.action.value == "fail")
     except Exception:
         # Airflow ignores a policy that fails, too.

@@ -9,7 +9,8 @@ from airflow_provider_b24.field_values import as_switch, as_text, as_texts, chec
 from airflow_provider_b24.ids import parse_chat_id
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
-from airflow_provider_b24.operators.idempotency import is_retry, send_poll_once
+from airflow_provider_b24.operators.idempotency import send_poll_once
+from airflow_provider_b24.operators.task_memory import is_retry
 from airflow_provider_b24.polls.reference import parse_reference
 from airflow_provider_b24.polls.wording import check_answers, check_question
 

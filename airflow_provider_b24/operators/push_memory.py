@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.exceptions import Bitrix24OutcomeUnknownError, Bitrix24ValidationError
-from airflow_provider_b24.operators.idempotency import is_retry
+from airflow_provider_b24.operators.task_memory import clears, is_retry, task_names
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -18,17 +18,13 @@ log = logging.getLogger(__name__)
 
 
 def task_run(context: Context) -> TaskRun:
-    """Return whose push it is; a person's clear raises ``max_tries``, which retries leave alone.
+    """Return whose push it is.
 
     :param context: the running task's context; empty outside of Airflow.
     """
     from airflow_provider_b24.open_lines.pushing.journal import TaskRun
 
-    ti: Any = context.get("ti")
-    if ti is None:
-        return TaskRun()
-    names = tuple(str(getattr(ti, name, "")) for name in ("dag_id", "task_id", "run_id", "map_index"))
-    return TaskRun(names, int(getattr(ti, "max_tries", 0) or 0))
+    return TaskRun(task_names(context), clears(context))
 
 
 def push_journal(context: Context, *, report_path: str | None, redelivery: str) -> Journal | None:

@@ -42,7 +42,8 @@ class Store:
         self._check()
         return self.values.get(key)
 
-    def set(self, key: str, value: Any) -> None:
+    def set(self, key: str, value: Any, *, retention: Any) -> None:
+        assert retention.days == 31
         self._check()
         self.values[key] = value
 
@@ -168,16 +169,16 @@ def test_what_may_change_until_the_next_try_is_not_remembered(status: str) -> No
 
 def test_a_notifier_that_has_told_does_not_tell_again() -> None:
     store = Store()
-    memory(store=store).told(ASK, 1)
+    memory(store=store).save_notified(ASK, 1)
     retry = memory(TaskInstance(try_number=2), store)
 
-    assert [retry.is_to_be_told(ASK, number) for number in range(2)] == [False, True]
-    assert retry.is_to_be_told(replace(ASK, message_id=8), 0)
+    assert [retry.should_notify(ASK, number) for number in range(2)] == [False, True]
+    assert retry.should_notify(replace(ASK, message_id=8), 0)
 
 
 @pytest.mark.parametrize("try_number", [1, 2])
 def test_without_a_store_the_first_try_tells(try_number: int) -> None:
-    assert memory(TaskInstance(try_number=try_number)).is_to_be_told(ASK, 0) is (try_number == 1)
+    assert memory(TaskInstance(try_number=try_number)).should_notify(ASK, 0) is (try_number == 1)
 
 
 def test_which_closed_poll_the_newest_follows_is_forgotten_after_a_clear() -> None:

@@ -64,7 +64,8 @@ def test_a_refused_crm_message_is_not_remembered_as_posted(portal: Emulator) -> 
     with pytest.raises(Bitrix24Error):
         crm_operator(chat_id, user_id=999).execute({"task_state_store": store})  # type: ignore[typeddict-unknown-key]
 
-    assert store.values["bitrix24_message"] == {"what": ""}
+    (remembered,) = store.values.values()
+    assert remembered["state"] == "not posted"
 
 
 def test_a_message_goes_into_the_chat_of_a_crm_item(
