@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_b24.chats.api import ChatsApi
 from airflow_provider_b24.exceptions import (
     Bitrix24Error,
+    Bitrix24ListIncompleteError,
     Bitrix24NoAnswerError,
     Bitrix24OutcomeUnknownError,
     Bitrix24PollError,
@@ -78,7 +79,7 @@ BESIDES: list[Path] = [("total",), ("time",), *(("time", key) for key in ("opera
 
 
 @pytest.mark.parametrize("name", [name for name in USES if name != "report"])
-def test_absurd_totals_and_times_never_matter(name: str) -> None:
+def test_absurd_totals_and_times_never_change_a_result(name: str) -> None:
     use, replies = USES[name]
     expected = repr(use(CannedPortal(replies=replies).client()))
     for path in BESIDES:
@@ -87,7 +88,12 @@ def test_absurd_totals_and_times_never_matter(name: str) -> None:
             def change(_: str, reply: Any, *, path: Path = path, value: Any = value) -> bytes:
                 return json.dumps(mutated(reply, path, value)).encode()
 
-            found = use(CannedPortal(change, replies=replies).client())
+            try:
+                found = use(CannedPortal(change, replies=replies).client())
+            except Bitrix24ListIncompleteError:
+                # A list that is shorter than its total is refused.
+                assert path == ("total",)
+                continue
             assert repr(found) == expected, f"{path} = {value!r}"
 
 

@@ -91,7 +91,7 @@ class _Reading:
         if rows is None:
             raise _no_list(self._method)
         came_again = self._is_same_page(rows, response)
-        if came_again and self._is_promised:
+        if came_again and self._is_promised and _total(response) != self._end:
             raise self._incomplete(_total(response))
         new = [] if came_again else rows
         self._end += len(new)

@@ -175,11 +175,15 @@ def _replies() -> dict[str, dict[str, Any]]:
         "user.get": [{"ID": "1"}, {"ID": "2"}],
     }
     paged = {"vote.AttachedVote.getAnswerVoted", "im.search.chat.list", "user.get"}
-    lists = {"total": 2, "next": 50}
     return {
-        method: {"result": result, **(lists if method in paged else {}), "time": _TIME}
+        method: {"result": result, **(_counted(result) if method in paged else {}), "time": _TIME}
         for method, result in results.items()
     }
+
+
+def _counted(result: Any) -> dict[str, int]:
+    rows = result["items"] if isinstance(result, dict) else result
+    return {"total": len(rows), "next": 50}
 
 
 class CannedPortal:
