@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from airflow_provider_b24.chats.messages import NEWEST
 from airflow_provider_b24.conformance.answers import as_items, as_object
 from airflow_provider_b24.conformance.trial import entity
 from airflow_provider_b24.exceptions import Bitrix24Error
@@ -45,7 +46,9 @@ def _delete(trial: Trial, number: int) -> bool:
 
 def _lost_messages(trial: Trial) -> list[int]:
     """Return messages of this run whose reply was lost: they begin with its mark."""
-    answer = _try(trial, "im.dialog.messages.get", {"DIALOG_ID": trial.dialog, "LIMIT": 50})
+    answer = _try(
+        trial, "im.dialog.messages.get", {"DIALOG_ID": trial.dialog, "LIMIT": 50, "LAST_ID": NEWEST}
+    )
     rows = map(as_object, as_items(as_object(answer.result if answer else None).get("messages")))
     found = [
         positive_number(row.get("id"))

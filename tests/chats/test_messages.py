@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_b24.chats.api import ChatsApi
-from airflow_provider_b24.chats.messages import ChatMessage
+from airflow_provider_b24.chats.messages import ChatMessage, _names
 from airflow_provider_b24.exceptions import (
     Bitrix24AccessDeniedError,
     Bitrix24ServerError,
@@ -98,7 +100,7 @@ def test_a_message_without_a_reply_id_is_no_reply(params: Any) -> None:
     assert ChatMessage.from_row(row(5, params=params)).reply_to is None
 
 
-@pytest.mark.parametrize("reply_id", ["4", 4])
+@pytest.mark.parametrize("reply_id", ["4", 4, [4], ["4"], {"0": 4}])
 def test_a_reply_id_is_a_number_however_it_is_written(reply_id: Any) -> None:
     message = ChatMessage.from_row(row(5, author_id="2", params={"REPLY_ID": reply_id}, uuid=None))
     assert message == ChatMessage(5, 2, "2026-03-01T10:00:00+00:00", "Hi", reply_to=4)
@@ -111,8 +113,6 @@ def test_a_reply_id_is_a_number_however_it_is_written(reply_id: Any) -> None:
         {"messages": "none"},
         {"messages": [{"text": "no id"}]},
         {"messages": [row(5, author_id="Anna")]},
-        {"messages": [row(5, params="x")]},
-        {"messages": [row(5)], "users": [{"name": "no id"}]},
     ],
 )
 def test_a_reply_that_holds_no_messages_is_an_error_of_the_portal(
@@ -152,3 +152,50 @@ def test_ids_are_checked_before_anything_is_sent(
         chats.messages(**given)
     assert refusal.value.path == path
     assert portal.requests.count() == 0
+
+
+@pytest.mark.parametrize("number", [49, 50, 51, 130])
+def test_unread_messages_hide_neither_the_newest_ones_nor_a_reply(
+    portal: Emulator, chats: ChatsApi, chat: int, number: int
+) -> None:
+    """Without an id the portal shows the oldest unread page, once more than a page is unread."""
+    poll = portal.say(chat, 1, "Deploy?")
+    ids = [portal.say(chat, 2, str(index)) for index in range(number)]
+    reply = portal.say(chat, 3, "Not on Friday", reply_to=poll)
+
+    found = chats.messages(chat_id=chat, since_message_id=poll)
+
+    assert [message.id for message in found] == [*ids, reply]
+    assert [row["text"] for row in chats.replies(chat_id=chat, message_id=poll)] == ["Not on Friday"]
+
+
+def test_a_message_is_posted_once_in_a_chat_with_many_unread_ones(
+    portal: Emulator, chats: ChatsApi, chat: int
+) -> None:
+    portal.faults.add("drop_after", method="im.message.add")
+    portal.quirks.message_template_ids = False
+    for index in range(120):
+        portal.say(chat, 2, str(index))
+    chats.post_once(message="Done", chat_id=chat)
+    assert [message.text for message in portal.messages(chat)].count("Done") == 1
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(fields=st.dictionaries(st.sampled_from(["date", "text", "uuid", "params"]), _JSON), reply_id=_JSON)
+def test_a_message_is_read_whatever_its_optional_fields_are(fields: dict[str, Any], reply_id: Any) -> None:
+    shown = row(5, params={"REPLY_ID": reply_id}) | fields
+    message = ChatMessage.from_row(shown)
+    assert (message.id, message.author_id) == (5, 2)
+    assert message.reply_to is None or message.reply_to > 0
+    assert isinstance(message.posted_at, float)
+
+
+@given(users=_JSON)
+def test_names_are_read_whatever_the_portal_says_of_people(users: Any) -> None:
+    assert all(isinstance(name, str) for name in _names(users).values())

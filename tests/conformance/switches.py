@@ -135,10 +135,12 @@ SWITCHES = (
     Switch("auth_connector", False, {"events.sources": "not there"}),
     Switch("exact_references", True, {"batch.reference_in_text": "left as it is"}),
     Switch("oldest_first", True, {"chat.history_order": "oldest first"}),
+    Switch("newest_page", True, {"chat.history_unread": "the newest page"}, differs=False),
 )
 
 UNSEEN = {
     "refresh_grace": Unseen(60.0, "it would spend the connection's refresh token"),
+    "hidden_history": Unseen(True, "the account of the run is in its chat from the first message on"),
     "collapse_messages": Unseen(True, "it would need messages of a customer in an open line"),
     "https_required": Unseen(True, "no call through a webhook over plain http is answered: exit status 2"),
 }

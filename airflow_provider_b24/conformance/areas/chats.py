@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_b24.chats.messages import NEWEST
 from airflow_provider_b24.conformance.answers import as_items, as_object, kind_of
 from airflow_provider_b24.conformance.probe import probe
 from airflow_provider_b24.conformance.trial import UNKNOWN
@@ -75,6 +76,25 @@ def history_order(trial: Trial) -> str:
 
 
 @probe(
+    "chat.history_unread",
+    "Messages of a chat with two unread ones or more, LIMIT=1 and neither LAST_ID nor FIRST_ID",
+    "the oldest unread ones",
+    "the newest page",
+    depends="nothing: the provider asks for the newest page by LAST_ID",
+    otherwise="Nothing changes: the newest page is asked for by its number.",
+)
+def history_unread(trial: Trial) -> str:
+    """Compare the page without an id with the newest one."""
+    newest = _history(trial)
+    usual = _ids(_rows(trial, LIMIT=1))
+    if usual and max(usual) != max(_ids(newest), default=0):
+        return "the oldest unread ones"
+    if sum(as_object(row).get("unread") is True for row in newest) < 2:
+        raise NotTriedError("the chat has fewer than two messages that the account has not read")
+    return "the newest page"
+
+
+@probe(
     "chat.history_limit",
     "LIMIT=200 for messages",
     "50 messages",
@@ -138,7 +158,11 @@ def search(trial: Trial) -> str:
 
 
 def _history(trial: Trial, **params: Any) -> list[Any]:
-    answer = trial.ask(_HISTORY, {"DIALOG_ID": trial.dialog, "LIMIT": _PAGE, **params})
+    return _rows(trial, **{"LIMIT": _PAGE, "LAST_ID": NEWEST, **params})
+
+
+def _rows(trial: Trial, **params: Any) -> list[Any]:
+    answer = trial.ask(_HISTORY, {"DIALOG_ID": trial.dialog, **params})
     if not isinstance(answer.result, dict):
         raise CouldNotTellError(f"the chat could not be read: {answer}")
     return as_items(answer.result.get("messages"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_b24.chats.messages import NEWEST
 from airflow_provider_b24.conformance.answers import as_items, as_object
 from airflow_provider_b24.conformance.probe import probe
 from airflow_provider_b24.conformance.trial import GET, UNKNOWN, entity
@@ -123,7 +124,7 @@ def _post(trial: Trial, **fields: Any) -> int:
 
 
 def _read(trial: Trial, number: int) -> dict[str, Any]:
-    answer = trial.ask("im.dialog.messages.get", {"DIALOG_ID": trial.dialog, "LIMIT": 50})
+    answer = trial.ask("im.dialog.messages.get", {"DIALOG_ID": trial.dialog, "LIMIT": 50, "LAST_ID": NEWEST})
     for row in as_items(as_object(answer.result).get("messages")):
         if positive_number(as_object(row).get("id")) == number:
             return as_object(row)

@@ -82,7 +82,7 @@ def title(portal: Portal, chat: Chat, viewer: User) -> str:
     return other.full_name if other else ""
 
 
-def message(message: Message) -> dict[str, Any]:
+def message(message: Message, *, is_unread: bool = False) -> dict[str, Any]:
     """Return a message."""
     return {
         "id": message.id,
@@ -90,7 +90,7 @@ def message(message: Message) -> dict[str, Any]:
         "author_id": message.author_id,
         "date": php.iso(message.date),
         "text": message.text,
-        "unread": False,
+        "unread": is_unread,
         "uuid": message.uuid,
         "replaces": [],
         "params": message.params or [],
@@ -128,7 +128,7 @@ def recent(portal: Portal, found: Chat, viewer: User) -> dict[str, Any]:
             "date": php.iso(last.date if last else found.created),
             "uuid": last.uuid if last else None,
         },
-        "counter": 0,
+        "counter": len(found.unread_by(viewer.id)),
         "pinned": False,
         "date_last_activity": php.iso(last.date if last else found.created),
         # This method shows a private dialog as a user: its chat object has no id and no name.

@@ -40,6 +40,9 @@ class Chat:
     color: str = ""
     created: float = 0.0
     messages: list[Message] = field(default_factory=list)
+    #: User id to the newest message that the account has read, and to its first one (START_ID).
+    read_up_to: dict[int, int] = field(default_factory=dict)
+    starts: dict[int, int] = field(default_factory=dict)
 
     @property
     def dialog_id(self) -> str:
@@ -49,6 +52,18 @@ class Chat:
     def can_read(self, user_id: int) -> bool:
         """Whether this user sees the messages."""
         return user_id in self.members or self.kind == "open"
+
+    def visible_to(self, user_id: int) -> list[Message]:
+        """Return the messages that a user sees, oldest first."""
+        start = self.starts.get(user_id, 0)
+        return [message for message in self.messages if message.id >= start]
+
+    def unread_by(self, user_id: int) -> list[Message]:
+        """Return the messages that a member has not read, oldest first."""
+        if user_id not in self.members:
+            return []
+        read = self.read_up_to.get(user_id, 0)
+        return [message for message in self.visible_to(user_id) if message.id > read]
 
     def can_write(self, user_id: int) -> bool:
         """Whether this user may post."""
@@ -139,6 +154,8 @@ class Chats:
                 {**(params or {}), **reply},
             )
             chat.messages.append(message)
+            # Who posts has read what stood before.
+            chat.read_up_to[author_id] = message.id
             self._messages[message.id] = message
             for listener in self._post_listeners:
                 listener(message)

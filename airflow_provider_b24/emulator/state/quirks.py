@@ -41,6 +41,9 @@ class Quirks:
     ``documented_active_flag``: ACTIVE "N" of imconnector.activate deactivates.
     ``exact_references``: a batch resolves ``$result[key]`` only where it is the whole value.
     ``oldest_first``: im.dialog.messages.get returns the newest page with its oldest message first.
+    ``newest_page``: im.dialog.messages.get without LAST_ID and FIRST_ID returns the newest page, as
+    documented, also where the caller has unread messages.
+    ``hidden_history``: who is added to a chat does not see its earlier messages.
     ``offline_extended``: the plan lets an application reserve offline events, and not only remove them.
     ``auth_connector``: the plan lets an application divide its offline events by source keys.
     ``collapse_messages``: the offline queue keeps the last message of a conversation alone, as it keeps
@@ -73,6 +76,8 @@ class Quirks:
     documented_active_flag: bool = False
     exact_references: bool = False
     oldest_first: bool = False
+    newest_page: bool = False
+    hidden_history: bool = False
     offline_extended: bool = True
     auth_connector: bool = True
     collapse_messages: bool = False

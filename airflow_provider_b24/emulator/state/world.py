@@ -97,6 +97,8 @@ class World:
                 raise LookupError(f"there is no user {user_id}")
             if user_id not in chat.members:
                 chat.members.append(user_id)
+                if self.portal.quirks.hidden_history and chat.messages:
+                    chat.starts[user_id] = chat.messages[-1].id + 1
 
     def remove_member(self, chat_id: int, user_id: int) -> None:
         """Take a user out of a chat.

@@ -16,6 +16,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_b24.chats.messages import NEWEST, PAGE, read_rows
 from airflow_provider_b24.exceptions import Bitrix24Error
 from airflow_provider_b24.ids import positive_number
 from airflow_provider_b24.open_lines.pushing.message_index import Conversation
@@ -30,11 +31,9 @@ log = logging.getLogger(__name__)
 
 #: So long a portal may work on a request after its reply is lost, in seconds.
 REQUEST_SECONDS = 60.0
-_MESSAGES = "im.dialog.messages.get"
 _HISTORY = "imopenlines.session.history.get"
 _DIALOG = "imopenlines.dialog.get"
 _SEARCH = "im.search.chat.list"
-_PAGE = 50
 #: Newer messages of other people may hide ours; so many pages are read.
 _MAX_PAGES = 4
 #: By how much the clocks of worker and portal may differ, in seconds.
@@ -184,20 +183,20 @@ class Settler:
     def _read_as_member(self, place: Conversation, since: float) -> _Reading | None:
         """Read the newest messages of the chat; None when the connection's user may not."""
         ids: dict[str, float] = {}
-        older: dict[str, int] = {}
+        before = NEWEST
         for _ in range(_MAX_PAGES):
-            params = {"DIALOG_ID": f"chat{place.chat_id}", "LIMIT": _PAGE, **older}
             try:
-                rows = php.as_rows(php.as_dict(self._client.call(_MESSAGES, params)).get("messages"))
+                page = read_rows(self._client, f"chat{place.chat_id}", before=before)
+                rows = php.as_rows(page.get("messages"))
                 _add_ids(ids, rows, "CONNECTOR_MID")
                 numbers = [php.as_id(row.get("id")) for row in rows]
             except (Bitrix24Error, ValueError) as error:
                 log.debug("No messages of chat %d: %s", place.chat_id, error)
                 self._is_member = False
                 return None
-            if len(rows) < _PAGE or _oldest(rows) < since - _CLOCK_SKEW:
+            if len(rows) < PAGE or _oldest(rows) < since - _CLOCK_SKEW:
                 return _Reading(ids, complete=bool(ids))
-            older = {"LAST_ID": min(numbers)}
+            before = min(numbers)
         return _Reading(ids, complete=False)
 
     def _read_session(self, place: Conversation) -> _Reading:

@@ -1,4 +1,4 @@
-"""im.message.* and im.dialog.messages.get: what is said in chats."""
+"""im.message.*, im.dialog.messages.get and im.dialog.read: what is said in chats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_b24.emulator.php.api_error import ApiError
 from airflow_provider_b24.emulator.state.uuids import DuplicateInFlightError
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.emulator.state.chats import Chat
+    from airflow_provider_b24.emulator.state.chats import Chat, Message
 
 MESSAGES_A_PAGE = 50
 USUAL_MESSAGES = 20
@@ -79,21 +79,52 @@ def history(call: Call) -> object:
     """Return messages of a chat: the newest first, but those after FIRST_ID the oldest first."""
     params = php.upper_keys(call.params)
     chat = im_format.readable(call)
-    messages = chat.messages
+    shown = _page(call, chat, params)
+    authors = dict.fromkeys(message.author_id for message in shown if message.author_id)
+    people = call.portal.people
+    unread = {message.id for message in chat.unread_by(call.user.id)}
+    return {
+        "chat_id": chat.id,
+        "messages": [im_format.message(message, is_unread=message.id in unread) for message in shown],
+        "users": [im_format.user(found) for number in authors if (found := people.get(number))],
+        "files": [],
+    }
+
+
+def _page(call: Call, chat: Chat, params: dict[str, Any]) -> list[Message]:
+    messages = chat.visible_to(call.user.id)
     size = min(php.to_int(params.get("LIMIT")) or USUAL_MESSAGES, MESSAGES_A_PAGE)
     if params.get("FIRST_ID") is not None:
         first = php.to_int(params["FIRST_ID"])
-        shown = [message for message in messages if message.id > first][:size]
-    else:
-        last = php.to_int(params.get("LAST_ID"))
+        return [message for message in messages if message.id > first][:size]
+    if params.get("LAST_ID") is not None:
+        last = php.to_int(params["LAST_ID"])
         shown = [message for message in messages if not last or message.id < last][-size:][::-1]
-        if call.portal.quirks.oldest_first:
-            shown.reverse()
-    authors = dict.fromkeys(message.author_id for message in shown if message.author_id)
-    people = call.portal.people
+    else:
+        unread = [] if call.portal.quirks.newest_page else chat.unread_by(call.user.id)
+        shown = _usual_page(messages, unread, size)
+    return shown[::-1] if call.portal.quirks.oldest_first else shown
+
+
+def _usual_page(messages: list[Message], unread: list[Message], size: int) -> list[Message]:
+    """Return what the server shows without an id: not the newest page when more than a page is unread."""
+    if len(unread) <= size:
+        return messages[-(size + len(unread)) :][::-1]
+    older = [message for message in messages if message.id < unread[0].id]
+    return unread[:size][::-1] + older[-size:][::-1]
+
+
+@method("im.dialog.read", scope="im")
+def read(call: Call) -> object:
+    """Mark messages as read, up to MESSAGE_ID or all."""
+    params = php.upper_keys(call.params)
+    chat = im_format.readable(call)
+    newest = chat.messages[-1].id if chat.messages else 0
+    last = php.to_int(params.get("MESSAGE_ID")) or newest
+    chat.read_up_to[call.user.id] = max(last, chat.read_up_to.get(call.user.id, 0))
     return {
-        "chat_id": chat.id,
-        "messages": [im_format.message(message) for message in shown],
-        "users": [im_format.user(found) for number in authors if (found := people.get(number))],
-        "files": [],
+        "dialogId": params["DIALOG_ID"],
+        "chatId": chat.id,
+        "counter": len(chat.unread_by(call.user.id)),
+        "lastId": last,
     }

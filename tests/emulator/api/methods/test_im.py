@@ -189,3 +189,36 @@ def test_recent_dialogs_come_latest_first(caller: Caller, portal: Emulator, cloc
     assert caller.result("im.recent.list", {"LIMIT": 1})["hasMore"] is True
     before = {"LAST_MESSAGE_DATE": "2027-01-15T08:00:00+00:00"}
     assert [item["id"] for item in caller.result("im.recent.list", before)["items"]] == [2]
+
+
+def test_history_without_an_id_shows_the_oldest_unread_page(caller: Caller, portal: Emulator) -> None:
+    read = caller.result("im.message.add", {"DIALOG_ID": "chat1489", "MESSAGE": "mine"})
+    unread = [portal.say(1489, 2, str(number)) for number in range(6)]
+
+    def shown(**more: object) -> list[int]:
+        body = caller.result("im.dialog.messages.get", {"DIALOG_ID": "chat1489", **more})
+        return [message["id"] for message in body["messages"]]
+
+    assert shown(LIMIT=3) == [*unread[:3][::-1], read]
+    assert shown(LIMIT=6) == [*unread[::-1], read]
+    assert shown(LIMIT=3, LAST_ID=2_147_483_647) == unread[:2:-1]
+    portal.quirks.newest_page = True
+    assert shown(LIMIT=3) == unread[:2:-1]
+    portal.quirks.newest_page = False
+    body = caller.result("im.dialog.read", {"DIALOG_ID": "chat1489", "MESSAGE_ID": unread[3]})
+    assert body == {"dialogId": "chat1489", "chatId": 1489, "counter": 2, "lastId": unread[3]}
+    assert shown(LIMIT=1) == [unread[4], unread[3]]
+    caller.result("im.message.add", {"DIALOG_ID": "chat1489", "MESSAGE": "seen"})
+    assert len(shown(LIMIT=1)) == 1
+
+
+def test_history_is_hidden_from_who_joined_later_where_the_portal_does_so(
+    caller: Caller, portal: Emulator
+) -> None:
+    portal.quirks.hidden_history = True
+    chat = portal.add_chat("Board", members=[2])
+    portal.say(chat, 2, "before")
+    portal.add_member(chat, 1)
+    after = portal.say(chat, 2, "after")
+    body = caller.result("im.dialog.messages.get", {"DIALOG_ID": f"chat{chat}"})
+    assert [row["id"] for row in body["messages"]] == [after]
