@@ -148,6 +148,7 @@ class Bitrix24Hook(BaseHook):
             password=connection.password,
             extra=connection.extra_dejson,
             port=connection.port,
+            schema=connection.schema,
         )
 
     @cached_property

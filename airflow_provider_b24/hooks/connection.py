@@ -25,7 +25,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
 from airflow_provider_b24.rest.rate_limit import PLANS, Plan
-from airflow_provider_b24.rest.redaction import Secret
+from airflow_provider_b24.rest.redaction import Secret, protect
 from airflow_provider_b24.rest.transport import TransportOptions
 
 _WEBHOOK_PATH = re.compile(r"^/rest/(?P<user>[0-9]+)/(?P<code>[^/]+)/?(?P<method>[\w.]*)/?$")
@@ -36,6 +36,8 @@ _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 70.0
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 #: What a part of a webhook's path cannot hold.
+#: A webhook URL, or what Airflow leaves of one in another field.
+_PASTED_WEBHOOK = re.compile(r"(?:^|/)rest/(?:(?:api/)?[0-9]+/(?P<code>[^/?#\s]+))?")
 _NOT_IN_PATH = re.compile(r"[\s/?#\\]")
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
@@ -72,12 +74,14 @@ def read_connection(
     password: str | None,
     extra: Mapping[str, Any],
     port: int | None = None,
+    schema: str | None = None,
 ) -> ConnectionSettings:
     """Return what a connection's fields mean.
 
     :raises Bitrix24ConfigurationError: naming the field to fill in or to correct.
     """
-    return _Reader(conn_id, _text(host), _text(login), _text(password), extra, port).settings()
+    reader = _Reader(conn_id, _text(host), _text(login), _text(password), extra, port, _text(schema))
+    return reader.settings()
 
 
 @dataclass(frozen=True)
@@ -88,15 +92,13 @@ class _Reader:
     password: str = field(repr=False)
     extra: Mapping[str, Any] = field(repr=False)
     port: int | None
+    schema: str = field(default="", repr=False)
 
     def settings(self) -> ConnectionSettings:
         if not isinstance(self.extra, Mapping):
             self._refuse("extra", "must be a JSON object")
-        if "/rest/" in self.host:
-            self._refuse(
-                "host",
-                "holds a webhook URL; Airflow shows hosts, so put the whole URL into the password",
-            )
+        for name in ("host", "login", "schema"):
+            self._refuse_shown_webhook(name, getattr(self, name))
         if "://" in self.password:
             portal, user, code = self._webhook_url()
         else:
@@ -112,6 +114,20 @@ class _Reader:
             plan=self._plan(),
             transport=TransportOptions(self._timeout(), self._verify(), self._proxies()),
             anonymous_value=self._anonymous_value(),
+        )
+
+    def _refuse_shown_webhook(self, name: str, value: str) -> None:
+        """Refuse a webhook URL in a field that Airflow shows, and keep its code out of what follows."""
+        found = _PASTED_WEBHOOK.search(value)
+        if found is None:
+            return
+        if found["code"]:
+            protect(Secret(found["code"]))
+        form = '{"conn_type": "bitrix24", "password": "https://acme.bitrix24.com/rest/1/…/"}'
+        self._refuse(
+            name,
+            f"holds a webhook URL; Airflow shows the {name}, so put the whole URL into the password "
+            f"(AIRFLOW_CONN_{self.conn_id.upper()}='{form}'), and renew the webhook: its code was shown",
         )
 
     def _is_application(self) -> bool:

@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
+from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.hooks.connection import ConnectionSettings, is_loopback, read_connection
 from airflow_provider_b24.rest.rate_limit import PLANS
+from airflow_provider_b24.rest.redaction import REGISTRY
 
 PORTAL = "https://acme.bitrix24.com"
 CODE = "c0dec0dec0dec0de"
@@ -303,6 +305,29 @@ def from_airflow(connection: Connection) -> ConnectionSettings:
         extra=connection.extra_dejson,
         port=connection.port,
     )
+
+
+@pytest.mark.parametrize(
+    ("uri", "field"),
+    [
+        (f"https://acme.bitrix24.com/rest/1/{CODE}/", "schema"),
+        (f"https://acme.bitrix24.com/rest/1/{CODE}/user.get.json", "schema"),
+        (f"https://acme.bitrix24.com/rest/api/1/{CODE}/", "schema"),
+        (f"bitrix24://acme.bitrix24.com/rest/1/{CODE}/", "schema"),
+        (f"bitrix24://https%3A%2F%2Facme.bitrix24.com%2Frest%2F1%2F{CODE}%2F", "host"),
+        (f"bitrix24://https%3A%2F%2Facme.bitrix24.com%2Frest%2F1%2F{CODE}%2F@", "login"),
+    ],
+)
+def test_a_webhook_url_in_a_field_that_airflow_shows_is_refused_with_the_form_to_paste(
+    monkeypatch: pytest.MonkeyPatch, uri: str, field: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_PASTED", uri)
+    with pytest.raises(Bitrix24ConfigurationError, match="AIRFLOW_CONN_PASTED=") as refusal:
+        Bitrix24Hook("pasted").call("profile")
+
+    assert refusal.value.field == field
+    assert CODE not in str(refusal.value) + repr(refusal.value)
+    assert REGISTRY.redact(f"code {CODE}") == "code ***"
 
 
 URIS = {
