@@ -25,6 +25,7 @@ from airflow_provider_b24.operators.connectors import (
 )
 from airflow_provider_b24.operators.crm import Bitrix24SendCrmChatMessageOperator
 from airflow_provider_b24.operators.push_memory import check_threshold, exceeds, push_journal, task_run
+from airflow_provider_b24.utils.text_files import parse_delimiter, parse_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -130,7 +131,10 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
     :param mapping: for CSV, the fields of a message to the names of the columns, for example
         ``{"user.id": "customer", "message.id": "id", "message.text": "text", "chat.id": "order"}``
         (templated).
-    :param delimiter: what separates the columns of CSV (templated).
+    :param delimiter: what separates the columns of CSV: one character, or the two characters ``\\t`` for a
+        tab (templated).
+    :param encoding: the encoding of the file, such as ``cp1251``; UTF-8 may begin with a byte order mark
+        (templated).
     :param report_path: where the report is written as JSON Lines, a line a message; a local path or an object
         storage URL; ``<report_path>.<digest of the task run>.journal`` next to it is for retries
         (templated).
@@ -160,6 +164,7 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         "path",
         "mapping",
         "delimiter",
+        "encoding",
         "report_path",
         "if_invalid",
         "if_undelivered",
@@ -177,6 +182,7 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         path: Templated[str] | None = None,
         mapping: Templated[Mapping[str, str]] | None = None,
         delimiter: Templated[str] = ",",
+        encoding: Templated[str] = "utf-8",
         report_path: Templated[str] | None = None,
         if_invalid: Templated[str] = "report",
         if_undelivered: Templated[str] = "fail",
@@ -191,6 +197,7 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         self.path: Any = path
         self.mapping: Any = mapping
         self.delimiter: Any = delimiter
+        self.encoding: Any = encoding
         self.report_path: Any = report_path
         self.if_invalid: Any = if_invalid
         self.if_undelivered: Any = if_undelivered
@@ -204,17 +211,20 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         check_literal(self.if_invalid, as_choice, "if_invalid", _IF_INVALID)
         check_literal(self.redelivery, as_choice, "redelivery", _REDELIVERY)
         check_literal(self.max_undelivered, check_threshold)
+        check_literal(self.delimiter, parse_delimiter)
+        check_literal(self.encoding, parse_encoding)
         if (self.messages is None) == (self.path is None):
             raise Bitrix24ValidationError("messages", "give either messages or path")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Push the messages and return the report."""
-        from airflow_provider_b24.open_lines.pushing.report_file import ReportFile
+        from airflow_provider_b24.open_lines.pushing.report_file import ReportFile, check_report_path
 
         if_undelivered = as_choice(self.if_undelivered, "if_undelivered", _IF_UNDELIVERED)
         allowed = check_threshold(self.max_undelivered)
-        push, journal = self._prepared(context)
         report_path = self._report_path()
+        check_report_path(report_path, source=None if self.path is None else str(self.path))
+        push, journal = self._prepared(context)
         with ReportFile(report_path) as report:
             try:
                 result = push(take=report.add, journal=journal)
@@ -258,7 +268,12 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         if self.path is None:
             # A date is a number of its own.
             return ListSource(as_texts(self.messages, but=("date",)))
-        return file_source(str(self.path), mapping=literal(self.mapping), delimiter=str(self.delimiter))
+        return file_source(
+            str(self.path),
+            mapping=literal(self.mapping),
+            delimiter=self.delimiter,
+            encoding=self.encoding,
+        )
 
     def _log(self, summary: PushSummary) -> None:
         bad = [item for item in summary.items if item.errors]
