@@ -76,14 +76,6 @@ _LOG_IN = (
 )
 
 
-def encodable_text(text: str) -> str:
-    """Return a text that a log, a report and a database take: half a surrogate pair in it is escaped.
-
-    :param text: any text.
-    """
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
-
-
 class Outcome(StrEnum):
     """Whether the portal executed a call that failed."""
 
@@ -138,11 +130,11 @@ class Bitrix24Error(AirflowException):
         may_have_executed: bool = False,
         advice: str | None = None,
     ) -> None:
-        self.message = encodable_text(message)
-        super().__init__(self.message)
+        super().__init__(message)
+        self.message = message
         self.method = method
-        self.code = code and encodable_text(code)
-        self.description = description and encodable_text(description)
+        self.code = code
+        self.description = description
         self.status = status
         self.attempts = attempts
         self.outcome = Outcome(outcome) if outcome else None
@@ -221,8 +213,8 @@ class Bitrix24ValidationError(Bitrix24Error):
 
     def __init__(self, path: str, rule: str, **fields: Any) -> None:
         super().__init__(f"{path}: {rule}" if path else rule, **fields)
-        self.path = encodable_text(path)
-        self.rule = encodable_text(rule)
+        self.path = path
+        self.rule = rule
 
 
 class Bitrix24PushStateError(Bitrix24Error, AirflowFailException):

@@ -222,7 +222,7 @@ PARSED = (
     "sensors.polls",
     "sensors.open_lines",
 )
-MODULES = (*PARSED, "triggers.polls", "hooks.bitrix24", "notifications.bitrix24")
+MODULES = (*PARSED, "operators.ask", "triggers.polls", "hooks.bitrix24", "notifications.bitrix24")
 #: What checks literals while a DAG is parsed is small: it needs no schema and no client.
 HEAVY = re.compile(
     r"^(requests|urllib3|jsonschema|airflow_provider_b24\.(rest|open_lines|chats|schemas|emulator|"
@@ -240,9 +240,9 @@ for module in sys.argv[1:]:
 MAKE = """
 import sys, importlib
 LITERALS = {
-    "answers": ["a", "b"], "rule": {"quorum": 1}, "if_errors": "fail", "if_undelivered": "fail",
+    "answers": ["a", "b"], "messages": [], "parameters": {}, "commands": {}, "options": {}, "data": {},
+    "rule": {"quorum": 1}, "if_errors": "fail", "if_undelivered": "fail",
     "if_invalid": "fail", "redelivery": "at_most_once", "mapping": {"user.id": "user"}, "max_undelivered": 1,
-    "encoding": "utf-8",
     **dict.fromkeys(["multiple_choice", "anonymous", "allow_revote", "stop_at_end"], False),
     **dict.fromkeys(["chat_group", "force"], False), "state": "present",
     **dict.fromkeys(["with_voters", "all_pages", "repeatable"], True),
@@ -252,7 +252,8 @@ for name in sys.argv[1:]:
     for kind in list(vars(module).values()):
         if getattr(kind, "__module__", "") == module.__name__ and kind.__name__.startswith("Bitrix24"):
             fields = set(kind.template_fields) - {"bitrix24_conn_id", "template_id"}
-            for first, second in (("session_id", "chat_id"), ("messages", "path")):
+            pairs = (("session_id", "chat_id"), ("messages", "path"), ("chat_id", "user_id"))
+            for first, second in pairs[: 2 if "entity_id" in fields else 3]:
                 fields -= {second} if {first, second} <= fields else set()
             kind(task_id="t", **{field: LITERALS.get(field, "1") for field in fields})
             print("made", kind.__name__)

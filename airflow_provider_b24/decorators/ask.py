@@ -36,6 +36,7 @@ class _AskDecoratedOperator(DecoratedOperator, Bitrix24AskOperator):
         **Bitrix24AskOperator.template_fields_renderers,
     }
     custom_operator_name = "@task.bitrix24_ask"
+    late_fields = frozenset({"question", "answers"})
 
     def __init__(
         self,

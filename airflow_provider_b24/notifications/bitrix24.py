@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseNotifier
 
-from airflow_provider_b24.exceptions import Bitrix24ValidationError
-from airflow_provider_b24.field_values import as_text
+from airflow_provider_b24.field_values import check_text
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.utils.checked_fields import CheckedFieldsMixin
+from airflow_provider_b24.utils.message_fields import MESSAGE_CHECKS, check_addressee
+from airflow_provider_b24.utils.native_texts import NativeTextsMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_b24.field_values import Check
 
 log = logging.getLogger(__name__)
 
 
-class Bitrix24Notifier(BaseNotifier):
+class Bitrix24Notifier(CheckedFieldsMixin, NativeTextsMixin, BaseNotifier):
     """Post a message to a chat, or to one person, from a callback of a task or DAG.
 
     It works in ``on_failure_callback`` and its siblings, as one of the ``notifiers`` of Airflow's
@@ -34,10 +38,13 @@ class Bitrix24Notifier(BaseNotifier):
     :param user_id: the person's user id; give one of the two (templated).
     :param bitrix24_conn_id: the Airflow connection (templated).
     :param context: what the templates may use; Airflow passes it to asynchronous callbacks.
-    :raises Bitrix24ValidationError: when neither a chat nor a person is given, or both.
+    :raises Bitrix24ValidationError: when a literal is not usable, and when neither a chat nor a person is
+        given, or both.
     """
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "message", "chat_id", "user_id")
+    field_checks: ClassVar[Mapping[str, Check]] = {"bitrix24_conn_id": check_text, **MESSAGE_CHECKS}
+    text_fields = frozenset({"bitrix24_conn_id", "message"})
 
     def __init__(
         self,
@@ -48,8 +55,6 @@ class Bitrix24Notifier(BaseNotifier):
         bitrix24_conn_id: str = Bitrix24Hook.default_conn_name,
         context: Context | None = None,
     ) -> None:
-        if (chat_id is None) == (user_id is None):
-            raise Bitrix24ValidationError("chat_id", "give either chat_id or user_id")
         # Before Airflow 3.1 the base class takes no context.
         super().__init__()
         self.context: Context = context or {}
@@ -57,6 +62,13 @@ class Bitrix24Notifier(BaseNotifier):
         self.chat_id = chat_id
         self.user_id = user_id
         self.bitrix24_conn_id = bitrix24_conn_id
+
+    def check_together(self, values: Mapping[str, Any]) -> None:
+        """Refuse a message without one addressee.
+
+        :param values: the fields that are known by now.
+        """
+        check_addressee(values)
 
     def get_template_env(self, dag: Any = None) -> Any:
         """Return the environment of the templates.
@@ -71,8 +83,9 @@ class Bitrix24Notifier(BaseNotifier):
         :param context: Airflow's context, not used.
         """
         try:
-            chats = Bitrix24Hook(self.bitrix24_conn_id).chats
-            posted = chats.send(message=as_text(self.message), chat_id=self.chat_id, user_id=self.user_id)
+            fields = self.check_fields()
+            chats = Bitrix24Hook(fields.pop("bitrix24_conn_id")).chats
+            posted = chats.send(**fields)
         except Exception as error:  # noqa: BLE001
             # The task that a person waits for must not fail because nobody could be told of it.
             log.warning("The notification was not posted: %s: %s", type(error).__name__, error)

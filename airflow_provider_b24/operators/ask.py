@@ -9,14 +9,35 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, AirflowTaskTimeout
 
+from airflow_provider_b24.asks.settings import (
+    branches_field,
+    check_ask,
+    check_branches,
+    check_options,
+    defaults_field,
+    dialogs_field,
+    notifiers_field,
+    tie_field,
+    timeout_field,
+    user_ids_field,
+    voters_field,
+)
 from airflow_provider_b24.compat import BranchMixIn, SkipMixin
-from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollTimeoutError, error_from_dict
-from airflow_provider_b24.field_values import as_switch, check_literal
+from airflow_provider_b24.exceptions import (
+    Bitrix24Error,
+    Bitrix24PollTimeoutError,
+    Bitrix24ValidationError,
+    error_from_dict,
+)
+from airflow_provider_b24.field_values import as_seconds, as_switch, optional
+from airflow_provider_b24.ids import parse_chat_id
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
 from airflow_provider_b24.operators.idempotency import send_poll_once
 from airflow_provider_b24.operators.next_try import will_retry
 from airflow_provider_b24.operators.task_memory import is_retry
+from airflow_provider_b24.polls.rules import parse_rule
+from airflow_provider_b24.polls.wording import answers_field, question_field
 from airflow_provider_b24.utils.controls import without_controls
 
 if TYPE_CHECKING:
@@ -27,9 +48,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_b24.asks.ask import Ask
     from airflow_provider_b24.asks.ending import Ending
-    from airflow_provider_b24.field_values import Templated
+    from airflow_provider_b24.asks.settings import AskSettings
+    from airflow_provider_b24.field_values import Check, Templated
     from airflow_provider_b24.operators.ask_memory import AskMemory
-    from airflow_provider_b24.operators.ask_settings import AskSettings
     from airflow_provider_b24.polls.poll import Poll
 
 _SWITCHES = (
@@ -109,6 +130,25 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
     )
     operator_extra_links = POLL_LINKS
     template_fields_renderers: ClassVar[dict[str, str]] = {"answers": "json", "rule": "json"}
+    field_checks: ClassVar[Mapping[str, Check]] = {
+        **Bitrix24BaseOperator.field_checks,
+        "chat_id": parse_chat_id,
+        "question": question_field,
+        "answers": answers_field,
+        "rule": parse_rule,
+        "voters": optional(voters_field),
+        "triggering_user_ids": optional(user_ids_field),
+        "response_timeout": optional(timeout_field),
+        "defaults": optional(defaults_field),
+        "tie": tie_field,
+        "remind_every": optional(as_seconds),
+        "escalate_after": optional(as_seconds),
+        "escalate_to": optional(dialogs_field),
+        "notifiers": optional(notifiers_field),
+        "poll_interval": as_seconds,
+        **dict.fromkeys(_SWITCHES, as_switch),
+    }
+    text_fields = Bitrix24BaseOperator.text_fields | {"question", "answers", "defaults", "tie"}
     _switches: ClassVar[tuple[str, ...]] = _SWITCHES
 
     def __init__(
@@ -158,9 +198,13 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
         self.announce: Any = announce
         self.poll_interval = poll_interval
         self._ask: Ask | None = None
-        self._settings().check_literals()
-        for switch in _SWITCHES:
-            check_literal(getattr(self, switch), as_switch, switch)
+
+    def check_together(self, values: Mapping[str, Any]) -> None:
+        """Refuse rules, answers and people that do not go together.
+
+        :param values: the fields that are known by now.
+        """
+        check_ask(values)
 
     def execute(self, context: Context) -> Any:
         """Ask, and wait in the triggerer."""
@@ -181,10 +225,11 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
     def _ask_and_wait(self, context: Context) -> Any:
         from airflow_provider_b24.operators.required_action import check_required_actions
 
+        self.check_fields()
         self._read_switches()
         settings = self._settings()
         excluded = settings.excluded(context)
-        settings.check(excluded)
+        settings.check_people(excluded)
         if self.airflow_required_action:
             check_required_actions()
         memory = self._memory(context)
@@ -253,7 +298,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
             return None
 
     def _settings(self) -> AskSettings:
-        from airflow_provider_b24.operators.ask_settings import AskSettings
+        from airflow_provider_b24.asks.settings import AskSettings
 
         return AskSettings.of(self)
 
@@ -333,10 +378,8 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
 
     def _notify(self, context: Context, ask: Ask) -> None:
         """Let each notifier tell of the question, once over all tries."""
-        given: Any = self.notifiers
         memory = self._memory(context)
-        notifiers = list(given) if isinstance(given, list | tuple) else [given] if given else []
-        for number, notifier in enumerate(notifiers):
+        for number, notifier in enumerate(self.checked_field("notifiers") or ()):
             if memory.should_notify(ask, number):
                 notifier(context)
                 memory.save_notified(ask, number + 1)
@@ -398,7 +441,7 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
     def _read_switches(self) -> None:
         """Turn what templates have rendered into booleans."""
         for switch in self._switches:
-            setattr(self, switch, as_switch(getattr(self, switch), switch))
+            setattr(self, switch, self.checked_field(switch))
 
     def _chosen(self, audit: Mapping[str, Any]) -> list[int]:
         """Return the places of the chosen answers in the poll, from 0.
@@ -416,6 +459,10 @@ class Bitrix24AskOperator(Bitrix24BaseOperator):
     def _follow(self, context: Context, audit: dict[str, Any]) -> Any:  # noqa: ARG002
         """Return what the task returns; branching operators choose what follows."""
         return audit
+
+
+def _approve_and_reject(value: Any, path: str) -> list[str]:  # noqa: ARG001
+    return [question_field(text, name) for text, name in zip(value, ("approve", "reject"), strict=True)]
 
 
 class Bitrix24ApprovalOperator(Bitrix24AskOperator, SkipMixin):
@@ -441,6 +488,16 @@ class Bitrix24ApprovalOperator(Bitrix24AskOperator, SkipMixin):
         "fail_on_reject",
         "ignore_downstream_trigger_rules",
     )
+    field_checks: ClassVar[Mapping[str, Check]] = {
+        **Bitrix24AskOperator.field_checks,
+        "answers": _approve_and_reject,
+        "approve": question_field,
+        "reject": question_field,
+        "fail_on_reject": as_switch,
+        "ignore_downstream_trigger_rules": as_switch,
+    }
+    text_fields = (Bitrix24AskOperator.text_fields - {"answers"}) | {"approve", "reject"}
+    late_fields = frozenset({"answers"})
     _switches = (*_SWITCHES, "fail_on_reject", "ignore_downstream_trigger_rules")
     inherits_from_skipmixin = True
 
@@ -455,16 +512,26 @@ class Bitrix24ApprovalOperator(Bitrix24AskOperator, SkipMixin):
         ignore_downstream_trigger_rules: Templated[bool] = False,
         **kwargs: Any,
     ) -> None:
-        for name in ("answers", "multiple_choice"):
-            if name in kwargs:
-                raise ValueError(f"{name} is set by approve and reject")
         super().__init__(chat_id=chat_id, question=question, answers=[approve, reject], **kwargs)
         self.approve = approve
         self.reject = reject
         self.fail_on_reject: Any = fail_on_reject
         self.ignore_downstream_trigger_rules: Any = ignore_downstream_trigger_rules
-        check_literal(fail_on_reject, as_switch, "fail_on_reject")
-        check_literal(ignore_downstream_trigger_rules, as_switch, "ignore_downstream_trigger_rules")
+
+    def check_together(self, values: Mapping[str, Any]) -> None:
+        """Refuse two answers that are one, and what an approval has not.
+
+        :param values: the fields that are known by now.
+        """
+        if values["multiple_choice"]:
+            raise Bitrix24ValidationError("multiple_choice", "is not for approvals: they take one answer")
+        if not {"approve", "reject"} <= set(values):
+            super().check_together(values)
+            return
+        answers = [values["approve"], values["reject"]]
+        if answers[0] == answers[1]:
+            raise Bitrix24ValidationError("reject", "repeats approve")
+        super().check_together({**values, "answers": answers})
 
     def execute(self, context: Context) -> Any:
         """Ask, and wait in the triggerer."""
@@ -509,6 +576,10 @@ class Bitrix24AskBranchOperator(Bitrix24AskOperator, BranchMixIn):
     :returns: what :class:`Bitrix24AskOperator` returns; it is in XCom before the task branches.
     """
 
+    field_checks: ClassVar[Mapping[str, Check]] = {
+        **Bitrix24AskOperator.field_checks,
+        "options_mapping": branches_field,
+    }
     inherits_from_skipmixin = True
 
     def __init__(
@@ -520,27 +591,34 @@ class Bitrix24AskBranchOperator(Bitrix24AskOperator, BranchMixIn):
         options_mapping: Mapping[str, str | Sequence[str]] | None = None,
         **kwargs: Any,
     ) -> None:
-        from airflow_provider_b24.operators.ask_settings import check_mapping
-
         super().__init__(chat_id=chat_id, question=question, answers=answers, **kwargs)
-        self.options_mapping = check_mapping(options_mapping or {}, answers)
+        self.options_mapping = options_mapping
+
+    def check_together(self, values: Mapping[str, Any]) -> None:
+        """Refuse branches of answers that are not asked.
+
+        :param values: the fields that are known by now.
+        """
+        if "answers" in values:
+            check_options(values["options_mapping"], values["answers"])
+        super().check_together(values)
 
     def _ask_and_wait(self, context: Context) -> Any:
-        from airflow_provider_b24.operators.ask_settings import check_branches
-
         groups = self.dag.task_group.get_task_group_dict()
         tasks_of = {
             name: {task.task_id for task in group.iter_tasks()} for name, group in groups.items() if name
         }
         answers = self._settings().answers
-        check_branches(self.options_mapping, answers, self.downstream_task_ids, tasks_of=tasks_of)
+        mapping = self.checked_field("options_mapping")
+        check_branches(mapping, answers, self.downstream_task_ids, tasks_of=tasks_of)
         return super()._ask_and_wait(context)
 
     def _follow(self, context: Context, audit: dict[str, Any]) -> Any:
         given = self._settings().answers
         places = zip(audit["chosen_options"], self._chosen(audit), strict=True)
         options = [given[place] if 0 <= place < len(given) else text for text, place in places]
-        branches = [task_id for option in options for task_id in self.options_mapping.get(option, [option])]
+        mapping = self.checked_field("options_mapping")
+        branches = [task_id for option in options for task_id in mapping.get(option, [option])]
         self.log.info("The branch: %s", ", ".join(branches))
         self.do_branch(context, list(dict.fromkeys(branches)))
         return audit

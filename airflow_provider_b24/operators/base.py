@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.utils.lazy import cached_property
-from airflow_provider_b24.utils.mapped_texts import MappedTextsMixin
+from airflow_provider_b24.utils.templated_fields import TemplatedFieldsMixin
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from airflow_provider_b24.field_values import Templated
 
 
-class Bitrix24BaseOperator(MappedTextsMixin, BaseOperator):
+class Bitrix24BaseOperator(TemplatedFieldsMixin, BaseOperator):
     """An operator with a connection to a portal.
 
-    Texts from XCom are never rendered as templates, also when ``expand_kwargs`` maps the task over them.
+    Its constructor only assigns: ``field_checks`` says what each field takes. Literals are checked at the
+    constructor's end, when the DAG is parsed; all values are checked before anything is sent. Texts from
+    XCom are never rendered as templates, also when ``expand_kwargs`` maps the task over them.
 
     :param bitrix24_conn_id: the Airflow connection (templated).
     """

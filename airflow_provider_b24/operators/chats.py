@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_b24.exceptions import Bitrix24Error
-from airflow_provider_b24.field_values import as_text, check_literal
-from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 from airflow_provider_b24.operators.idempotency import is_doubtful, task_template_id
 from airflow_provider_b24.operators.message_memory import MessageMemory
 from airflow_provider_b24.operators.task_memory import began_at
+from airflow_provider_b24.utils.message_fields import MESSAGE_CHECKS, check_addressee
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_b24.field_values import Templated
+    from airflow_provider_b24.field_values import Check, Templated
 
 
 class Bitrix24SendMessageOperator(Bitrix24BaseOperator):
@@ -38,6 +37,8 @@ class Bitrix24SendMessageOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "message", "chat_id", "user_id")
+    field_checks: ClassVar[Mapping[str, Check]] = {**Bitrix24BaseOperator.field_checks, **MESSAGE_CHECKS}
+    text_fields = Bitrix24BaseOperator.text_fields | {"message"}
 
     def __init__(
         self,
@@ -51,21 +52,24 @@ class Bitrix24SendMessageOperator(Bitrix24BaseOperator):
         self.message: Any = message
         self.chat_id: Any = chat_id
         self.user_id: Any = user_id
-        if chat_id is not None:
-            check_literal(chat_id, parse_chat_id)
-        if user_id is not None:
-            check_literal(user_id, parse_id, "user_id")
+
+    def check_together(self, values: Mapping[str, Any]) -> None:
+        """Refuse a message without one addressee.
+
+        :param values: the fields that are known by now.
+        """
+        check_addressee(values)
 
     def execute(self, context: Context) -> int:
         """Post the message and return its id."""
-        message = as_text(self.message)
-        target = {"message": message, "chat_id": self.chat_id, "user_id": self.user_id}
+        fields = self.check_fields()
+        target = {name: fields[name] for name in MESSAGE_CHECKS}
         if context.get("ti") is None:
             return self.hook.chats.send(**target)
         from airflow_provider_b24.chats.api import dialog_id
 
         portal = self.hook.settings.portal
-        dialog = dialog_id(chat_id=self.chat_id, user_id=self.user_id)
+        dialog = dialog_id(chat_id=fields["chat_id"], user_id=fields["user_id"])
         memory = MessageMemory(context, portal, *target.values())
         if (posted := memory.result) is not None:
             return int(posted)

@@ -3,29 +3,49 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.field_values import (
-    as_choice,
+    as_items,
+    as_mapping,
+    as_path,
     as_switch,
-    as_text,
     as_texts,
-    check_literal,
-    is_literal,
+    check_text,
     literal,
+    one_of,
+    optional,
 )
 from airflow_provider_b24.ids import parse_chat_id, parse_connector_id, parse_id, parse_line
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from airflow.providers.common.compat.sdk import Context, XComArg
 
-    from airflow_provider_b24.field_values import Templated
+    from airflow_provider_b24.field_values import Check, Templated
 
-_STATES = ("present", "inactive", "absent")
+
+def _switches(value: Any, path: str) -> dict[Any, bool]:
+    return {key: as_switch(item, f"{path}.{key}") for key, item in as_mapping(value, path).items()}
+
+
+def _texts_by_name(value: Any, path: str) -> Any:
+    return as_texts(as_mapping(value, path))
+
+
+def _icon(value: Any, path: str) -> Any:
+    """Return an icon; the portal's limits are checked when it is read."""
+    given = literal(value)
+    return given if isinstance(given, Mapping) else as_path(given, path)
+
+
+def _receipts(value: Any, path: str) -> Any:
+    # A date is a number of its own, and so are the ids of Bitrix24's messages.
+    return as_texts(as_items(value, path), but=("date", "chat_id", "message_id"))
 
 
 class Bitrix24SetUpConnectorOperator(Bitrix24BaseOperator):
@@ -82,6 +102,21 @@ class Bitrix24SetUpConnectorOperator(Bitrix24BaseOperator):
         "force",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"options": "json", "data": "json"}
+    field_checks: ClassVar[Mapping[str, Check]] = {
+        **Bitrix24BaseOperator.field_checks,
+        "connector": parse_connector_id,
+        "line": optional(parse_line),
+        "state": one_of("present", "inactive", "absent"),
+        "name": optional(check_text),
+        "handler_url": optional(check_text),
+        "icon": optional(_icon),
+        "icon_disabled": optional(_icon),
+        "chat_group": as_switch,
+        "options": optional(_switches),
+        "data": optional(_texts_by_name),
+        "force": as_switch,
+    }
+    text_fields = Bitrix24BaseOperator.text_fields | {"connector", "name", "handler_url", "data"}
 
     def __init__(
         self,
@@ -111,28 +146,12 @@ class Bitrix24SetUpConnectorOperator(Bitrix24BaseOperator):
         self.options: Any = options
         self.data: Any = data
         self.force: Any = force
-        check_literal(connector, parse_connector_id)
-        if line is not None:
-            check_literal(line, parse_line)
-        check_literal(state, as_choice, "state", _STATES)
-        check_literal(chat_group, as_switch, "chat_group")
-        check_literal(force, as_switch, "force")
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Set the connector up and return what was found and done."""
-        return self.hook.open_lines.connectors.set_up(
-            connector=self.connector,
-            line=self.line,
-            state=as_choice(self.state, "state", _STATES),
-            name=as_text(self.name),
-            handler_url=self.handler_url,
-            icon=literal(self.icon),
-            icon_disabled=literal(self.icon_disabled),
-            chat_group=as_switch(self.chat_group, "chat_group"),
-            options=_switches(self.options),
-            data=as_texts(self.data),
-            force=as_switch(self.force, "force"),
-        )
+        fields = self.check_fields()
+        del fields["bitrix24_conn_id"]
+        return self.hook.open_lines.connectors.set_up(**fields)
 
 
 class _ReceiptsOperator(Bitrix24BaseOperator):
@@ -140,6 +159,13 @@ class _ReceiptsOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "connector", "line", "messages")
     template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json"}
+    field_checks: ClassVar[Mapping[str, Check]] = {
+        **Bitrix24BaseOperator.field_checks,
+        "connector": check_text,
+        "line": parse_id,
+        "messages": _receipts,
+    }
+    text_fields = Bitrix24BaseOperator.text_fields | {"connector", "messages"}
 
     def __init__(
         self,
@@ -153,16 +179,15 @@ class _ReceiptsOperator(Bitrix24BaseOperator):
         self.connector: Any = connector
         self.line: Any = line
         self.messages: Any = messages
-        check_literal(line, parse_id, "line")
 
     def execute(self, context: Context) -> int:  # noqa: ARG002
         """Tell Bitrix24 and return how many messages there were."""
-        # A date is a number of its own, and so are the ids of Bitrix24's messages.
-        messages = as_texts(self.messages, but=("date", "chat_id", "message_id"))
-        return self._tell(connector=as_text(self.connector), line=self.line, messages=messages)
+        fields = self.check_fields()
+        del fields["bitrix24_conn_id"]
+        return self._confirm(**fields)
 
     @abstractmethod
-    def _tell(self, **arguments: Any) -> int:
+    def _confirm(self, **arguments: Any) -> int:
         """Send the receipts."""
 
 
@@ -184,7 +209,7 @@ class Bitrix24MarkDeliveredOperator(_ReceiptsOperator):
     :raises Bitrix24ValidationError: when a message is not usable; nothing is sent.
     """
 
-    def _tell(self, **arguments: Any) -> int:
+    def _confirm(self, **arguments: Any) -> int:
         return self.hook.open_lines.mark_delivered(**arguments)
 
 
@@ -204,7 +229,7 @@ class Bitrix24MarkReadOperator(_ReceiptsOperator):
     :raises Bitrix24ValidationError: when a message is not usable; nothing is sent.
     """
 
-    def _tell(self, **arguments: Any) -> int:
+    def _confirm(self, **arguments: Any) -> int:
         return self.hook.open_lines.mark_read(**arguments)
 
 
@@ -225,6 +250,11 @@ class Bitrix24GetSessionHistoryOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "session_id", "chat_id")
+    field_checks: ClassVar[Mapping[str, Check]] = {
+        **Bitrix24BaseOperator.field_checks,
+        "session_id": optional(parse_id),
+        "chat_id": optional(parse_chat_id),
+    }
 
     def __init__(
         self,
@@ -236,26 +266,21 @@ class Bitrix24GetSessionHistoryOperator(Bitrix24BaseOperator):
         super().__init__(**{"multiple_outputs": True, **kwargs})
         self.session_id: Any = session_id
         self.chat_id: Any = chat_id
-        if is_literal(session_id) and is_literal(chat_id):
-            _check_one_of(session_id, chat_id)
-        if session_id is not None:
-            check_literal(session_id, parse_id, "session_id")
-        if chat_id is not None:
-            check_literal(chat_id, parse_chat_id)
+
+    def check_together(self, values: Mapping[str, Any]) -> None:
+        """Refuse a session that is not named in one way.
+
+        :param values: the fields that are known by now.
+        """
+        if {"session_id", "chat_id"} <= set(values):
+            _check_one_of(values["session_id"], values["chat_id"])
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Read the session and return it."""
-        return self.hook.open_lines.history(session_id=self.session_id, chat_id=self.chat_id)
+        fields = self.check_fields()
+        return self.hook.open_lines.history(session_id=fields["session_id"], chat_id=fields["chat_id"])
 
 
 def _check_one_of(session_id: Any, chat_id: Any) -> None:
     if (session_id is None) == (chat_id is None):
         raise Bitrix24ValidationError("chat_id", "give exactly one of chat_id and session_id")
-
-
-def _switches(options: Any) -> Any:
-    """Return flags that may have been rendered to text."""
-    given = literal(options)
-    if not hasattr(given, "items"):
-        return given
-    return {key: as_switch(value, f"options.{key}") for key, value in given.items()}

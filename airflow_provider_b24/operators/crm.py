@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_b24.exceptions import Bitrix24Error
-from airflow_provider_b24.field_values import as_text, check_literal
+from airflow_provider_b24.field_values import check_text, optional
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 from airflow_provider_b24.operators.idempotency import is_doubtful
@@ -13,11 +13,11 @@ from airflow_provider_b24.operators.message_memory import MessageMemory
 from airflow_provider_b24.operators.task_memory import began_at
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_b24.field_values import Templated
+    from airflow_provider_b24.field_values import Check, Templated
 
 
 class Bitrix24SendCrmChatMessageOperator(Bitrix24BaseOperator):
@@ -47,6 +47,15 @@ class Bitrix24SendCrmChatMessageOperator(Bitrix24BaseOperator):
         "message",
         "chat_id",
     )
+    field_checks: ClassVar[Mapping[str, Check]] = {
+        **Bitrix24BaseOperator.field_checks,
+        "entity_type": check_text,
+        "entity_id": parse_id,
+        "user_id": parse_id,
+        "message": check_text,
+        "chat_id": optional(parse_chat_id),
+    }
+    text_fields = Bitrix24BaseOperator.text_fields | {"entity_type", "message"}
 
     def __init__(
         self,
@@ -64,22 +73,12 @@ class Bitrix24SendCrmChatMessageOperator(Bitrix24BaseOperator):
         self.user_id: Any = user_id
         self.message: Any = message
         self.chat_id: Any = chat_id
-        check_literal(entity_id, parse_id, "entity_id")
-        check_literal(user_id, parse_id, "user_id")
-        if chat_id is not None:
-            check_literal(chat_id, parse_chat_id)
 
     def execute(self, context: Context) -> dict[str, int]:
         """Post the message and return where it is."""
         from airflow_provider_b24.open_lines.crm import CrmMemory
 
-        target = {
-            "entity_type": self.entity_type,
-            "entity_id": self.entity_id,
-            "user_id": self.user_id,
-            "message": as_text(self.message),
-            "chat_id": self.chat_id,
-        }
+        target = {name: value for name, value in self.check_fields().items() if name != "bitrix24_conn_id"}
         memory = MessageMemory(context, self.hook.settings.portal, *target.values())
         if memory.result is not None:
             return dict(memory.result)

@@ -14,7 +14,15 @@ from airflow_provider_b24.exceptions import (
     Bitrix24ValidationError,
     Outcome,
 )
-from airflow_provider_b24.field_values import as_choice, as_text, as_texts, check_literal, literal
+from airflow_provider_b24.field_values import (
+    as_items,
+    as_mapping,
+    as_path,
+    as_texts,
+    check_text,
+    one_of,
+    optional,
+)
 from airflow_provider_b24.ids import parse_id
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
 from airflow_provider_b24.operators.connectors import (
@@ -25,14 +33,13 @@ from airflow_provider_b24.operators.connectors import (
 )
 from airflow_provider_b24.operators.crm import Bitrix24SendCrmChatMessageOperator
 from airflow_provider_b24.operators.push_memory import check_threshold, exceeds, push_journal, task_run
-from airflow_provider_b24.utils.text_files import parse_delimiter, parse_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context, XComArg
 
-    from airflow_provider_b24.field_values import Templated
+    from airflow_provider_b24.field_values import Check, Templated
     from airflow_provider_b24.open_lines.api import PushResult
     from airflow_provider_b24.open_lines.pushing.journal import Journal
     from airflow_provider_b24.open_lines.pushing.source import Source
@@ -49,11 +56,26 @@ __all__ = [
     "Bitrix24UpdateConnectorMessagesOperator",
 ]
 
-_IF_UNDELIVERED = ("fail", "report")
-_IF_INVALID = ("report", "fail")
-_REDELIVERY = ("at_most_once", "at_least_once")
 #: Messages that the task's log names.
 _MAX_LOGGED = 20
+
+
+def _messages(value: Any, path: str) -> Any:
+    # A date is a number of its own.
+    return as_texts(as_items(value, path), but=("date",))
+
+
+def _delimiter(value: Any, path: str) -> str:
+    if not isinstance(value, str):
+        raise Bitrix24ValidationError(path, "must be text")
+    return value
+
+
+_TARGET_CHECKS: Mapping[str, Check] = {
+    **Bitrix24BaseOperator.field_checks,
+    "connector": check_text,
+    "line": parse_id,
+}
 
 
 class _ConnectorMessagesOperator(Bitrix24BaseOperator):
@@ -67,6 +89,12 @@ class _ConnectorMessagesOperator(Bitrix24BaseOperator):
         "if_undelivered",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json"}
+    field_checks: ClassVar[Mapping[str, Check]] = {
+        **_TARGET_CHECKS,
+        "messages": _messages,
+        "if_undelivered": one_of("fail", "report"),
+    }
+    text_fields = Bitrix24BaseOperator.text_fields | {"connector", "messages"}
 
     def __init__(
         self,
@@ -82,19 +110,15 @@ class _ConnectorMessagesOperator(Bitrix24BaseOperator):
         self.line: Any = line
         self.messages: Any = messages
         self.if_undelivered: Any = if_undelivered
-        check_literal(line, parse_id, "line")
-        check_literal(if_undelivered, as_choice, "if_undelivered", _IF_UNDELIVERED)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Call the open line and return the report."""
-        if_undelivered = as_choice(self.if_undelivered, "if_undelivered", _IF_UNDELIVERED)
-        target = {"connector": as_text(self.connector), "line": self.line}
-        # A date is a number of its own.
-        report = self._deliver(**target, messages=as_texts(self.messages, but=("date",)))
+        fields = self.check_fields()
+        report = self._deliver(**{name: fields[name] for name in ("connector", "line", "messages")})
         for item in report.items:
             if item.errors:
                 self.log.warning("Message %s: %s: %s", item.message_id, item.status, "; ".join(item.errors))
-        if if_undelivered == "fail" and report.accepted < len(report.items):
+        if fields["if_undelivered"] == "fail" and report.accepted < len(report.items):
             self._fail(context, report)
         return report.to_dict()
 
@@ -131,10 +155,7 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
     :param mapping: for CSV, the fields of a message to the names of the columns, for example
         ``{"user.id": "customer", "message.id": "id", "message.text": "text", "chat.id": "order"}``
         (templated).
-    :param delimiter: what separates the columns of CSV: one character, or the two characters ``\\t`` for a
-        tab (templated).
-    :param encoding: the encoding of the file, such as ``cp1251``; UTF-8 may begin with a byte order mark
-        (templated).
+    :param delimiter: what separates the columns of CSV (templated).
     :param report_path: where the report is written as JSON Lines, a line a message; a local path or an object
         storage URL; ``<report_path>.<digest of the task run>.journal`` next to it is for retries
         (templated).
@@ -164,7 +185,6 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         "path",
         "mapping",
         "delimiter",
-        "encoding",
         "report_path",
         "if_invalid",
         "if_undelivered",
@@ -172,6 +192,26 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         "redelivery",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json", "mapping": "json"}
+    field_checks: ClassVar[Mapping[str, Check]] = {
+        **_TARGET_CHECKS,
+        "messages": optional(_messages),
+        "path": optional(as_path),
+        "mapping": optional(as_mapping),
+        "delimiter": _delimiter,
+        "report_path": optional(as_path),
+        "if_invalid": one_of("report", "fail"),
+        "if_undelivered": one_of("fail", "report"),
+        "max_undelivered": check_threshold,
+        "redelivery": one_of("at_most_once", "at_least_once"),
+    }
+    text_fields = Bitrix24BaseOperator.text_fields | {
+        "connector",
+        "messages",
+        "path",
+        "mapping",
+        "delimiter",
+        "report_path",
+    }
 
     def __init__(
         self,
@@ -182,7 +222,6 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         path: Templated[str] | None = None,
         mapping: Templated[Mapping[str, str]] | None = None,
         delimiter: Templated[str] = ",",
-        encoding: Templated[str] = "utf-8",
         report_path: Templated[str] | None = None,
         if_invalid: Templated[str] = "report",
         if_undelivered: Templated[str] = "fail",
@@ -197,34 +236,29 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         self.path: Any = path
         self.mapping: Any = mapping
         self.delimiter: Any = delimiter
-        self.encoding: Any = encoding
         self.report_path: Any = report_path
         self.if_invalid: Any = if_invalid
         self.if_undelivered: Any = if_undelivered
         self.max_undelivered: Any = max_undelivered
         self.redelivery: Any = redelivery
-        self._check_literals()
 
-    def _check_literals(self) -> None:
-        check_literal(self.line, parse_id, "line")
-        check_literal(self.if_undelivered, as_choice, "if_undelivered", _IF_UNDELIVERED)
-        check_literal(self.if_invalid, as_choice, "if_invalid", _IF_INVALID)
-        check_literal(self.redelivery, as_choice, "redelivery", _REDELIVERY)
-        check_literal(self.max_undelivered, check_threshold)
-        check_literal(self.delimiter, parse_delimiter)
-        check_literal(self.encoding, parse_encoding)
-        if (self.messages is None) == (self.path is None):
+    def check_together(self, values: Mapping[str, Any]) -> None:
+        """Refuse messages that do not come from exactly one place.
+
+        :param values: the fields that are known by now.
+        """
+        # What is not known yet is given.
+        is_given = [values.get(name, ...) is not None for name in ("messages", "path")]
+        if is_given[0] == is_given[1]:
             raise Bitrix24ValidationError("messages", "give either messages or path")
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Push the messages and return the report."""
-        from airflow_provider_b24.open_lines.pushing.report_file import ReportFile, check_report_path
+        from airflow_provider_b24.open_lines.pushing.report_file import ReportFile
 
-        if_undelivered = as_choice(self.if_undelivered, "if_undelivered", _IF_UNDELIVERED)
-        allowed = check_threshold(self.max_undelivered)
-        report_path = self._report_path()
-        check_report_path(report_path, source=None if self.path is None else str(self.path))
-        push, journal = self._prepared(context)
+        fields = self.check_fields()
+        push, journal = self._prepared(context, fields)
+        report_path = fields["report_path"]
         with ReportFile(report_path) as report:
             try:
                 result = push(take=report.add, journal=journal)
@@ -237,43 +271,27 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         if result.error is not None and journal is not None and _is_worth_a_retry(result.error):
             self._fail(context, found, result.summary, Bitrix24PushIncompleteError, "The push has stopped")
         counts = {"undelivered": result.summary.undelivered, "total": result.summary.total}
-        if if_undelivered == "fail" and exceeds(allowed, **counts):
+        if fields["if_undelivered"] == "fail" and exceeds(fields["max_undelivered"], **counts):
             self._fail(
                 context, found, result.summary, Bitrix24DeliveryError, "Not all messages are delivered"
             )
         describe_outlets(context, self, found)
         return found
 
-    def _prepared(self, context: Context) -> tuple[Callable[..., PushResult], Journal | None]:
+    def _prepared(
+        self, context: Context, fields: Mapping[str, Any]
+    ) -> tuple[Callable[..., PushResult], Journal | None]:
         """Return the push of the messages, checked as far as it can be, and its journal."""
         from airflow_provider_b24.open_lines.pushing.push import PushOptions
 
-        redelivery = as_choice(self.redelivery, "redelivery", _REDELIVERY)
+        redelivery = fields["redelivery"]
         options = PushOptions(
-            if_invalid=as_choice(self.if_invalid, "if_invalid", _IF_INVALID),
-            redelivery=redelivery,
-            run=task_run(context).run,
+            if_invalid=fields["if_invalid"], redelivery=redelivery, run=task_run(context).run
         )
-        target = {"connector": as_text(self.connector), "line": self.line}
-        source = self._source()
-        journal = push_journal(context, report_path=self._report_path(), redelivery=redelivery)
+        target = {"connector": fields["connector"], "line": fields["line"]}
+        source = _source(fields)
+        journal = push_journal(context, report_path=fields["report_path"], redelivery=redelivery)
         return partial(self.hook.open_lines.push, **target, source=source, options=options), journal
-
-    def _report_path(self) -> str | None:
-        return None if self.report_path is None else str(self.report_path)
-
-    def _source(self) -> Source:
-        from airflow_provider_b24.open_lines.pushing.source import ListSource, file_source
-
-        if self.path is None:
-            # A date is a number of its own.
-            return ListSource(as_texts(self.messages, but=("date",)))
-        return file_source(
-            str(self.path),
-            mapping=literal(self.mapping),
-            delimiter=self.delimiter,
-            encoding=self.encoding,
-        )
 
     def _log(self, summary: PushSummary) -> None:
         bad = [item for item in summary.items if item.errors]
@@ -287,6 +305,14 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
     ) -> NoReturn:
         keep_result(context, found)
         raise kind(f"{what}: {summary}; the report is in XCom", report=found, conn_id=self.bitrix24_conn_id)
+
+
+def _source(fields: Mapping[str, Any]) -> Source:
+    from airflow_provider_b24.open_lines.pushing.source import ListSource, file_source
+
+    if fields["path"] is None:
+        return ListSource(fields["messages"])
+    return file_source(fields["path"], mapping=fields["mapping"], delimiter=fields["delimiter"])
 
 
 def _is_worth_a_retry(error: Bitrix24Error) -> bool:

@@ -5,22 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_b24.exceptions import Bitrix24Error
-from airflow_provider_b24.field_values import as_switch, as_text, as_texts, check_literal, literal
+from airflow_provider_b24.field_values import as_path, as_switch, check_text, optional
 from airflow_provider_b24.ids import parse_chat_id
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 from airflow_provider_b24.operators.idempotency import send_poll_once
 from airflow_provider_b24.operators.task_memory import is_retry
 from airflow_provider_b24.polls.reference import parse_reference
-from airflow_provider_b24.polls.wording import check_answers, check_question
+from airflow_provider_b24.polls.wording import answers_field, choice_field, question_field
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_b24.field_values import Templated
+    from airflow_provider_b24.field_values import Check, Templated
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+
+#: What the poll itself does not have.
+_NOT_OF_THE_POLL = ("bitrix24_conn_id", "template_id")
+
+
+def _template_id(value: Any, path: str) -> str:
+    # The form of the id is not needed to parse the other DAGs.
+    from airflow_provider_b24.polls.template_id import check_template_id
+
+    return check_template_id(check_text(value, path))
 
 
 class Bitrix24SendPollOperator(Bitrix24BaseOperator):
@@ -57,6 +67,17 @@ class Bitrix24SendPollOperator(Bitrix24BaseOperator):
         "template_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"answers": "json"}
+    field_checks: ClassVar[Mapping[str, Check]] = {
+        **Bitrix24BaseOperator.field_checks,
+        "chat_id": parse_chat_id,
+        "question": question_field,
+        "answers": answers_field,
+        "multiple_choice": as_switch,
+        "anonymous": as_switch,
+        "allow_revote": as_switch,
+        "template_id": optional(_template_id),
+    }
+    text_fields = Bitrix24BaseOperator.text_fields | {"question", "answers", "template_id"}
     operator_extra_links = POLL_LINKS
 
     def __init__(
@@ -80,39 +101,23 @@ class Bitrix24SendPollOperator(Bitrix24BaseOperator):
         self.anonymous: Any = anonymous
         self.allow_revote: Any = allow_revote
         self.template_id: Any = template_id
-        self._check_literals()
-
-    def _check_literals(self) -> None:
-        check_literal(self.chat_id, parse_chat_id)
-        check_literal(as_text(self.question), check_question)
-        check_literal(as_texts(self.answers), check_answers)
-        for switch in ("multiple_choice", "anonymous", "allow_revote"):
-            check_literal(getattr(self, switch), as_switch, switch)
 
     def execute(self, context: Context) -> dict[str, int]:
         """Send the poll and return where it is."""
+        fields = self.check_fields()
+        poll = {name: value for name, value in fields.items() if name not in _NOT_OF_THE_POLL}
         sent = send_poll_once(
             context,
-            self._send,
+            lambda template_id, may_have_sent: self.hook.polls.send(
+                **poll, template_id=template_id, may_have_sent=may_have_sent
+            ),
             portal=self.hook.settings.portal,
-            chat_id=self.chat_id,
-            template_id=self.template_id,
+            chat_id=fields["chat_id"],
+            template_id=fields["template_id"],
         )
         self.log.info("Poll is message %d in chat %d", sent["message_id"], sent["chat_id"])
         self._push_links(context, sent)
         return sent
-
-    def _send(self, template_id: str, may_have_sent: bool) -> dict[str, int]:
-        return self.hook.polls.send(
-            chat_id=self.chat_id,
-            question=as_text(self.question),
-            answers=as_texts(self.answers),
-            multiple_choice=as_switch(self.multiple_choice, "multiple_choice"),
-            anonymous=as_switch(self.anonymous, "anonymous"),
-            allow_revote=as_switch(self.allow_revote, "allow_revote"),
-            template_id=template_id,
-            may_have_sent=may_have_sent,
-        )
 
     def _push_links(self, context: Context, sent: dict[str, int]) -> None:
         portal = self.hook.settings.portal
@@ -139,11 +144,14 @@ class _PollOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "poll")
     template_fields_renderers: ClassVar[dict[str, str]] = {"poll": "json"}
+    field_checks: ClassVar[Mapping[str, Check]] = {
+        **Bitrix24BaseOperator.field_checks,
+        "poll": parse_reference,
+    }
 
     def __init__(self, *, poll: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.poll = poll
-        check_literal(poll, parse_reference)
 
 
 class Bitrix24CastVoteOperator(_PollOperator):
@@ -166,6 +174,8 @@ class Bitrix24CastVoteOperator(_PollOperator):
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "answers")
     template_fields_renderers: ClassVar[dict[str, str]] = {"poll": "json", "answers": "json"}
+    field_checks: ClassVar[Mapping[str, Check]] = {**_PollOperator.field_checks, "answers": choice_field}
+    text_fields = _PollOperator.text_fields | {"answers"}
 
     def __init__(self, *, answers: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -173,8 +183,9 @@ class Bitrix24CastVoteOperator(_PollOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Vote and return the poll."""
+        fields = self.check_fields()
         voted = self.hook.polls.vote(
-            self.poll, answers=literal(self.answers), may_have_voted=is_retry(context)
+            fields["poll"], answers=fields["answers"], may_have_voted=is_retry(context)
         )
         return voted.to_dict()
 
@@ -193,7 +204,7 @@ class Bitrix24RecallVoteOperator(_PollOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Recall the vote and return the poll."""
-        return self.hook.polls.recall(self.poll).to_dict()
+        return self.hook.polls.recall(self.check_fields()["poll"]).to_dict()
 
 
 class Bitrix24StopPollOperator(_PollOperator):
@@ -209,7 +220,7 @@ class Bitrix24StopPollOperator(_PollOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Stop the poll and return it."""
-        return self.hook.polls.stop(self.poll).to_dict()
+        return self.hook.polls.stop(self.check_fields()["poll"]).to_dict()
 
 
 class Bitrix24ResumePollOperator(_PollOperator):
@@ -225,7 +236,7 @@ class Bitrix24ResumePollOperator(_PollOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Resume the poll and return it."""
-        return self.hook.polls.resume(self.poll).to_dict()
+        return self.hook.polls.resume(self.check_fields()["poll"]).to_dict()
 
 
 class Bitrix24GetPollResultsOperator(_PollOperator):
@@ -242,18 +253,18 @@ class Bitrix24GetPollResultsOperator(_PollOperator):
     """
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "with_voters")
+    field_checks: ClassVar[Mapping[str, Check]] = {**_PollOperator.field_checks, "with_voters": as_switch}
 
     def __init__(self, *, with_voters: Templated[bool] = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.with_voters: Any = with_voters
-        check_literal(with_voters, as_switch, "with_voters")
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
         """Return the results."""
-        with_voters = as_switch(self.with_voters, "with_voters")
-        results = self.hook.polls.get(self.poll).to_dict()
-        if with_voters:
-            voters = self.hook.polls.voters(self.poll)
+        fields = self.check_fields()
+        results = self.hook.polls.get(fields["poll"]).to_dict()
+        if fields["with_voters"]:
+            voters = self.hook.polls.voters(fields["poll"])
             for question in results["questions"]:
                 for answer in question["answers"]:
                     answer["voted_by"] = voters.get(answer["id"], [])
@@ -274,6 +285,8 @@ class Bitrix24DownloadPollReportOperator(_PollOperator):
     """
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "path")
+    field_checks: ClassVar[Mapping[str, Check]] = {**_PollOperator.field_checks, "path": as_path}
+    text_fields = _PollOperator.text_fields | {"path"}
 
     def __init__(self, *, path: Templated[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -283,6 +296,7 @@ class Bitrix24DownloadPollReportOperator(_PollOperator):
         """Save the report and return its path."""
         from airflow_provider_b24.utils.files import write_file
 
-        path: str = self.path
-        write_file(path, self.hook.polls.report(self.poll))
+        fields = self.check_fields()
+        path: str = fields["path"]
+        write_file(path, self.hook.polls.report(fields["poll"]))
         return path

@@ -66,16 +66,17 @@ def _without_memory(redelivery: str) -> None:
     )
 
 
-def check_threshold(value: Any) -> int | float:
+def check_threshold(value: Any, path: str = "max_undelivered") -> int | float:
     """Return how many messages may stay undelivered: a number, or a share of all as a float up to 1.
 
     :param value: the operator's ``max_undelivered``, or what a template has rendered of it.
+    :param path: what the error calls the value.
     :raises Bitrix24ValidationError: when it is neither.
     """
     number = _number(value)
     if number is None or not number >= 0 or (isinstance(number, float) and number > 1):
         raise Bitrix24ValidationError(
-            "max_undelivered", f"must be a number from 0 on, or a share from 0.0 to 1.0, not {value!r}"
+            path, f"must be a number from 0 on, or a share from 0.0 to 1.0, not {value!r}"
         )
     return number
 

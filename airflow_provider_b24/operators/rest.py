@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_b24.field_values import as_choice, as_switch, check_literal, literal
+from airflow_provider_b24.field_values import as_mapping, as_switch, check_text, one_of, optional
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, keep_result
 
 if TYPE_CHECKING:
@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context, XComArg
 
-    from airflow_provider_b24.field_values import Templated
+    from airflow_provider_b24.field_values import Check, Templated
 
-_IF_ERRORS = ("fail", "report")
+
+def _as_repeatable(value: Any, path: str) -> bool | None:
+    return None if value is None or value == "None" else as_switch(value, path)
 
 
 class Bitrix24CallOperator(Bitrix24BaseOperator):
@@ -39,6 +41,14 @@ class Bitrix24CallOperator(Bitrix24BaseOperator):
         "repeatable",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"parameters": "json"}
+    field_checks: ClassVar[Mapping[str, Check]] = {
+        **Bitrix24BaseOperator.field_checks,
+        "method": check_text,
+        "parameters": optional(as_mapping),
+        "all_pages": as_switch,
+        "repeatable": _as_repeatable,
+    }
+    text_fields = Bitrix24BaseOperator.text_fields | {"method"}
 
     def __init__(
         self,
@@ -54,16 +64,13 @@ class Bitrix24CallOperator(Bitrix24BaseOperator):
         self.parameters: Any = parameters
         self.all_pages: Any = all_pages
         self.repeatable: Any = repeatable
-        check_literal(all_pages, as_switch, "all_pages")
-        check_literal(repeatable, _as_repeatable)
 
     def execute(self, context: Context) -> Any:  # noqa: ARG002
         """Call the method and return its result."""
-        parameters = literal(self.parameters)
-        repeatable = _as_repeatable(self.repeatable)
-        if as_switch(self.all_pages, "all_pages"):
-            return list(self.hook.iterate(self.method, parameters, repeatable=repeatable))
-        return self.hook.call(self.method, parameters, repeatable=repeatable)
+        fields = self.check_fields()
+        call = self.hook.iterate if fields["all_pages"] else self.hook.call
+        result = call(fields["method"], fields["parameters"], repeatable=fields["repeatable"])
+        return list(result) if fields["all_pages"] else result
 
 
 class Bitrix24BatchOperator(Bitrix24BaseOperator):
@@ -81,6 +88,11 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "commands", "if_errors")
     template_fields_renderers: ClassVar[dict[str, str]] = {"commands": "json"}
+    field_checks: ClassVar[Mapping[str, Check]] = {
+        **Bitrix24BaseOperator.field_checks,
+        "commands": as_mapping,
+        "if_errors": one_of("fail", "report"),
+    }
 
     def __init__(
         self,
@@ -92,24 +104,19 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         super().__init__(**kwargs)
         self.commands: Any = commands
         self.if_errors: Any = if_errors
-        check_literal(if_errors, as_choice, "if_errors", _IF_ERRORS)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the commands and return their results and errors."""
         from airflow_provider_b24.exceptions import Bitrix24BatchIncompleteError
 
-        if_errors = as_choice(self.if_errors, "if_errors", _IF_ERRORS)
-        done = self.hook.call_batch(literal(self.commands))
+        fields = self.check_fields()
+        done = self.hook.call_batch(fields["commands"])
         errors = {str(key): error.to_dict() for key, error in done.errors.items()}
         outcome = {"results": {str(key): result for key, result in done.results.items()}, "errors": errors}
-        if errors and if_errors == "fail":
+        if errors and fields["if_errors"] == "fail":
             keep_result(context, outcome)
             first = next(iter(done.errors.values()))
             raise Bitrix24BatchIncompleteError(
                 f"{len(errors)} of {len(done)} commands failed; all answers are in XCom. The first: {first}"
             )
         return outcome
-
-
-def _as_repeatable(value: Any) -> bool | None:
-    return None if value is None or value == "None" else as_switch(value, "repeatable")

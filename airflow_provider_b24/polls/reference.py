@@ -79,11 +79,12 @@ def is_entity(kind: ReferenceKind) -> bool:
     return kind in _ENTITIES
 
 
-def parse_reference(poll: Any) -> PollReference:
+def parse_reference(poll: Any, path: str = "poll") -> PollReference:
     """Return the reference that a user's value means.
 
     :param poll: a message id (int or digits), a mapping with one of the four keys, a ``Poll``, what the
         send operator or ``Poll.to_dict()`` returned, or either of these rendered to text by a template.
+    :param path: what the error calls the value.
     :raises Bitrix24ValidationError: when it names no poll.
     """
     if isinstance(poll, PollReference):
@@ -92,29 +93,29 @@ def parse_reference(poll: Any) -> PollReference:
     described = poll.to_dict() if hasattr(poll, "to_dict") else poll
     value = literal(described) if isinstance(described, str) else described
     if isinstance(value, Mapping):
-        return _from_mapping(value)
+        return _from_mapping(value, path)
     number = positive_number(value)
     if number is None:
-        raise Bitrix24ValidationError("poll", _RULE)
+        raise Bitrix24ValidationError(path, _RULE)
     return PollReference(ReferenceKind.MESSAGE, number)
 
 
-def _from_mapping(data: Mapping[str, Any]) -> PollReference:
+def _from_mapping(data: Mapping[str, Any], path: str) -> PollReference:
     for kind in ReferenceKind:
         value = data.get(kind)
         if value is None:
             continue
         if kind is ReferenceKind.SIGNED:
-            return PollReference(kind, _signed(value))
+            return PollReference(kind, _signed(value, path))
         number = positive_number(value)
         if number is None:
-            raise Bitrix24ValidationError(f"poll.{kind}", "must be a positive number")
+            raise Bitrix24ValidationError(f"{path}.{kind}", "must be a positive number")
         return PollReference(kind, number)
     rule = "vote_id names no poll; use message_id" if "vote_id" in data else _RULE
-    raise Bitrix24ValidationError("poll", rule)
+    raise Bitrix24ValidationError(path, rule)
 
 
-def _signed(value: Any) -> str:
+def _signed(value: Any, path: str) -> str:
     if isinstance(value, str) and value.strip():
         return value.strip()
-    raise Bitrix24ValidationError("poll.signed_attach_id", "must be the text that the portal gave")
+    raise Bitrix24ValidationError(f"{path}.signed_attach_id", "must be the text that the portal gave")

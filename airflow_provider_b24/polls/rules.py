@@ -129,12 +129,13 @@ _FORMS = (
 )
 
 
-def parse_rule(rule: Any) -> Rule:
+def parse_rule(rule: Any, path: str = "rule") -> Rule:
     """Return the rule that a user's value means.
 
     :param rule: ``"stopped"``, ``"first_vote"``, ``"everybody"``, ``{"quorum": k}``,
         ``{"everybody": [user ids]}``, ``{"first_to": k}``, ``{"majority": n}``, or the text of one of
         these, as a template renders it.
+    :param path: what the error calls the value.
     :raises Bitrix24ValidationError: when it is none of these.
     """
     if isinstance(rule, Rule):
@@ -145,10 +146,10 @@ def parse_rule(rule: Any) -> Rule:
     if isinstance(value, Mapping) and len(value) == 1:
         name, given = next(iter(value.items()))
         if name == "everybody":
-            return Everybody(_user_ids(given))
+            return Everybody(_user_ids(given, f"{path}.everybody"))
         if name in _COUNTED:
-            return _COUNTED[name](_people(name, given))
-    raise Bitrix24ValidationError("rule", f"{_FORMS}, not {rule!r}")
+            return _COUNTED[name](_people(given, f"{path}.{name}"))
+    raise Bitrix24ValidationError(path, f"{_FORMS}, not {rule!r}")
 
 
 def min_voters(rule: WatchRule) -> float:
@@ -165,18 +166,18 @@ def min_voters(rule: WatchRule) -> float:
     return rule.people if isinstance(rule, Quorum) else rule.votes
 
 
-def _people(name: str, value: Any) -> int:
+def _people(value: Any, path: str) -> int:
     people = positive_number(value)
     if people is None:
-        raise Bitrix24ValidationError(f"rule.{name}", "must be a number of people, 1 or more")
+        raise Bitrix24ValidationError(path, "must be a number of people, 1 or more")
     return people
 
 
-def _user_ids(value: Any) -> tuple[int, ...]:
+def _user_ids(value: Any, path: str) -> tuple[int, ...]:
     if not isinstance(value, list | tuple | set | frozenset) or not value:
-        raise Bitrix24ValidationError("rule.everybody", "must be a list of user ids")
+        raise Bitrix24ValidationError(path, "must be a list of user ids")
     ids = [positive_number(item) for item in value]
     for index, number in enumerate(ids):
         if number is None:
-            raise Bitrix24ValidationError(f"rule.everybody[{index}]", "must be a user id")
+            raise Bitrix24ValidationError(f"{path}[{index}]", "must be a user id")
     return tuple(sorted({number for number in ids if number is not None}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
@@ -19,22 +19,27 @@ from airflow_provider_b24.exceptions import (
     Bitrix24ValidationError,
     Outcome,
 )
-from airflow_provider_b24.field_values import check_literal
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.ids import parse_connector_id, parse_line
-from airflow_provider_b24.utils.mapped_texts import MappedTextsMixin
+from airflow_provider_b24.utils.templated_fields import TemplatedFieldsMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
     from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
-    from airflow_provider_b24.field_values import Templated
+    from airflow_provider_b24.field_values import Check, Templated
     from airflow_provider_b24.open_lines.connector_status import ConnectorStatus
 
 
-class Bitrix24ConnectorStatusSensor(MappedTextsMixin, BaseSensorOperator):
+def _error_timeout(value: Any, path: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise Bitrix24ValidationError(path, "must be a number of seconds, 0 or more")
+    return value
+
+
+class Bitrix24ConnectorStatusSensor(TemplatedFieldsMixin, BaseSensorOperator):
     """Wait until a connector is active and configured on an open line, and return its status.
 
     A portal that is down, slow or limited is waited for until the timeout. With ``soft_fail`` or
@@ -57,6 +62,13 @@ class Bitrix24ConnectorStatusSensor(MappedTextsMixin, BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "connector", "line")
+    field_checks: ClassVar[Mapping[str, Check]] = {
+        **TemplatedFieldsMixin.field_checks,
+        "connector": parse_connector_id,
+        "line": parse_line,
+        "error_timeout": _error_timeout,
+    }
+    text_fields = TemplatedFieldsMixin.text_fields | {"connector"}
 
     if TYPE_CHECKING:
 
@@ -79,19 +91,16 @@ class Bitrix24ConnectorStatusSensor(MappedTextsMixin, BaseSensorOperator):
         self.error_timeout = error_timeout
         self.bitrix24_conn_id: Any = bitrix24_conn_id
         self._started: float | None = None
-        check_literal(connector, parse_connector_id)
-        check_literal(line, parse_line)
-        if isinstance(error_timeout, bool) or not isinstance(error_timeout, int | float) or error_timeout < 0:
-            raise Bitrix24ValidationError("error_timeout", "must be a number of seconds, 0 or more")
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Read the status once.
 
         :param context: Airflow's context, for the start of the wait.
         """
-        hook = Bitrix24Hook(self.bitrix24_conn_id)
+        fields = self.check_fields()
+        connectors = Bitrix24Hook(fields["bitrix24_conn_id"]).open_lines.connectors
         try:
-            status = hook.open_lines.connectors.status(connector=self.connector, line=self.line)
+            status = connectors.status(connector=fields["connector"], line=fields["line"])
         except Bitrix24Error as error:
             if not error.transient:
                 raise

@@ -17,13 +17,13 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24PollUndecidedError, error_from_dict
-from airflow_provider_b24.field_values import as_switch, check_literal, literal
+from airflow_provider_b24.field_values import as_switch, literal, optional
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.ids import parse_chat_id, positive_number
 from airflow_provider_b24.links.polls import POLL_LINKS, chat_url, push_links
 from airflow_provider_b24.polls.reference import parse_reference
 from airflow_provider_b24.polls.rules import parse_rule
-from airflow_provider_b24.utils.mapped_texts import MappedTextsMixin
+from airflow_provider_b24.utils.templated_fields import TemplatedFieldsMixin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
-    from airflow_provider_b24.field_values import Templated
+    from airflow_provider_b24.field_values import Check, Templated
     from airflow_provider_b24.polls.poll import Poll
     from airflow_provider_b24.triggers.poll_watcher.payloads import PollEvent
 
 
-class Bitrix24PollSensor(MappedTextsMixin, BaseSensorOperator):
+class Bitrix24PollSensor(TemplatedFieldsMixin, BaseSensorOperator):
     """Wait until a rule decides a poll, and return the poll.
 
     Deferrable, poke and reschedule mode all read it once at the start. A portal that is down, slow or
@@ -69,6 +69,13 @@ class Bitrix24PollSensor(MappedTextsMixin, BaseSensorOperator):
 
     template_fields: Sequence[str] = ("bitrix24_conn_id", "poll", "rule", "chat_id", "stop_at_end")
     template_fields_renderers: ClassVar[dict[str, str]] = {"poll": "json", "rule": "json"}
+    field_checks: ClassVar[Mapping[str, Check]] = {
+        **TemplatedFieldsMixin.field_checks,
+        "poll": parse_reference,
+        "rule": parse_rule,
+        "chat_id": optional(parse_chat_id),
+        "stop_at_end": as_switch,
+    }
     operator_extra_links = POLL_LINKS
 
     if TYPE_CHECKING:
@@ -98,11 +105,6 @@ class Bitrix24PollSensor(MappedTextsMixin, BaseSensorOperator):
         self.deferrable = deferrable
         self.bitrix24_conn_id: Any = bitrix24_conn_id
         self._has_links = False
-        check_literal(poll, parse_reference)
-        check_literal(rule, parse_rule)
-        check_literal(stop_at_end, as_switch, "stop_at_end")
-        if chat_id is not None:
-            check_literal(chat_id, parse_chat_id)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Read the poll once.
@@ -129,8 +131,8 @@ class Bitrix24PollSensor(MappedTextsMixin, BaseSensorOperator):
 
         :param context: Airflow's context.
         """
-        as_switch(self.stop_at_end, "stop_at_end")
         try:
+            self.check_fields()
             return self._read_and_defer(context) if self.deferrable else super().execute(context)
         except (Bitrix24Error, AirflowSensorTimeout) as error:
             if isinstance(error, AirflowSensorTimeout | Bitrix24PollUndecidedError):
@@ -167,7 +169,7 @@ class Bitrix24PollSensor(MappedTextsMixin, BaseSensorOperator):
 
     @property
     def _stops(self) -> bool:
-        return as_switch(self.stop_at_end, "stop_at_end")
+        return bool(self.checked_field("stop_at_end"))
 
     def _stop(self) -> None:
         if self._stops:
@@ -198,8 +200,8 @@ class Bitrix24PollSensor(MappedTextsMixin, BaseSensorOperator):
         self.defer(
             trigger=Bitrix24PollTrigger(
                 bitrix24_conn_id=self.bitrix24_conn_id,
-                poll=parse_reference(self.poll).to_dict(),
-                rule=parse_rule(self.rule).to_json(),
+                poll=self.checked_field("poll").to_dict(),
+                rule=self.checked_field("rule").to_json(),
                 poll_interval=float(self.poke_interval),
                 deadline=deadline,
                 chat_id=self._chat(),

@@ -92,8 +92,8 @@ def test_a_person_is_told_of_a_success(portal: Emulator, run_dag: Callable[..., 
     ("given", "problem"),
     [
         ({"chat_id": 987654}, "Bitrix24ChatNotFoundError"),
-        ({"chat_id": "general"}, "Bitrix24ValidationError"),
-        ({"chat_id": 1489, "message": " "}, "Bitrix24ValidationError"),
+        ({"chat_id": "{{ 'general' }}"}, "Bitrix24ValidationError"),
+        ({"chat_id": 1489, "message": "{{ ' ' }}"}, "Bitrix24ValidationError"),
         ({"chat_id": 1489, "bitrix24_conn_id": "nowhere"}, "Bitrix24ConfigurationError"),
     ],
 )
@@ -125,7 +125,7 @@ def test_a_portal_that_is_down_fails_no_task_and_shows_no_secret(
     assert portal.webhook_code not in caplog.text
 
 
-@pytest.mark.parametrize("given", [{}, {"chat_id": 1, "user_id": 2}])
+@pytest.mark.parametrize("given", [{}, {"chat_id": 1, "user_id": 2}, {"chat_id": "general"}])
 def test_a_notifier_without_one_addressee_is_refused_when_the_dag_is_parsed(given: dict[str, Any]) -> None:
     with pytest.raises(Bitrix24ValidationError):
         Bitrix24Notifier(message="Hi", **given)
