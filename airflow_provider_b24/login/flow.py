@@ -192,3 +192,4 @@ class _Row:
     def __init__(self, stored: StoredConnection) -> None:
         self.host, self.login, self.password = stored.host, stored.login, stored.password
         self.port, self.extra_dejson = stored.port, dict(stored.extra)
+        self.schema = None

@@ -65,7 +65,7 @@ ERROR_CODES = (
     ErrorCode("application_not_found", e.Bitrix24AuthError),
     ErrorCode("error_oauth", e.Bitrix24AuthError),
     ErrorCode("not_installed", e.Bitrix24AuthError),
-    ErrorCode("payment_required", e.Bitrix24AccessDeniedError),
+    ErrorCode("payment_required", e.Bitrix24PlanError),
     ErrorCode("expired_token", e.Bitrix24ExpiredTokenError, executed=_NOT, retry=RetryKind.REFRESH),
     ErrorCode("invalid_grant", e.Bitrix24TokenRefreshError, retry=RetryKind.REREAD),
     ErrorCode("invalid_client", e.Bitrix24TokenRefreshError),

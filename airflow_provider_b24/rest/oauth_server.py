@@ -14,9 +14,11 @@ from airflow_provider_b24.exceptions import (
     Bitrix24ConfigurationError,
     Bitrix24Error,
     Bitrix24NoAnswerError,
+    Bitrix24PlanError,
     Bitrix24TokenRefreshError,
     Outcome,
 )
+from airflow_provider_b24.rest.error_codes import error_type
 from airflow_provider_b24.rest.redaction import REGISTRY, Secret
 from airflow_provider_b24.rest.response import Failure, Response, classify
 from airflow_provider_b24.rest.token_store import is_token
@@ -30,6 +32,7 @@ _SECOND_ZONES = frozenset({"ru", "am", "az", "ge", "kz", "kg", "uz", "by"})
 _FIRST, _SECOND = "https://oauth.bitrix.info", "https://oauth.bitrix24.tech"
 _METHOD = "oauth/token"
 _OK = 200
+_METHOD_NOT_ALLOWED = 405
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,9 @@ class OAuthServer:
         if (failure.status or 0) // 100 == 3:
             return self._moved(failure)
         if failure.outcome is Outcome.REFUSED and failure.code:
+            kind = error_type(method=_METHOD, code=failure.code, status=failure.status)
+            if issubclass(kind, Bitrix24PlanError):
+                return self._refusal(kind, failure)
             return self.refusal(failure.code, failure.description, status=failure.status, advice=_APPLICATION)
         why = REGISTRY.redact_and_truncate(": ".join(filter(None, (failure.code, failure.description))))
         return Bitrix24NoAnswerError(
@@ -109,6 +115,16 @@ class OAuthServer:
             advice=advice,
         )
 
+    def _refusal(self, kind: type[Bitrix24Error], failure: Failure) -> Bitrix24Error:
+        return kind(
+            method=_METHOD,
+            code=REGISTRY.redact_and_truncate(failure.code),
+            description=REGISTRY.redact_and_truncate(failure.description),
+            status=failure.status,
+            outcome=Outcome.NOT_EXECUTED,
+            conn_id=self._conn_id,
+        )
+
     def _moved(self, failure: Failure) -> Bitrix24ConfigurationError:
         where = REGISTRY.redact_and_truncate(failure.location or "another address")
         return Bitrix24ConfigurationError(
@@ -128,15 +144,29 @@ class OAuthServer:
             "client_secret": self._application.client_secret.reveal(),
             **{name: secret.reveal() for name, secret in given.items()},
         }
+        found = self._send(form, "POST")
+        # The documentation shows GET alone. A server that takes no POST has not looked at the token.
+        return self._send(form, "GET") if _refuses_post(found) else found
+
+    def _send(self, form: dict[str, str], verb: str) -> Tokens | Failure:
+        address, query = f"{self.address}/oauth/token/", urlencode(form)
+        # In the body where that is possible: proxies and servers log addresses.
+        is_post = verb == "POST"
         request = HttpRequest(
-            # In the body, not in the address, where proxies and servers would log it.
-            Secret(f"{self.address}/oauth/token/"),
-            urlencode(form).encode(),
+            Secret(address if is_post else f"{address}?{query}"),
+            query.encode() if is_post else b"",
             # Used once an hour: the server would have closed a kept connection.
             headers={"Connection": Secret("close")},
             content_type="application/x-www-form-urlencoded",
+            verb=verb,
         )
         return _read(self._transport.send(request))
+
+
+def _refuses_post(found: Tokens | Failure) -> bool:
+    if not isinstance(found, Failure):
+        return False
+    return found.status == _METHOD_NOT_ALLOWED or found.code.lower() == "invalid_request"
 
 
 _APPLICATION = (

@@ -8,6 +8,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_b24 import __version__
 from airflow_provider_b24.exceptions import Outcome
 from airflow_provider_b24.rest.redaction import Secret, guard_loggers
 
@@ -31,12 +32,13 @@ _POOL = 32
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A POST whose address, headers and body hold secrets."""
+    """A request whose address, headers and body hold secrets."""
 
     url: Secret
     body: bytes = field(repr=False)
     headers: Mapping[str, Secret] = field(default_factory=dict)
     content_type: str = "application/json"
+    verb: str = "POST"
 
 
 @dataclass(frozen=True)
@@ -143,12 +145,12 @@ class RequestsTransport:
         import requests
 
         known, prepared = self._last or (None, None)
-        target = request.url, request.headers, request.content_type
+        target = request.url, request.headers, request.content_type, request.verb
         if prepared is None or known != target:
             headers = {name: value.reveal() for name, value in request.headers.items()}
             headers = {**_HEADERS, "Content-Type": request.content_type, **headers}
             prepared = session.prepare_request(
-                requests.Request("POST", request.url.reveal(), headers=headers, auth=_no_auth)
+                requests.Request(request.verb, request.url.reveal(), headers=headers, auth=_no_auth)
             )
             self._last = target, prepared
         return prepared
@@ -177,7 +179,11 @@ class RequestsTransport:
         return self._session
 
 
-_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": f"airflow-provider-b24/{__version__}",
+}
 
 
 class _Body:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ import pytest
 from airflow_provider_b24.exceptions import (
     Bitrix24AuthError,
     Bitrix24ConfigurationError,
+    Bitrix24Error,
     Bitrix24NoAnswerError,
+    Bitrix24PlanError,
     Bitrix24TokenRefreshError,
     Outcome,
     error_from_dict,
@@ -314,6 +317,41 @@ def test_the_secrets_of_a_refresh_travel_in_the_body(
     (request,) = [request for request in portal.requests if request.method == "oauth.token"]
 
     assert (request.verb, request.status) == ("POST", 200)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        reply_bytes(b'{"error": "invalid_request"}', status="400 Bad Request"),
+        reply_bytes(b"<html>Method Not Allowed</html>", status="405 Method Not Allowed"),
+    ],
+)
+def test_a_server_that_takes_no_post_is_asked_as_documented(
+    make_app: Callable[..., Bitrix24Client], serve: Callable[..., Any], refusal: bytes
+) -> None:
+    server = serve(refusal, reply_bytes(b'{"access_token": "access-2", "refresh_token": "refresh-2"}'))
+    application = Application("local.1.2", Secret("client-secret-1"), server.url)
+    start = TokenPair.from_connection(access_token="", refresh_token="refresh-token-1")
+    store = MemoryTokenStore()
+    with contextlib.suppress(Bitrix24Error):
+        make_app(application=application, start=start, store=store).call("user.current")
+    pair = store.load()
+
+    assert server.requests[1].startswith(b"GET /oauth/token/?grant_type=refresh_token&client_id=local.1.2&")
+    assert pair is not None
+    assert pair.refresh.reveal() == "refresh-2"
+
+
+def test_an_unpaid_portal_is_an_error_of_its_plan(
+    make_app: Callable[..., Bitrix24Client], serve: Callable[..., Any]
+) -> None:
+    server = serve(reply_bytes(b'{"error": "PAYMENT_REQUIRED"}', status="401 Unauthorized"))
+    application = Application("local.1.2", Secret("client-secret-1"), server.url)
+    start = TokenPair.from_connection(access_token="", refresh_token="refresh-token-1")
+    with pytest.raises(Bitrix24PlanError) as caught:
+        make_app(application=application, start=start).call("user.current")
+
+    assert (caught.value.code, caught.value.outcome) == ("PAYMENT_REQUIRED", Outcome.NOT_EXECUTED)
 
 
 def test_a_refresh_leaves_nothing_in_the_address(
