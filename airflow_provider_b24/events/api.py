@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.events.names import parse_event_name
+from airflow_provider_b24.events.names import parse_auth_connector, parse_event_name
 from airflow_provider_b24.events.queued_event import Reservation, read_events
 from airflow_provider_b24.exceptions import Bitrix24Error, Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_id
@@ -34,7 +34,7 @@ class EventsApi:
     def __init__(self, client: Bitrix24Client) -> None:
         self._client = client
 
-    def bind(self, *, event: str, handler: str | None = None) -> bool:
+    def bind(self, *, event: str, handler: str | None = None, auth_connector: str | None = None) -> bool:
         """Subscribe the application to an event (``event.bind``).
 
         Page: https://apidocs.bitrix24.com/api-reference/events/event-bind.html
@@ -42,22 +42,24 @@ class EventsApi:
         :param event: the event's name, in any case.
         :param handler: the address that Bitrix24 calls; None lets events wait in the queue, from which
             ``Bitrix24OfflineEventTrigger`` reads them.
+        :param auth_connector: a queue of its own for events that wait: each subscription with another key
+            has another queue, which only calls with the same key see.
         :returns: False when the application is subscribed already.
         :raises Bitrix24AccessDeniedError: when the user is no administrator.
         :raises Bitrix24NotFoundError: when there is no such event, or the application lacks its scope.
         """
-        wanted = {"event": parse_event_name(event), "handler": handler}
-        if self._is_bound(wanted):
+        desired = _desired(event, handler, auth_connector)
+        if self._is_bound(desired):
             return False
         try:
-            self._client.call("event.bind", _subscription(wanted), repeatable=False)
+            self._client.call("event.bind", _subscription(desired), repeatable=False)
         except Bitrix24Error:
             # A lost reply, or another process that was faster.
-            if not self._is_bound(wanted):
+            if not self._is_bound(desired):
                 raise
         return True
 
-    def unbind(self, *, event: str, handler: str | None = None) -> int:
+    def unbind(self, *, event: str, handler: str | None = None, auth_connector: str | None = None) -> int:
         """End a subscription (``event.unbind``), and return how many there were.
 
         Page: https://apidocs.bitrix24.com/api-reference/events/event-unbind.html
@@ -66,9 +68,10 @@ class EventsApi:
 
         :param event: the event's name, in any case.
         :param handler: the address; None ends the offline subscription.
+        :param auth_connector: the key with which the application was subscribed.
         """
-        wanted = {"event": parse_event_name(event), "handler": handler}
-        result = self._client.call("event.unbind", _subscription(wanted))
+        desired = _desired(event, handler, auth_connector)
+        result = self._client.call("event.unbind", _subscription(desired))
         with php.promised("a count", method="event.unbind", conn_id=self._client.conn_id):
             return php.as_count(php.as_row(result).get("count"))
 
@@ -77,7 +80,8 @@ class EventsApi:
 
         Page: https://apidocs.bitrix24.com/api-reference/events/event-get.html
 
-        :returns: ``{"event", "handler", "offline"}`` each; an offline one has the handler None.
+        :returns: ``{"event", "handler", "offline", "auth_connector"}`` each; an offline one has the handler
+            None, and the others have no key.
         """
         rows = self._client.call(_BOUND)
         with php.promised("a list of subscriptions", method=_BOUND, conn_id=self._client.conn_id):
@@ -93,7 +97,12 @@ class EventsApi:
             return php.as_bool(php.as_row(result).get("value"))
 
     def reserve(
-        self, *, event: str | None = None, limit: int = 50, process_id: str | None = None
+        self,
+        *,
+        event: str | None = None,
+        limit: int = 50,
+        process_id: str | None = None,
+        auth_connector: str | None = None,
     ) -> Reservation:
         """Take the oldest events of the queue for this reader alone (``event.offline.get``).
 
@@ -105,10 +114,12 @@ class EventsApi:
         :param event: only events of this name.
         :param limit: events at most.
         :param process_id: return what is left of this reservation, and reserve nothing.
+        :param auth_connector: the key of the queue; None is the queue without one.
         :raises Bitrix24PlanError: when the portal's plan does not let applications reserve events.
         :raises Bitrix24OutcomeUnknownError: when the reply is lost.
         """
         params: dict[str, Any] = {"clear": 0, "limit": parse_id(limit, "limit"), "order": {"ID": "ASC"}}
+        params |= _queue(auth_connector)
         if event is not None:
             params["filter"] = {"=EVENT_NAME": parse_event_name(event)}
         if process_id is not None:
@@ -121,25 +132,30 @@ class EventsApi:
                 raise ValueError("it has no process_id")
             return Reservation(reservation, read_events(rows, process_id=reservation))
 
-    def reserved(self) -> list[QueuedEvent]:
+    def reserved(self, *, auth_connector: str | None = None) -> list[QueuedEvent]:
         """Return all reserved events, those of other readers too (``event.offline.list``).
 
         Page: https://apidocs.bitrix24.com/api-reference/events/event-offline-list.html
+
+        :param auth_connector: the key of the queue; None is the queue without one.
         """
-        params = {"filter": {">PROCESS_ID": "", "ERROR": 0}, "order": {"ID": "ASC"}}
+        params = {"filter": {">PROCESS_ID": "", "ERROR": 0}, "order": {"ID": "ASC"}, **_queue(auth_connector)}
         with php.promised("a list of events", method=_LIST, conn_id=self._client.conn_id):
             events = read_events(list(self._client.iterate(_LIST, params)))
         return [event for event in events if event.process_id]
 
-    def clear(self, *, process_id: str, ids: Iterable[int] | None = None) -> None:
+    def clear(
+        self, *, process_id: str, ids: Iterable[int] | None = None, auth_connector: str | None = None
+    ) -> None:
         """Remove reserved events from the queue for good (``event.offline.clear``).
 
         Page: https://apidocs.bitrix24.com/api-reference/events/event-offline-clear.html
 
         :param process_id: the reservation.
         :param ids: the ids of the events; None removes all of the reservation.
+        :param auth_connector: the key of the queue; None is the queue without one.
         """
-        params: dict[str, Any] = {"process_id": _process_id(process_id)}
+        params: dict[str, Any] = {"process_id": _process_id(process_id), **_queue(auth_connector)}
         if ids is not None:
             numbers = [parse_id(number, "ids") for number in ids]
             if not numbers:
@@ -147,7 +163,9 @@ class EventsApi:
             params["id"] = numbers
         self._client.call("event.offline.clear", params)
 
-    def mark_failed(self, *, process_id: str, message_ids: Iterable[str]) -> None:
+    def mark_failed(
+        self, *, process_id: str, message_ids: Iterable[str], auth_connector: str | None = None
+    ) -> None:
         """Mark reserved events as failed (``event.offline.error``); no reader gets them any more.
 
         Page: https://apidocs.bitrix24.com/api-reference/events/event-offline-error.html
@@ -156,23 +174,44 @@ class EventsApi:
 
         :param process_id: their reservation.
         :param message_ids: the ``message_id`` of each.
+        :param auth_connector: the key of the queue; None is the queue without one.
         """
         params = {"process_id": _process_id(process_id), "message_id": list(message_ids)}
+        params |= _queue(auth_connector)
         self._client.call("event.offline.error", params)
 
-    def _is_bound(self, wanted: dict[str, Any]) -> bool:
-        return any({**wanted, "offline": wanted["handler"] is None} == row for row in self.bound())
+    def _is_bound(self, desired: dict[str, Any]) -> bool:
+        return desired in self.bound()
 
 
-def _subscription(wanted: dict[str, Any]) -> dict[str, Any]:
-    where = {"event_type": "offline"} if wanted["handler"] is None else {"handler": wanted["handler"]}
-    return {"event": wanted["event"], **where}
+def _desired(event: str, handler: str | None, auth_connector: str | None) -> dict[str, Any]:
+    """Return a subscription as :meth:`EventsApi.bound` shows it."""
+    key = parse_auth_connector(auth_connector)
+    if handler is not None and key is not None:
+        rule = "is the key of a queue: leave it out for a handler, which Bitrix24 calls at once"
+        raise Bitrix24ValidationError("auth_connector", rule)
+    offline = handler is None
+    return {"event": parse_event_name(event), "handler": handler, "offline": offline, "auth_connector": key}
+
+
+def _subscription(desired: dict[str, Any]) -> dict[str, Any]:
+    handler, key = desired["handler"], desired["auth_connector"]
+    where = {"handler": handler} if handler is not None else {"event_type": "offline", **_queue(key)}
+    return {"event": desired["event"], **where}
+
+
+def _queue(auth_connector: str | None) -> dict[str, str]:
+    """Return the parameter that names a queue of offline events."""
+    key = parse_auth_connector(auth_connector)
+    return {} if key is None else {"auth_connector": key}
 
 
 def _bound(row: dict[str, Any]) -> dict[str, Any]:
     offline = php.as_bool(row.get("offline"))
     handler = None if offline else str(row.get("handler") or "")
-    return {"event": str(row.get("event") or "").upper(), "handler": handler, "offline": offline}
+    key = str(row.get("connector_id") or "") or None if offline else None
+    name = str(row.get("event") or "").upper()
+    return {"event": name, "handler": handler, "offline": offline, "auth_connector": key}
 
 
 def _process_id(value: Any) -> str:

@@ -23,3 +23,14 @@ def parse_event_name(value: Any, path: str = "event") -> str:
     if not _NAME.fullmatch(name):
         raise Bitrix24ValidationError(path, f"must be an event's name, such as {REPLY!r}, not {value!r}")
     return name
+
+
+def parse_auth_connector(value: Any) -> str | None:
+    """Return the key of a queue of offline events; None is the queue without one.
+
+    :param value: a text that is not blank, or None.
+    :raises Bitrix24ValidationError: when it is neither.
+    """
+    if value is not None and (not isinstance(value, str) or not value.strip()):
+        raise Bitrix24ValidationError("auth_connector", f"must be a text or None, not {value!r}")
+    return value if value is None else value.strip()

@@ -40,6 +40,8 @@ class Bitrix24OfflineEventTrigger(BaseEventTrigger):
     :param bitrix24_conn_id: the Airflow connection; not templated, as nothing of a watcher is.
     :param events: names of events.
     :param poll_interval: seconds between two reads of the queue.
+    :param auth_connector: the key of the queue, as ``hook.events.bind`` was given it; None is the queue
+        without one.
     :raises Bitrix24ValidationError: when a name or the interval is not usable.
     :raises Bitrix24ConfigurationError: on Airflow 2, which has no asset watchers.
     """
@@ -50,6 +52,7 @@ class Bitrix24OfflineEventTrigger(BaseEventTrigger):
         bitrix24_conn_id: str = "bitrix24_default",
         events: Sequence[str] = (_REPLY,),
         poll_interval: float = 10,
+        auth_connector: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         if not has_asset_watchers():
@@ -60,18 +63,23 @@ class Bitrix24OfflineEventTrigger(BaseEventTrigger):
         self.bitrix24_conn_id = bitrix24_conn_id
         self.events = _names(events)
         self.poll_interval = _interval(poll_interval)
+        self.auth_connector = _queue_key(auth_connector)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return class path and arguments; none of them is a secret."""
+        # Without a key as before: a triggerer of an older version starts the watcher too.
+        queue = {} if self.auth_connector is None else {"auth_connector": self.auth_connector}
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "bitrix24_conn_id": self.bitrix24_conn_id,
             "events": self.events,
             "poll_interval": self.poll_interval,
+            **queue,
         }
 
     def shared_stream_key(self) -> Hashable | None:
-        """Let all watchers of one connection share one reader."""
-        return ("bitrix24_offline_events", self.bitrix24_conn_id) if has_shared_streams() else None
+        """Let all watchers of one queue share one reader."""
+        key = ("bitrix24_offline_events", self.bitrix24_conn_id, self.auth_connector)
+        return key if has_shared_streams() else None
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
@@ -80,7 +88,8 @@ class Bitrix24OfflineEventTrigger(BaseEventTrigger):
         from airflow_provider_b24.triggers.event_queue.producer import QueueProducer
         from airflow_provider_b24.triggers.event_queue.reader import QueueReader
 
-        return QueueProducer(QueueReader(kwargs["bitrix24_conn_id"], read_options()))
+        key = kwargs.get("auth_connector")
+        return QueueProducer(QueueReader(kwargs["bitrix24_conn_id"], read_options(), auth_connector=key))
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         """Yield this watcher's part of what the connection's reader hands on."""
@@ -91,7 +100,7 @@ class Bitrix24OfflineEventTrigger(BaseEventTrigger):
         """Yield this watcher's events, where Airflow has no shared streams."""
         from airflow_provider_b24.triggers.event_queue.fanout import fanout_of
 
-        deliveries = fanout_of(self.bitrix24_conn_id).deliveries()
+        deliveries = fanout_of(self.bitrix24_conn_id, self.auth_connector).deliveries()
         async with aclosing(deliveries), aclosing(self._hand_on(deliveries)) as events:
             async for event in events:
                 yield event
@@ -105,7 +114,8 @@ class Bitrix24OfflineEventTrigger(BaseEventTrigger):
         burst = Burst(read_options())
         stream = with_silences(deliveries, lambda: burst.silence(now()))
         async with aclosing(stream):
-            with interests_of(self.bitrix24_conn_id).watching(self.events, self.poll_interval):
+            interests = interests_of(self.bitrix24_conn_id, self.auth_connector)
+            with interests.watching(self.events, self.poll_interval):
                 async for delivery in stream:
                     if delivery is None:
                         yield TriggerEvent(burst.repeat(now()))
@@ -126,6 +136,12 @@ def _names(events: Any) -> list[str]:
     if isinstance(events, str) or not events:
         raise Bitrix24ValidationError("events", f"must be a list of events' names, not {events!r}")
     return sorted({parse_event_name(name, f"events[{number}]") for number, name in enumerate(events)})
+
+
+def _queue_key(value: Any) -> str | None:
+    from airflow_provider_b24.events.names import parse_auth_connector
+
+    return parse_auth_connector(value)
 
 
 def _interval(value: Any) -> float:

@@ -30,10 +30,41 @@ def test_bind_subscribes_once(hook: Bitrix24Hook, portal: Emulator) -> None:
     assert hook.events.bind(event=REPLY) is False
     assert hook.events.bind(event=REPLY, handler=HANDLER) is True
     assert hook.events.bound() == [
-        {"event": REPLY, "handler": None, "offline": True},
-        {"event": REPLY, "handler": HANDLER, "offline": False},
+        {"event": REPLY, "handler": None, "offline": True, "auth_connector": None},
+        {"event": REPLY, "handler": HANDLER, "offline": False, "auth_connector": None},
     ]
     assert portal.requests.count("event.bind") == 2
+
+
+def test_a_key_names_a_queue_of_its_own(hook: Bitrix24Hook, replies: Replies) -> None:
+    events = hook.events
+    # As another tool has subscribed the application.
+    hook.call("event.bind", {"event": REPLY, "event_type": "offline", "auth_connector": "shop"})
+    events.unbind(event=REPLY)
+    assert events.bind(event=REPLY, auth_connector="shop") is False
+    assert [row["auth_connector"] for row in events.bound()] == ["shop"]
+    replies.say("One")
+
+    assert events.reserve().events == []
+    reservation = events.reserve(auth_connector="shop")
+    (event,) = reservation.events
+    assert (events.reserved(), events.reserved(auth_connector="shop")) == ([], [event])
+    events.clear(process_id=reservation.process_id, ids=[event.id])
+    assert events.reserved(auth_connector="shop") == [event]
+    events.clear(process_id=reservation.process_id, ids=[event.id], auth_connector="shop")
+    assert events.reserved(auth_connector="shop") == []
+    assert events.bind(event=REPLY) is True
+    assert events.unbind(event=REPLY, auth_connector="shop") == 1
+    assert [row["auth_connector"] for row in events.bound()] == [None]
+
+
+@pytest.mark.parametrize("key", ["", " ", 5])
+def test_what_is_no_key_of_a_queue_is_refused(hook: Bitrix24Hook, key: Any) -> None:
+    for call in (hook.events.bind, hook.events.unbind, hook.events.reserve):
+        with pytest.raises(Bitrix24ValidationError, match="auth_connector"):
+            call(event=REPLY, auth_connector=key)
+    with pytest.raises(Bitrix24ValidationError, match="is the key of a queue"):
+        hook.events.bind(event=REPLY, handler=HANDLER, auth_connector="shop")
 
 
 def test_unbind_ends_one_subscription(hook: Bitrix24Hook) -> None:

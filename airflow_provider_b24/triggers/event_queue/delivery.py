@@ -30,4 +30,27 @@ class Delivery:
     def payloads(self) -> list[dict[str, Any]]:
         """Return what DAGs are told of it, as Airflow can encode it."""
         payloads = payloads_of(self.event, portal=self.portal, redelivered=self.redelivered)
-        return [encodable(payload) for payload in payloads]
+        return [_without_reserved_keys(encodable(payload)) for payload in payloads]
+
+
+def _without_reserved_keys(value: Any) -> Any:
+    """Return JSON values with another name for keys that mean something to Airflow's serialiser.
+
+    It refuses some of them, and would make an object of what is under others.
+    """
+    if isinstance(value, list):
+        return [_without_reserved_keys(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    renamed = {key: _free_key(key, value) for key in value}
+    return {renamed[key]: _without_reserved_keys(item) for key, item in value.items()}
+
+
+def _free_key(key: str, taken: dict[str, Any]) -> str:
+    """Return a key that does not begin with two underscores, and that the object does not have."""
+    if not key.startswith("__"):
+        return key
+    free = f"_{key.lstrip('_')}"
+    while free in taken:
+        free += "_"
+    return free

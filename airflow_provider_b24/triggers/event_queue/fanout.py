@@ -17,18 +17,22 @@ if TYPE_CHECKING:
 
     _Queue = asyncio.Queue[Delivery | Exception]
 
-_FANOUTS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Fanout]] = WeakKeyDictionary()
+_FANOUTS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str | None], Fanout]] = (
+    WeakKeyDictionary()
+)
 
 
-def fanout_of(conn_id: str) -> Fanout:
-    """Return the running event loop's fan-out for a connection.
+def fanout_of(conn_id: str, auth_connector: str | None = None) -> Fanout:
+    """Return the running event loop's fan-out for a queue.
 
     :param conn_id: the Airflow connection.
+    :param auth_connector: the key of the queue; None is the queue without one.
     """
     fanouts = _FANOUTS.setdefault(asyncio.get_running_loop(), {})
-    if conn_id not in fanouts:
-        fanouts[conn_id] = Fanout(conn_id, read_options())
-    return fanouts[conn_id]
+    key = (conn_id, auth_connector)
+    if key not in fanouts:
+        fanouts[key] = Fanout(conn_id, read_options(), auth_connector=auth_connector)
+    return fanouts[key]
 
 
 class Fanout:
@@ -36,10 +40,12 @@ class Fanout:
 
     :param conn_id: the Airflow connection.
     :param options: how the reader behaves.
+    :param auth_connector: the key of the queue; None is the queue without one.
     """
 
-    def __init__(self, conn_id: str, options: ReaderOptions) -> None:
+    def __init__(self, conn_id: str, options: ReaderOptions, *, auth_connector: str | None = None) -> None:
         self._conn_id = conn_id
+        self._auth_connector = auth_connector
         self._options = options
         self._queues: list[_Queue] = []
         #: Events with the watchers that are not done with them.
@@ -65,7 +71,7 @@ class Fanout:
 
     def _start(self) -> None:
         if self._task is None:
-            self._reader = QueueReader(self._conn_id, self._options)
+            self._reader = QueueReader(self._conn_id, self._options, auth_connector=self._auth_connector)
             # In a context of its own, or its logs would land in the log of the first watcher.
             self._task = asyncio.get_running_loop().create_task(
                 self._run(self._reader), context=contextvars.Context()

@@ -13,15 +13,19 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_INTERESTS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Interests]] = WeakKeyDictionary()
+_INTERESTS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str | None], Interests]] = (
+    WeakKeyDictionary()
+)
 
 
-def interests_of(conn_id: str) -> Interests:
-    """Return what the running event loop's watchers of a connection want.
+def interests_of(conn_id: str, auth_connector: str | None = None) -> Interests:
+    """Return what the running event loop's watchers of a queue want.
 
     :param conn_id: the Airflow connection.
+    :param auth_connector: the key of the queue; None is the queue without one.
     """
-    return _INTERESTS.setdefault(asyncio.get_running_loop(), {}).setdefault(conn_id, Interests())
+    here = _INTERESTS.setdefault(asyncio.get_running_loop(), {})
+    return here.setdefault((conn_id, auth_connector), Interests())
 
 
 class Interests:

@@ -25,14 +25,21 @@ class QueueClient:
     """Reaches the queue of one connection's application.
 
     :param conn_id: the Airflow connection.
+    :param auth_connector: the key of the queue; None is the queue without one.
     :param connection_age: seconds after which the connection is read again.
     :param clock: returns seconds of a monotonic clock.
     """
 
     def __init__(
-        self, conn_id: str, *, connection_age: float, clock: Callable[[], float] = time.monotonic
+        self,
+        conn_id: str,
+        auth_connector: str | None = None,
+        *,
+        connection_age: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._conn_id = conn_id
+        self._auth_connector = auth_connector
         self._connection_age = connection_age
         self._clock = clock
         self._hook: Bitrix24Hook | None = None
@@ -44,19 +51,20 @@ class QueueClient:
 
     def reserve(self, name: str, limit: int) -> Reservation:
         """Reserve events of one name."""
-        return self._events().reserve(event=name, limit=limit)
+        return self._events().reserve(event=name, limit=limit, auth_connector=self._auth_connector)
 
     def reserved(self) -> list[QueuedEvent]:
         """Return all reserved events."""
-        return self._events().reserved()
+        return self._events().reserved(auth_connector=self._auth_connector)
 
     def clear(self, process_id: str, ids: Sequence[int]) -> None:
         """Remove events of a reservation."""
-        self._events().clear(process_id=process_id, ids=ids)
+        self._events().clear(process_id=process_id, ids=ids, auth_connector=self._auth_connector)
 
     def not_subscribed(self, names: Sequence[str]) -> list[str]:
         """Return the events of these names that the application is not subscribed to."""
-        bound = {row["event"] for row in self._events().bound() if row["offline"]}
+        queue = {"offline": True, "auth_connector": self._auth_connector}
+        bound = {row["event"] for row in self._events().bound() if queue.items() <= row.items()}
         return [name for name in names if name not in bound]
 
     def reread_connection(self) -> None:

@@ -45,12 +45,15 @@ class QueueReader:
 
     :param conn_id: the Airflow connection.
     :param options: how it behaves.
+    :param auth_connector: the key of the queue; None is the queue without one.
     """
 
-    def __init__(self, conn_id: str, options: ReaderOptions | None = None) -> None:
+    def __init__(
+        self, conn_id: str, options: ReaderOptions | None = None, *, auth_connector: str | None = None
+    ) -> None:
         self._options = options or ReaderOptions()
-        self._interests = interests_of(conn_id)
-        self._client = QueueClient(conn_id, connection_age=self._options.connection_age)
+        self._interests = interests_of(conn_id, auth_connector)
+        self._client = QueueClient(conn_id, auth_connector, connection_age=self._options.connection_age)
         self._log = ReaderLog(conn_id)
         self._backoff = FailureBackoff(base_delay=self._options.base_delay, max_delay=self._options.max_delay)
         self._portal = ""

@@ -57,6 +57,19 @@ async def test_a_reply_is_an_event_and_is_cleared_after_airflow_took_it(replies:
     assert [payload["text"] for payload in watcher.taken] == ["One"]
 
 
+async def test_a_watcher_reads_the_queue_of_its_key(replies: Replies) -> None:
+    events = Bitrix24Hook("bitrix24_app").events
+    await asyncio.to_thread(events.unbind, event=REPLY)
+    await asyncio.to_thread(events.bind, event=REPLY, auth_connector="shop")
+    other, watcher = Watcher(), Watcher(auth_connector="shop")
+    replies.say("One")
+    await until(lambda: watcher.taken)
+    await until(lambda: not replies.queue())
+    await watcher.stop()
+    await other.stop()
+    assert ([payload["text"] for payload in watcher.taken], other.taken) == (["One"], [])
+
+
 async def test_an_event_is_not_cleared_at_once_for_airflow_may_not_have_stored_it(
     replies: Replies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
