@@ -49,6 +49,17 @@ def state_directory(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> 
     return path
 
 
+@pytest.fixture(autouse=True)
+def anonymity_variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Keep apart what tests find out about portals: an address may come again."""
+    from airflow_provider_b24.polls import anonymity_memory
+
+    kept: dict[str, str] = {}
+    monkeypatch.setattr(anonymity_memory, "read_variable", kept.get)
+    monkeypatch.setattr(anonymity_memory, "write_variable", kept.__setitem__)
+    return kept
+
+
 @pytest.fixture
 def portal(bitrix24_connection: Emulator) -> Emulator:
     """A fresh emulator that the connection ``bitrix24_default`` leads to, as a webhook."""

@@ -3,8 +3,9 @@
 Bitrix24's clients and its published source take 2 for anonymous and 1 for public; its documentation says that
 1 is anonymous. Nothing that a portal returns before a vote tells which: it shows the number that it was sent.
 So the connection's user opens a chat in which nobody else is, sends one poll of each kind, votes, and looks
-whether the portal names the voter. The polls are deleted, and the chat is left. What was found is kept in the
-state that processes share. A connection whose extra ``anonymous_value`` says the number is taken at its word.
+whether the portal names the voter. The polls are deleted, and the chat is left. What was found is used, and
+kept where all workers see it. A connection whose extra ``anonymous_value`` says the number is taken at its
+word.
 """
 
 from __future__ import annotations
@@ -20,31 +21,27 @@ from airflow_provider_b24.exceptions import (
     Bitrix24Error,
     Bitrix24MethodNotFoundError,
     Bitrix24ScopeError,
-    Bitrix24StateError,
     Outcome,
 )
+from airflow_provider_b24.polls.anonymity_memory import AnonymityMemory
 from airflow_provider_b24.polls.attach import poll_in_reply
 from airflow_provider_b24.polls.draft import ANONYMOUS, PUBLIC
 from airflow_provider_b24.polls.reference import PollReference, ReferenceKind
 from airflow_provider_b24.polls.template_id import fresh_template_id
 from airflow_provider_b24.polls.voters import read_poll_and_voters
 from airflow_provider_b24.rest.php import as_dict, as_id, promised
-from airflow_provider_b24.rest.shared_state import shared_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
     from airflow_provider_b24.rest.client import Bitrix24Client
-    from airflow_provider_b24.rest.shared_state import Mark
 
 log = logging.getLogger(__name__)
 
 SEND = "vote.Integration.Im.send"
 _GET, _VOTE, _STOP = "vote.AttachedVote.get", "vote.AttachedVote.vote", "vote.AttachedVote.stop"
 _OPEN, _LEAVE, _DELETE = "im.chat.add", "im.chat.leave", "im.message.delete"
-#: Portals are updated: what was found is looked at again after a month.
-_KEPT_SECONDS = 30 * 86_400.0
 _TITLE = "Airflow: check of anonymous polls"
 
 
@@ -65,32 +62,42 @@ class AnonymityGuard:
 
     def __init__(self, client: Bitrix24Client, *, clock: Callable[[], float] = time.time) -> None:
         self._client = client
-        self._clock = clock
-        self._number = anonymous_number(client)
         self._is_checked = False
+        self._memory = AnonymityMemory(client.portal, clock=clock)
 
     def is_anonymous(self, data: dict[str, Any]) -> bool:
         """Say whether a poll is meant to be anonymous.
 
         :param data: ``IM_MESSAGE_VOTE_DATA``.
         """
-        return str(data.get("ANONYMITY")) == str(self._number)
+        return str(data.get("ANONYMITY")) == str(anonymous_number(self._client))
 
-    def check(self) -> None:
-        """Make sure that the portal hides who votes in an anonymous poll; nobody sees anything of it.
+    def checked(self, data: dict[str, Any], *, is_raw: bool) -> dict[str, Any]:
+        """Return an anonymous poll with the number that hides who voted; nobody sees anything of the check.
 
-        :raises Bitrix24AnonymityError: when it does not.
+        :param data: ``IM_MESSAGE_VOTE_DATA`` of an anonymous poll.
+        :param is_raw: whether the caller has written the number, so that it must be the right one.
+        :raises Bitrix24AnonymityError: when the portal hides nobody, or not with the caller's number.
         :raises Bitrix24Error: when the portal can't be reached; nothing was sent.
         """
-        if self._is_checked or self._client.anonymous_value is not None:
-            return
-        try:
-            with shared_state().lock(f"anonymity {self._client.portal}") as mark:
-                self._check_unless_known(mark)
-        except Bitrix24StateError:
-            # Without shared state, each process looks for itself.
-            self._look()
+        given, number = anonymous_number(self._client), self.number()
+        if is_raw and number != given:
+            raise self._error(
+                f"The portal hides who voted with ANONYMITY {number}, and not with {given}; "
+                "the anonymous poll was not sent"
+            )
+        return {**data, "ANONYMITY": number}
+
+    def number(self) -> int:
+        """Return the number that hides who voted, which the first call looks for.
+
+        :raises Bitrix24AnonymityError: when the portal hides nobody.
+        """
+        if not self._is_checked and self._client.anonymous_value is None:
+            # What the connection's client sends and reads from now on is meant in this way.
+            self._client.anonymous_value = self._memory.number(self._look)
         self._is_checked = True
+        return anonymous_number(self._client)
 
     def withdraw(self, message_id: int) -> Bitrix24AnonymityError:
         """Delete a poll that came back as public, or else stop it, and return the error that says so.
@@ -104,30 +111,24 @@ class AnonymityGuard:
             what = "was stopped at once, and could not be deleted"
         return self._error(f"The portal stored an anonymous poll as public; message {message_id} {what}")
 
-    def _check_unless_known(self, mark: Mark) -> None:
-        number, _, moment = mark.read().partition(" ")
-        is_fresh = moment.isdigit() and 0 <= self._clock() - int(moment) < _KEPT_SECONDS
-        if is_fresh and number == str(self._number):
-            return
-        if self._look():
-            mark.write(f"{self._number} {int(self._clock())}")
-
-    def _look(self) -> bool:
-        """Look what the portal does; return False when it does not show it."""
+    def _look(self) -> int | None:
+        """Look what the portal does; return None when it does not show it."""
         try:
             hides = self._effects()
         except Bitrix24Error as error:
             if not _is_unanswerable(error):
                 raise _nothing_sent(error) from None
             self._warn(f"{error.method}: {error.code}")
-            return False
-        number, other = self._number, PUBLIC[self._number]
-        if hides[number]:
-            if hides[other]:
-                self._warn("it names no voter of a public poll either")
-            return not hides[other]
-        what = f"hides who voted with ANONYMITY {other}, and not" if hides[other] else "shows who voted also"
-        raise self._error(f"The portal {what} with {number}; the anonymous poll was not sent")
+            return None
+        if all(hides.values()):
+            self._warn("it names no voter of a public poll either")
+            return None
+        for number, is_hidden in hides.items():
+            if is_hidden:
+                return number
+        raise self._error(
+            "The portal shows who voted with ANONYMITY 2 and 1; the anonymous poll was not sent"
+        )
 
     def _warn(self, reason: str) -> None:
         log.warning(
@@ -136,7 +137,7 @@ class AnonymityGuard:
             "python -m airflow_provider_b24.conformance, and set the connection's extra anonymous_value",
             self._client.conn_id,
             reason,
-            self._number,
+            ANONYMOUS,
         )
 
     def _effects(self) -> dict[int, bool]:
@@ -145,7 +146,7 @@ class AnonymityGuard:
         with promised("a chat's id", method=_OPEN, conn_id=self._client.conn_id):
             chat = as_id(chat_id)
         try:
-            return {number: self._hides(chat, number) for number in (self._number, PUBLIC[self._number])}
+            return {number: self._hides(chat, number) for number in PUBLIC}
         finally:
             self._tried(_LEAVE, {"CHAT_ID": chat})
 

@@ -94,7 +94,7 @@ class PollsApi:
         """
         draft = PollDraft(question, answers, multiple_choice, anonymous, allow_revote)
         data = draft.payload(anonymous_value=anonymous_number(self._client))
-        return self._sending.send(chat_id, data, template_id, may_have_sent)
+        return self._sending.send(chat_id, data, template_id, may_have_sent, is_raw=False)
 
     def send_data(
         self,
@@ -116,7 +116,7 @@ class PollsApi:
         :returns: ``{"message_id", "vote_id", "chat_id"}``.
         :raises Bitrix24Error: as :meth:`send` does.
         """
-        return self._sending.send(chat_id, check_payload(data), template_id, may_have_sent)
+        return self._sending.send(chat_id, check_payload(data), template_id, may_have_sent, is_raw=True)
 
     def get(self, poll: Any) -> Poll:
         """Read one poll (``vote.AttachedVote.get``).

@@ -54,7 +54,13 @@ class PollSending:
         self._sleep = sleep
 
     def send(
-        self, chat_id: int | str, data: dict[str, Any], template_id: str | None, may_have_sent: bool | None
+        self,
+        chat_id: int | str,
+        data: dict[str, Any],
+        template_id: str | None,
+        may_have_sent: bool | None,
+        *,
+        is_raw: bool,
     ) -> dict[str, int]:
         """Send checked data and return ``{"message_id", "vote_id", "chat_id"}``.
 
@@ -62,6 +68,7 @@ class PollSending:
         :param data: ``IM_MESSAGE_VOTE_DATA``.
         :param template_id: the poll's own id; None takes a fresh one.
         :param may_have_sent: whether this template id may have been sent before; None: if it is given.
+        :param is_raw: whether the caller has written the data, and with it the number of anonymous polls.
         :raises Bitrix24OutcomeUnknownError: when the poll may be in the chat and no template id was given.
         :raises Bitrix24AnonymityError: when it is anonymous, and would not be so on this portal.
         """
@@ -70,7 +77,7 @@ class PollSending:
         repeated = known is not None if may_have_sent is None else may_have_sent
         template = known or fresh_template_id()
         if self._guard.is_anonymous(data):
-            self._guard.check()
+            data = self._guard.checked(data, is_raw=is_raw)
         params = {"chatId": chat, "IM_MESSAGE_VOTE_DATA": data, "templateId": template}
         try:
             return self._send_once(params, repeated=repeated)

@@ -16,9 +16,10 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeGuard
 
-from airflow_provider_b24.exceptions import Bitrix24ConfigurationError, Bitrix24StateError, Outcome
+from airflow_provider_b24.exceptions import Bitrix24ConfigurationError
 from airflow_provider_b24.rest.redaction import Secret, protect
 from airflow_provider_b24.rest.token_cipher import TokenCipher
+from airflow_provider_b24.rest.variables import read_variable, unreadable_variable, write_variable
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class VariableTokenStore:
 
         :raises Bitrix24StateError: when Airflow says that it could not look (3.3 and later).
         """
-        text = _get_variable(self._key)
+        text = read_variable(self._key)
         if not text:
             return None
         # Earlier versions stored the pair unencrypted; the next save encrypts it.
@@ -107,12 +108,12 @@ class VariableTokenStore:
         :raises Bitrix24StateError: when no value is read back.
         """
         text = self._cipher.encrypt(_encode(pair))
-        _set_variable(self._key, text)
-        read = _get_variable(self._key)
+        write_variable(self._key, text)
+        read = read_variable(self._key)
         if read == text:
             return
         if read is None:
-            raise _unreadable(self._key)
+            raise unreadable_variable(self._key)
         raise Bitrix24ConfigurationError(
             f"The Variable {self._key} was written, and another value is read back: a secrets backend, or "
             f"the environment variable AIRFLOW_VAR_{self._key.upper()}, takes precedence over it",
@@ -166,69 +167,3 @@ def _decode(text: str | None) -> TokenPair | None:
     issued = data.get("issued")
     known = float(issued) if isinstance(issued, int | float) else None
     return TokenPair(access, refresh, str(data.get("seed", "")), known) if access or refresh else None
-
-
-def _get_variable(key: str) -> str | None:
-    from airflow.providers.common.compat.sdk import Variable
-
-    get: Any = Variable.get
-    try:
-        value = get(key, default=None)
-    except TypeError:  # Airflow 2 has another name for it.
-        value = get(key, default_var=None)
-    if value is None and _is_outside_a_task():
-        # There the SDK reads no database; the pair that an earlier script saved is in it all the same.
-        from airflow.models import Variable as DatabaseVariable
-
-        value = DatabaseVariable.get(key, default_var=None)
-    elif value is None and not _is_absent(key):
-        raise _unreadable(key)
-    return str(value) if value is not None else None
-
-
-def _is_absent(key: str) -> bool:
-    """Say whether there is no such Variable, as far as Airflow tells that from a read that failed."""
-    from airflow.providers.common.compat.sdk import Variable
-
-    # Before 3.3 nothing tells.
-    list_keys: Any = getattr(Variable, "keys", None)
-    if list_keys is None:
-        return True
-    try:
-        return key not in list(list_keys(prefix=key))
-    except Exception as error:  # noqa: BLE001 - the SDK raises whatever its supervisor could not do
-        return _is_refusal(error)
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Say whether the API server answered: one of before Airflow 3.3 does not list keys."""
-    detail = getattr(getattr(error, "error", None), "detail", None) or {}
-    return 400 <= int(detail.get("status_code") or 0) < 500
-
-
-def _unreadable(key: str) -> Bitrix24StateError:
-    return Bitrix24StateError(
-        f"Airflow could not read the Variable {key}, which holds the connection's newest tokens",
-        outcome=Outcome.NOT_EXECUTED,
-        advice="Look whether Airflow's API server and its database work; a retry goes on when they do.",
-    )
-
-
-def _is_outside_a_task() -> bool:
-    try:
-        from airflow.sdk.execution_time import task_runner
-    except ImportError:  # Airflow 2 has one Variable for both.
-        return False
-    return not hasattr(task_runner, "SUPERVISOR_COMMS")
-
-
-def _set_variable(key: str, value: str) -> None:
-    from airflow.providers.common.compat.sdk import Variable
-
-    try:
-        Variable.set(key, value)
-    except ImportError:
-        # Outside a task the SDK has no supervisor to write through; a script has the database.
-        from airflow.models import Variable as DatabaseVariable
-
-        DatabaseVariable.set(key, value)

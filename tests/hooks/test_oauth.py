@@ -191,7 +191,7 @@ def test_a_task_goes_on_with_a_pair_that_could_not_be_saved(
     def fail(key: str, value: str) -> None:
         raise RuntimeError("no database")
 
-    monkeypatch.setattr(token_store, "_set_variable", fail)
+    monkeypatch.setattr(token_store, "write_variable", fail)
     monkeypatch.setattr(token_chain, "_SAVE_DELAYS", (0.0,) * 4)
     portal.expire_access_token()
 

@@ -15,15 +15,21 @@ from airflow_provider_b24.exceptions import (
     Outcome,
 )
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.polls import anonymity_memory
 from airflow_provider_b24.polls.anonymity import AnonymityGuard
 from airflow_provider_b24.polls.api import PollsApi
 from tests.support.clients import client_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow_provider_b24.emulator import Emulator
 
 BOB = 3
 OPEN, SEND, DELETE = "im.chat.add", "vote.Integration.Im.send", "im.message.delete"
+
+
+RAW = {"QUESTIONS": [{"QUESTION": "Leave?", "ANSWERS": [{"MESSAGE": "Yes"}, {"MESSAGE": "No"}]}]}
 
 
 def send(polls: PollsApi, chat: int, **options: Any) -> dict[str, int]:
@@ -76,9 +82,9 @@ def test_a_portal_is_checked_again_after_a_month(portal: Emulator, polls: PollsA
     send(polls, chat)
     now = portal.portal.clock()
 
-    AnonymityGuard(client_of(portal), clock=lambda: now + 29 * 86_400).check()
+    AnonymityGuard(client_of(portal), clock=lambda: now + 29 * 86_400).number()
     assert portal.requests.count(OPEN) == 1
-    AnonymityGuard(client_of(portal), clock=lambda: now + 31 * 86_400).check()
+    AnonymityGuard(client_of(portal), clock=lambda: now + 31 * 86_400).number()
     assert portal.requests.count(OPEN) == 2
 
 
@@ -94,7 +100,7 @@ def test_raw_data_for_an_anonymous_poll_is_checked_too(
     assert portal.messages(chat) == []
 
 
-def test_on_a_portal_as_documented_no_anonymous_poll_is_sent_by_default(
+def test_on_a_portal_as_documented_raw_data_with_the_other_number_is_refused(
     portal: Emulator, polls: PollsApi, chat: int
 ) -> None:
     portal.quirks.anonymous_number = 1
@@ -102,7 +108,7 @@ def test_on_a_portal_as_documented_no_anonymous_poll_is_sent_by_default(
     with pytest.raises(
         Bitrix24AnonymityError, match=r"ANONYMITY 1, and not with 2.*anonymous_value"
     ) as error:
-        send(polls, chat)
+        polls.send_data(chat_id=chat, data=RAW | {"ANONYMITY": 2})
     assert portal.messages(chat) == []
     assert error.value.outcome is Outcome.REFUSED
     assert [(own.members, own.messages) for own in own_chats(portal)] == [([], [])]
@@ -140,7 +146,7 @@ def test_a_portal_that_shows_all_voters_gets_no_anonymous_poll(
 ) -> None:
     portal.quirks.keeps_anonymity = False
 
-    with pytest.raises(Bitrix24AnonymityError, match="shows who voted also with 2"):
+    with pytest.raises(Bitrix24AnonymityError, match="shows who voted with ANONYMITY 2 and 1"):
         send(polls, chat)
     assert portal.messages(chat) == []
 
@@ -251,12 +257,55 @@ def test_a_check_whose_replies_are_lost_ends_right(portal: Emulator, polls: Poll
     assert not any(own.messages for own in own_chats(portal))
 
 
-def test_without_a_state_directory_each_process_checks(
+def test_without_a_state_directory_the_variable_is_enough(
     portal: Emulator, chat: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BITRIX24_STATE_DIR", "/proc/no/such/directory")
-    client = client_of(portal)
 
     for _ in range(2):
-        AnonymityGuard(client).check()
-    assert portal.requests.count(OPEN) == 2
+        AnonymityGuard(client_of(portal)).number()
+    assert portal.requests.count(OPEN) == 1
+
+
+def test_on_a_portal_as_documented_the_number_that_was_found_is_used(
+    portal: Emulator, polls: PollsApi, chat: int
+) -> None:
+    portal.quirks.anonymous_number = 1
+
+    secret = send(polls, chat)["message_id"]
+    public = send(polls, chat, anonymous=False)["message_id"]
+
+    assert (is_public(portal, secret), is_public(portal, public)) == (False, True)
+    assert [polls.get(message).anonymous for message in (secret, public)] == [True, False]
+
+
+@pytest.mark.parametrize("number", [2, 1])
+def test_another_host_uses_what_the_first_one_found(
+    portal: Emulator, chat: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int
+) -> None:
+    portal.quirks.anonymous_number = number
+    for host in range(3):
+        monkeypatch.setenv("BITRIX24_STATE_DIR", str(tmp_path / f"host-{host}"))
+        assert not is_public(portal, send(PollsApi(client_of(portal)), chat)["message_id"])
+
+    assert portal.requests.count(OPEN) == 1
+
+
+@pytest.mark.parametrize("entry", ["3 1700000000", "1 99999999999", "1", "", "one two", "1 1600000000"])
+def test_an_entry_that_says_nothing_of_today_is_looked_at_again(
+    portal: Emulator, polls: PollsApi, chat: int, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    monkeypatch.setattr(anonymity_memory, "read_variable", lambda _: entry)
+    assert not is_public(portal, send(polls, chat)["message_id"])
+    assert portal.requests.count(OPEN) == 1
+
+
+def test_variables_that_fail_do_not_fail_the_poll(
+    portal: Emulator, polls: PollsApi, chat: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: str) -> None:
+        raise OSError("no database")
+
+    monkeypatch.setattr(anonymity_memory, "read_variable", fail)
+    monkeypatch.setattr(anonymity_memory, "write_variable", fail)
+    assert not is_public(portal, send(polls, chat)["message_id"])

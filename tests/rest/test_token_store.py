@@ -33,8 +33,8 @@ def plain(access: Any, refresh: Any, seed: str = "seed") -> str:
 @pytest.fixture
 def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     kept: dict[str, str] = {}
-    monkeypatch.setattr(tokens, "_get_variable", kept.get)
-    monkeypatch.setattr(tokens, "_set_variable", kept.__setitem__)
+    monkeypatch.setattr(tokens, "read_variable", kept.get)
+    monkeypatch.setattr(tokens, "write_variable", kept.__setitem__)
     return kept
 
 
@@ -54,8 +54,8 @@ def test_any_pair_is_loaded_as_it_was_saved_and_its_variable_shows_nothing(
     pair = TokenPair(Secret(access), Secret(refresh), fingerprint(refresh))
     kept: dict[str, str] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokens, "_get_variable", kept.get)
-        patch.setattr(tokens, "_set_variable", kept.__setitem__)
+        patch.setattr(tokens, "read_variable", kept.get)
+        patch.setattr(tokens, "write_variable", kept.__setitem__)
         store(conn_id, secret).save(pair)
         loaded = store(conn_id, secret).load()
     (value,) = kept.values()
@@ -138,7 +138,7 @@ def test_load_accepts_a_pair_with_missing_fields(variables: dict[str, str]) -> N
 def test_a_save_that_reads_another_value_back_says_what_to_do(
     variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "_get_variable", lambda _: "another value")
+    monkeypatch.setattr(tokens, "read_variable", lambda _: "another value")
     with pytest.raises(Bitrix24ConfigurationError) as caught:
         store().save(PAIR)
 
@@ -151,7 +151,7 @@ def test_a_save_that_reads_another_value_back_says_what_to_do(
 def test_a_save_that_reads_nothing_back_blames_no_secrets_backend(
     variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "_get_variable", lambda _: None)
+    monkeypatch.setattr(tokens, "read_variable", lambda _: None)
     with pytest.raises(Bitrix24StateError, match="could not read the Variable") as caught:
         store().save(PAIR)
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _HIDDEN, _SHOWN = "hides who voted", "shows who voted"
 _GUARD = (
-    "No anonymous poll is sent while a portal shows who votes in it: the check before the first one raises "
-    "Bitrix24AnonymityError."
+    "The check before the first anonymous poll finds the number that hides who voted, and uses it. With "
+    "none, it raises Bitrix24AnonymityError."
 )
 _PUBLIC = "Who voted, and rules that need it, are not known there."
 
