@@ -313,7 +313,11 @@ CASES: list[tuple[Use, str, str]] = [
     (call("user.get", [1]), "params", "must be a mapping of names to values"),
     (call("user.get", {"auth": "x"}), "params.auth", RESERVED),
     (call("user.get", {"Token": "x"}), "params.Token", RESERVED),
-    (call("user.get", {"ID": object}), "params", "can't be written as JSON: type is not a JSON value"),
+    (
+        call("user.get", {"ID": object}),
+        "params.ID",
+        "is a type, which is no JSON value; pass text or a number",
+    ),
     (batch(5), "commands['bad']", PAIR),
     (batch(("user.get",)), "commands['bad']", PAIR),
     (batch(("user get", {})), "commands['bad'].method", "'user get' is not the name of a REST method"),

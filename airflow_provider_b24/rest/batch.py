@@ -12,6 +12,7 @@ its place in the order, so that everything arrives as it is.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ from airflow_provider_b24.rest.response import (
 from airflow_provider_b24.rest.single_call import SingleCall
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     from airflow_provider_b24.rest.transport import HttpReply, NoReply
 
@@ -112,6 +113,10 @@ def run_batch(
         None looks the methods up.
     :raises Bitrix24ValidationError: when a command is not usable; nothing is sent.
     """
+    if not isinstance(commands, Mapping):
+        raise Bitrix24ValidationError(
+            "commands", "must map a key of your own to (method, params), or to a method without parameters"
+        )
     return _Run(caller, [_prepare(key, given, idempotent) for key, given in commands.items()]).run()
 
 

@@ -24,6 +24,7 @@ RESERVED = frozenset({"auth", "access_token", "token", "state", "ap", "aplogin"}
 #: The names are ``result``, ``error``, ``total``, ``next``, ``time``, with anything after them, and the
 #: fields of an earlier command's error. Only ASCII white space ends a run.
 _RUN = re.compile(r"\$[A-Za-z_][^ \t\n\f\r]*")
+_SCALARS = (str, int, float, datetime, date, time, Decimal)
 #: PHP would read such a name as another one.
 _BROKEN_NAME = re.compile(r"^\s|[\[\]\0]|^$")
 
@@ -33,7 +34,9 @@ def check_params(method: str, params: Mapping[str, Any] | None) -> dict[str, Any
 
     :raises Bitrix24ValidationError: when the method has no name or a parameter's name is reserved.
     """
-    if not method or not method.replace(".", "").replace("_", "").isalnum():
+    if not isinstance(method, str):
+        raise Bitrix24ValidationError("method", f"{method!r} is not the name of a REST method")
+    if not method.replace(".", "").replace("_", "").isalnum():
         raise Bitrix24ValidationError("method", f"{method!r} is not the name of a REST method", method=method)
     if params is not None and not isinstance(params, Mapping):
         raise Bitrix24ValidationError("params", "must be a mapping of names to values", method=method)
@@ -52,7 +55,7 @@ def encode_json(params: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(params, default=_plain, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise Bitrix24ValidationError("params", f"can't be written as JSON: {error}") from None
+        raise _unwritable(params, f"can't be written as JSON: {error}") from None
 
 
 def encode_query(params: Mapping[str, Any]) -> str:
@@ -73,7 +76,7 @@ def encode_command(method: str, params: Mapping[str, Any]) -> str:
     try:
         query = encode_query(params)
     except (TypeError, ValueError, RecursionError) as error:
-        raise Bitrix24ValidationError("params", f"can't be written as a query: {error}") from None
+        raise _unwritable(params, f"can't be written as a query: {error}") from None
     for name, value in _pairs(params):
         if _find_reference(value):
             rule = "holds what the server replaces in a batch ($result[key] or the like); send a single call"
@@ -163,3 +166,31 @@ def _plain(value: Any) -> Any:
     if isinstance(value, set | frozenset | tuple):
         return list(value)
     raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+def _unwritable(params: Mapping[str, Any], rule: str) -> Bitrix24ValidationError:
+    """Return the error for parameters that can't be sent, with the path of the value that is to blame."""
+    try:
+        found = next(_foreign("params", params), None)
+    except RecursionError:
+        found = None
+    if found is None:
+        return Bitrix24ValidationError("params", rule)
+    path, value = found
+    if isinstance(value, bytes | bytearray | memoryview):
+        return Bitrix24ValidationError(path, "is bytes; a file goes as text: base64.b64encode(data).decode()")
+    return Bitrix24ValidationError(
+        path, f"is a {type(value).__name__}, which is no JSON value; pass text or a number"
+    )
+
+
+def _foreign(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the values that have no form in a request, each with its path."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _foreign(f"{path}.{key}", inner)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for index, inner in enumerate(value):
+            yield from _foreign(f"{path}[{index}]", inner)
+    elif value is not None and not isinstance(value, _SCALARS):
+        yield path, value

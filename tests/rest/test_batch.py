@@ -610,3 +610,13 @@ def test_raise_for_errors_raises_the_first_error_with_a_count() -> None:
 
     assert caught.value.__notes__ == ["Command 'b'; 2 of 3 commands failed."]
     BatchResult({"a": 1}).raise_for_errors()
+
+
+@pytest.mark.parametrize("commands", [["user.get"], [("user.get", {})], "user.get", None, 5])
+def test_commands_that_are_no_mapping_are_refused(
+    client: Bitrix24Client, portal: Emulator, commands: Any
+) -> None:
+    with pytest.raises(Bitrix24ValidationError, match="commands: must map a key"):
+        client.call_batch(commands)
+
+    assert not portal.requests

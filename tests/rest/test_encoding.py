@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, time
+import pathlib
+import uuid
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
 from time import process_time
@@ -285,8 +287,8 @@ def test_what_the_server_would_not_take_is_refused_with_path_and_method(
 def test_a_value_without_a_form_in_a_query_is_refused_with_its_reason() -> None:
     with pytest.raises(Bitrix24ValidationError) as caught:
         encode_command("user.get", {"ID": object()})
-    assert caught.value.path == "params"
-    assert caught.value.rule == "can't be written as a query: object is not a JSON value"
+    assert caught.value.path == "params.ID"
+    assert caught.value.rule == "is a object, which is no JSON value; pass text or a number"
 
 
 def test_a_reference_in_a_command_is_refused_with_its_path_and_method() -> None:
@@ -320,3 +322,29 @@ def test_a_circle_holds_no_reference() -> None:
 @pytest.mark.parametrize(("text", "found"), [("$result[[a]", True), ("$result[a[", False), ("$a[b][]", True)])
 def test_a_key_ends_at_the_first_closing_bracket(text: str, found: bool) -> None:
     assert needs_single_call({"TEXT": text}) is found
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        (b"x", "is bytes; a file goes as text: base64"),
+        (bytearray(b"x"), "is bytes"),
+        (uuid.uuid4(), "is a UUID"),
+        (pathlib.Path("x"), "is a PosixPath"),
+        (timedelta(1), "is a timedelta"),
+        (Enum("Stage", ["NEW"])["NEW"], "is a Stage"),
+        (object(), "is a object"),
+    ],
+)
+@pytest.mark.parametrize("encode", [encode_json, lambda params: encode_command("crm.deal.add", params)])
+def test_a_value_that_can_not_be_sent_is_named_with_its_path(encode: Any, value: Any, rule: str) -> None:
+    with pytest.raises(Bitrix24ValidationError, match=rule) as caught:
+        encode({"fields": {"A": 1, "FILES": [{"fileData": ["x.png", value]}]}})
+
+    assert caught.value.path == "params.fields.FILES[0].fileData[1]"
+
+
+@pytest.mark.parametrize("method", [None, 5, b"user.get", ["user.get"], "", "user get"])
+def test_a_method_that_is_no_name_is_refused(method: Any) -> None:
+    with pytest.raises(Bitrix24ValidationError, match="is not the name of a REST method"):
+        check_params(method, {})
