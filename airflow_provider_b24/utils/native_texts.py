@@ -16,6 +16,8 @@ from airflow_provider_b24.field_values import literal
 _STATE = "_b24_rendering"
 #: A person's text is none of these: the check of the field refuses them with its path.
 _NO_TEXTS = (type(None), list, tuple, set, frozenset, Mapping)
+#: Jinja itself makes texts of these constants.
+_WORDS = {"None": None, "True": True, "False": False}
 
 
 class NativeTextsMixin:
@@ -76,13 +78,14 @@ def text_of(parts: list[Any]) -> Any:
 
 
 def value_of(parts: list[Any]) -> Any:
-    """Return the object of an expression that stands alone, else the text or the list or mapping in it.
+    """Return the object of an expression that stands alone, else the text, or what is no number in it.
 
     :param parts: what the template gives, expressions as objects.
     """
     if len(parts) == 1 and not isinstance(parts[0], str):
         return parts[0]
-    return literal("".join(map(str, parts)))
+    text = "".join(map(str, parts))
+    return _WORDS[text] if text in _WORDS else literal(text)
 
 
 def _parts(template: Any, context: Any) -> list[Any]:
