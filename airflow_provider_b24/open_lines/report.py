@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +13,8 @@ from airflow_provider_b24.rest.redaction import REGISTRY
 
 #: A push of so many messages has each of them in its XCom.
 MAX_ITEMS = 1_000
+#: Characters of a text, after which the portal cuts it.
+MAX_TEXT = 20_000
 #: A larger push has its first failures there.
 MAX_FAILURES = 100
 
@@ -30,7 +32,7 @@ class Delivery:
     """What became of one message.
 
     :param message_id: the id that the sender gave the message.
-    :param errors: the portal's reasons for a rejection.
+    :param errors: the portal's reasons for a rejection; of an accepted message, what was cut.
     :param chat_id: the chat that the message is in.
     :param session_id: the open line's session that it belongs to.
     """
@@ -167,10 +169,20 @@ def read_deliveries(messages: list[dict[str, Any]], result: Any, *, needs_sessio
         line did not take a new message.
     """
     rows = _rows(result)
-    return [
+    deliveries = [
         _delivery(str(message["message"]["id"]), rows.get(index), needs_session)
         for index, message in enumerate(messages)
     ]
+    return [_with_warning(delivery, message) for delivery, message in zip(deliveries, messages, strict=True)]
+
+
+def _with_warning(delivery: Delivery, message: Mapping[str, Any]) -> Delivery:
+    """Return a delivery that says when the portal, which accepts such a message, has cut its text."""
+    text = message["message"].get("text")
+    if not isinstance(text, str) or len(text) <= MAX_TEXT or delivery.status is not DeliveryStatus.ACCEPTED:
+        return delivery
+    warning = f"message.text: has {len(text):,} characters; Bitrix24 cuts it after {MAX_TEXT:,}"
+    return replace(delivery, errors=(*delivery.errors, warning))
 
 
 def _rows(result: Any) -> dict[int, Any]:

@@ -101,3 +101,13 @@ def test_to_dict_has_counts_and_is_json() -> None:
     }
     assert [item["message_id"] for item in found["items"]] == ["a", "b", "c", "d"]
     assert str(report) == "1 accepted, 1 rejected, 2 unknown"
+
+
+@pytest.mark.parametrize(("size", "warned"), [(20_000, False), (20_001, True)])
+def test_a_text_that_the_portal_cuts_is_accepted_with_a_warning(size: int, warned: bool) -> None:
+    message = {"message": {"id": "m1", "text": "ж" * size}}
+    row = {"SUCCESS": True, "session": {"ID": 5, "CHAT_ID": 7}}
+    (found,) = read_deliveries([message], {"DATA": {"RESULT": [row]}}, needs_session=True)
+    assert found.status is DeliveryStatus.ACCEPTED
+    expected = ("message.text: has 20,001 characters; Bitrix24 cuts it after 20,000",)
+    assert found.errors == (expected if warned else ())
