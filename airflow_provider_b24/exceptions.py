@@ -76,6 +76,14 @@ _LOG_IN = (
 )
 
 
+def encodable_text(text: str) -> str:
+    """Return a text that a log, a report and a database take: half a surrogate pair in it is escaped.
+
+    :param text: any text.
+    """
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
 class Outcome(StrEnum):
     """Whether the portal executed a call that failed."""
 
@@ -130,11 +138,11 @@ class Bitrix24Error(AirflowException):
         may_have_executed: bool = False,
         advice: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = encodable_text(message)
+        super().__init__(self.message)
         self.method = method
-        self.code = code
-        self.description = description
+        self.code = code and encodable_text(code)
+        self.description = description and encodable_text(description)
         self.status = status
         self.attempts = attempts
         self.outcome = Outcome(outcome) if outcome else None
@@ -213,8 +221,8 @@ class Bitrix24ValidationError(Bitrix24Error):
 
     def __init__(self, path: str, rule: str, **fields: Any) -> None:
         super().__init__(f"{path}: {rule}" if path else rule, **fields)
-        self.path = path
-        self.rule = rule
+        self.path = encodable_text(path)
+        self.rule = encodable_text(rule)
 
 
 class Bitrix24PushStateError(Bitrix24Error, AirflowFailException):

@@ -243,6 +243,7 @@ LITERALS = {
     "answers": ["a", "b"], "messages": [], "parameters": {}, "commands": {}, "options": {}, "data": {},
     "rule": {"quorum": 1}, "if_errors": "fail", "if_undelivered": "fail",
     "if_invalid": "fail", "redelivery": "at_most_once", "mapping": {"user.id": "user"}, "max_undelivered": 1,
+    "encoding": "utf-8",
     **dict.fromkeys(["multiple_choice", "anonymous", "allow_revote", "stop_at_end"], False),
     **dict.fromkeys(["chat_group", "force"], False), "state": "present",
     **dict.fromkeys(["with_voters", "all_pages", "repeatable"], True),

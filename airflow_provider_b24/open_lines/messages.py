@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_id
-from airflow_provider_b24.open_lines.dates import unix_seconds
+from airflow_provider_b24.open_lines.dates import MAX_SECONDS, MIN_SECONDS, unix_seconds
 from airflow_provider_b24.schemas.accept import accepts_items_of
 from airflow_provider_b24.schemas.validate import check, violations
 
@@ -73,7 +73,7 @@ def _with_date(item: Any, now: float) -> Any:
         return item
     date = message.get("date")
     # Nothing is copied that is as it is sent.
-    if type(date) is int and type(item) is dict:
+    if type(date) is int and type(item) is dict and MIN_SECONDS <= date <= MAX_SECONDS:
         return item
     return {**item, "message": {**message, "date": unix_seconds(date, now)}}
 

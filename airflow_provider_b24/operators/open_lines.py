@@ -33,6 +33,7 @@ from airflow_provider_b24.operators.connectors import (
 )
 from airflow_provider_b24.operators.crm import Bitrix24SendCrmChatMessageOperator
 from airflow_provider_b24.operators.push_memory import check_threshold, exceeds, push_journal, task_run
+from airflow_provider_b24.utils.text_files import parse_delimiter, parse_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,12 +64,6 @@ _MAX_LOGGED = 20
 def _messages(value: Any, path: str) -> Any:
     # A date is a number of its own.
     return as_texts(as_items(value, path), but=("date",))
-
-
-def _delimiter(value: Any, path: str) -> str:
-    if not isinstance(value, str):
-        raise Bitrix24ValidationError(path, "must be text")
-    return value
 
 
 _TARGET_CHECKS: Mapping[str, Check] = {
@@ -155,7 +150,10 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
     :param mapping: for CSV, the fields of a message to the names of the columns, for example
         ``{"user.id": "customer", "message.id": "id", "message.text": "text", "chat.id": "order"}``
         (templated).
-    :param delimiter: what separates the columns of CSV (templated).
+    :param delimiter: what separates the columns of CSV: one character, or the two characters ``\\t`` for a
+        tab (templated).
+    :param encoding: the encoding of the file, such as ``cp1251``; UTF-8 may begin with a byte order mark
+        (templated).
     :param report_path: where the report is written as JSON Lines, a line a message; a local path or an object
         storage URL; ``<report_path>.<digest of the task run>.journal`` next to it is for retries
         (templated).
@@ -185,6 +183,7 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         "path",
         "mapping",
         "delimiter",
+        "encoding",
         "report_path",
         "if_invalid",
         "if_undelivered",
@@ -197,7 +196,8 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         "messages": optional(_messages),
         "path": optional(as_path),
         "mapping": optional(as_mapping),
-        "delimiter": _delimiter,
+        "delimiter": parse_delimiter,
+        "encoding": parse_encoding,
         "report_path": optional(as_path),
         "if_invalid": one_of("report", "fail"),
         "if_undelivered": one_of("fail", "report"),
@@ -210,6 +210,7 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         "path",
         "mapping",
         "delimiter",
+        "encoding",
         "report_path",
     }
 
@@ -222,6 +223,7 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         path: Templated[str] | None = None,
         mapping: Templated[Mapping[str, str]] | None = None,
         delimiter: Templated[str] = ",",
+        encoding: Templated[str] = "utf-8",
         report_path: Templated[str] | None = None,
         if_invalid: Templated[str] = "report",
         if_undelivered: Templated[str] = "fail",
@@ -236,6 +238,7 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         self.path: Any = path
         self.mapping: Any = mapping
         self.delimiter: Any = delimiter
+        self.encoding: Any = encoding
         self.report_path: Any = report_path
         self.if_invalid: Any = if_invalid
         self.if_undelivered: Any = if_undelivered
@@ -254,11 +257,12 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Push the messages and return the report."""
-        from airflow_provider_b24.open_lines.pushing.report_file import ReportFile
+        from airflow_provider_b24.open_lines.pushing.report_file import ReportFile, check_report_path
 
         fields = self.check_fields()
-        push, journal = self._prepared(context, fields)
         report_path = fields["report_path"]
+        check_report_path(report_path, source=fields["path"])
+        push, journal = self._prepared(context, fields)
         with ReportFile(report_path) as report:
             try:
                 result = push(take=report.add, journal=journal)
@@ -312,7 +316,8 @@ def _source(fields: Mapping[str, Any]) -> Source:
 
     if fields["path"] is None:
         return ListSource(fields["messages"])
-    return file_source(fields["path"], mapping=fields["mapping"], delimiter=fields["delimiter"])
+    options = {name: fields[name] for name in ("mapping", "delimiter", "encoding")}
+    return file_source(fields["path"], **options)
 
 
 def _is_worth_a_retry(error: Bitrix24Error) -> bool:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 import uuid
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
+
+#: Schemes of one storage.
+_ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "abfss": "abfs"}
 
 
 def is_remote(path: str) -> bool:
@@ -31,6 +37,35 @@ def object_path(url: str) -> Any:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     return ObjectStoragePath(url)
+
+
+def is_same_file(one: str, other: str) -> bool:
+    """Say whether two paths lead to one file, also through links.
+
+    :param one: a local path or an object storage URL.
+    :param other: the other one.
+    """
+    first, second = _place(one), _place(other)
+    if first == second:
+        return True
+    if not isinstance(first, Path) or not isinstance(second, Path):
+        return False
+    try:
+        return first.samefile(second)
+    except OSError:
+        # One of them is not there.
+        return False
+
+
+def _place(path: str) -> Path | tuple[str, str, str]:
+    """Return where a path leads: the connection of a URL names no other place."""
+    parts = urlsplit(path) if is_remote(path) else None
+    if parts is None or parts.scheme == "file":
+        local = local_path(path) if parts is None else Path(f"{parts.netloc}{parts.path}")
+        return Path(os.path.realpath(local))
+    bucket = parts.netloc.rpartition("@")[2]
+    key = posixpath.normpath(f"/{path.partition('://')[2].partition('/')[2]}")
+    return _ALIASES.get(parts.scheme, parts.scheme), bucket, key.lstrip("/")
 
 
 def open_file(path: str) -> IO[bytes]:

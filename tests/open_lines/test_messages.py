@@ -53,8 +53,9 @@ def prepared(given: dict[str, Any]) -> dict[str, Any]:
         ("2026-01-01T00:00:00", NEW_YEAR),
         ("20260101T000000", NEW_YEAR),
         ("2026-01-01", NEW_YEAR),
+        ("2026-01-01 03:00:00+03:00", NEW_YEAR),
         (None, int(NOW)),
-        (0, 0),
+        (datetime(1971, 1, 1), 31_536_000),
     ],
 )
 @pytest.mark.usefixtures("elsewhere")
@@ -66,11 +67,21 @@ def test_a_message_without_a_date_gets_the_present_time() -> None:
     assert prepared(message())["message"]["date"] == int(NOW)
 
 
-@pytest.mark.parametrize("given", ["yesterday", "", -1, 1.5, True, date(2026, 1, 1), ["2026"], "²"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "yesterday", "", -1, 1.5, True, date(2026, 1, 1), ["2026"], "²", 0, "0",
+        20261125, "20261125", 202611251030, "25.11.2026 10:30", "11/25/2026", float(NEW_YEAR), str(1.5),
+        NEW_YEAR * 1000, str(NEW_YEAR * 1000), f"{NEW_YEAR}.5", f"+{NEW_YEAR}", "1" * 5000, datetime.max,
+    ],
+)  # fmt: skip
 def test_an_invalid_date_is_refused(given: Any) -> None:
     with pytest.raises(Bitrix24ValidationError) as caught:
         prepared(message(date=given))
-    assert (caught.value.path, caught.value.rule) == ("messages[0].message.date", "must be Unix seconds")
+    assert caught.value.path == "messages[0].message.date"
+    assert caught.value.rule == (
+        "must be Unix seconds of 9 or 10 digits, a datetime, or ISO 8601 such as 2026-11-25T10:30:00+03:00"
+    )
 
 
 @settings(max_examples=60, deadline=None)

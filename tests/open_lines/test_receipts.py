@@ -149,7 +149,8 @@ def test_a_webhook_is_refused(portal: Emulator, reply: Reply, way: str) -> None:
         (
             {"message": {"id": "r1", "date": "soon"}},
             "messages[1].message.date",
-            "must be Unix seconds or a datetime",
+            "must be Unix seconds of 9 or 10 digits, a datetime, or ISO 8601 such as "
+            "2026-11-25T10:30:00+03:00",
         ),
         ({"chat": {"name": "x"}}, "messages[1].chat", "needs 'id'"),
         ({"chat": {"id": ""}}, "messages[1].chat.id", "must not be blank"),

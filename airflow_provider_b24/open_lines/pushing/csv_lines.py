@@ -24,10 +24,9 @@ class CsvLines:
     :param max_size: how many characters a row may have, with all of its lines.
     """
 
-    def __init__(self, lines: Iterator[bytes | None], *, max_size: int) -> None:
+    def __init__(self, lines: Iterator[str | None], *, max_size: int) -> None:
         self._lines = lines
         self._max_size = max_size
-        self._encoding = "utf-8-sig"
         self._again: deque[str | None] = deque()
         self._row: list[str | None] = []
         self._size = 0
@@ -39,7 +38,7 @@ class CsvLines:
         return self
 
     def __next__(self) -> str:
-        line = self._again.popleft() if self._again else self._read()
+        line = self._again.popleft() if self._again else next(self._lines)
         self._row.append(line)
         if line is None:
             raise RowTooLongError
@@ -69,8 +68,3 @@ class CsvLines:
         self._last_swallowed = max(self._last_swallowed, self.last)
         self._again.extendleft(reversed(self._row[1:]))
         del self._row[1:]
-
-    def _read(self) -> str | None:
-        line = next(self._lines)
-        encoding, self._encoding = self._encoding, "utf-8"
-        return None if line is None else line.decode(encoding, "surrogateescape")

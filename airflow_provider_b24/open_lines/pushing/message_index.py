@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 #: The outside ids of a chat and of a message: a message id may come again in another chat.
 Key: TypeAlias = str
+_SEPARATOR = "\x1f"
 #: The page cache, in KiB.
 _CACHE = 4096
 #: Chats that are remembered as stored, so that they are not stored with each message.
@@ -23,7 +24,7 @@ def message_key(chat: object, message: object) -> Key:
     :param chat: the outside id of the chat.
     :param message: the outside id of the message.
     """
-    return f"{chat}\x1f{message}"
+    return _joined(str(chat), message)
 
 
 def row_key(row: int) -> Key:
@@ -31,7 +32,7 @@ def row_key(row: int) -> Key:
 
     :param row: its index in the list, or its line in the file.
     """
-    return f"\x1f{row}"
+    return f"{_SEPARATOR}{row}"
 
 
 def conversation_key(chat: object, user: object) -> str:
@@ -40,7 +41,14 @@ def conversation_key(chat: object, user: object) -> str:
     :param chat: the outside id of the chat.
     :param user: the outside id of the person.
     """
-    return f"{chat}\x1f{user}"
+    return _joined(str(chat), user)
+
+
+def _joined(chat: str, other: object) -> str:
+    """Return two ids as one text, which no other two ids have."""
+    if chat and _SEPARATOR not in chat:
+        return f"{chat}{_SEPARATOR}{other}"
+    return f"{_SEPARATOR}{_SEPARATOR}{len(chat)}{_SEPARATOR}{chat}{other}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_b24.exceptions import encodable_text
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class OutgoingMessage:
 
     def reject(self, *errors: str) -> None:
         """Record that it is certainly not delivered."""
-        self.delivery = Delivery(self.message_id, DeliveryStatus.REJECTED, errors)
+        self.delivery = Delivery(self.message_id, DeliveryStatus.REJECTED, tuple(map(encodable_text, errors)))
 
     def give_up(self, reason: str = LOST) -> None:
         """Record that nobody can tell what became of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -11,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
-from airflow_provider_b24.utils.files import is_remote, local_path, object_path
+from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.utils.files import is_remote, is_same_file, local_path, object_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,14 +37,30 @@ class ReportFile:
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
+        """Open the report.
+
+        :raises Bitrix24ValidationError: when it can't be written there.
+        """
         if self._path is None:
             return self
-        if is_remote(self._path):
-            self._file = tempfile.TemporaryFile()
-        else:
-            self._file = _new_draft(local_path(self._path))
-            self._draft = Path(self._file.name)
+        try:
+            self._open(self._path)
+        except (OSError, ImportError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise Bitrix24ValidationError(
+                "report_path", f"{self._path!r} can't be written: {reason}"
+            ) from error
         return self
+
+    def _open(self, path: str) -> None:
+        if is_remote(path):
+            _open_object(path)
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - the report closes it
+        else:
+            report = local_path(path)
+            _refuse_special(report)
+            self._file = _new_draft(report)
+            self._draft = Path(self._file.name)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -74,6 +92,35 @@ class ReportFile:
         self._draft.replace(report)
         self._file.close()
         _remove_abandoned(report)
+
+
+def check_report_path(report_path: str | None, *, source: str | None) -> None:
+    """Refuse a report that would overwrite the messages.
+
+    :param report_path: where the report is to be; None: there is none.
+    :param source: where the messages are; None: in memory.
+    :raises Bitrix24ValidationError: when both are one file, also through a link.
+    """
+    if report_path is not None and source is not None and is_same_file(report_path, source):
+        rule = f"{report_path!r} is the file with the messages, which the report would overwrite"
+        raise Bitrix24ValidationError("report_path", rule)
+
+
+def _refuse_special(report: Path) -> None:
+    """Refuse what a report must not replace: a folder, a pipe, a device."""
+    if report.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if report.exists() and not report.is_file():
+        raise ValueError("it is a pipe or a device")
+
+
+def _open_object(url: str) -> None:
+    """Make an object where there is none yet, so that a place that can't be written is known at once."""
+    target = object_path(url)
+    if url.endswith("/") or target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if not target.exists():
+        target.write_bytes(b"")
 
 
 def _new_draft(report: Path) -> IO[bytes]:

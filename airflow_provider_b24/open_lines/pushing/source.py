@@ -8,20 +8,22 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.open_lines.pushing.csv_lines import CsvLines, RowTooLongError
+from airflow_provider_b24.open_lines.pushing.csv_mapping import check_mapping, csv_columns
 from airflow_provider_b24.open_lines.pushing.message_index import Key, message_key, row_key
-from airflow_provider_b24.utils.files import file_size, open_file
+from airflow_provider_b24.open_lines.pushing.source_file import open_source
+from airflow_provider_b24.open_lines.pushing.text_lines import TextLines
+from airflow_provider_b24.utils.files import file_size
+from airflow_provider_b24.utils.text_files import UTF_8, parse_delimiter, parse_encoding
 
 #: A longer line is no message, and would take memory.
 _MAX_LINE = 1024 * 1024
-#: Half a surrogate pair: a text that can't be encoded. What is no UTF-8 is decoded to such, too.
+#: Half a surrogate pair: a text that can't be encoded. What is no text in its encoding is decoded to such.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_PARTS = ("user", "message", "chat")
-_NOT_UTF8 = "is not UTF-8"
 _PART = "has not as many cells as the header, and may be a part of the broken row before it"
 _TOO_LONG = f"is longer than {_MAX_LINE:,} bytes"
 
@@ -88,60 +90,49 @@ class _FileSource(ABC):
     """A file that is read line by line.
 
     :param path: a local path or an object storage URL.
+    :param encoding: the encoding of its text.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, encoding: str = UTF_8) -> None:
         self._path = path
+        self._encoding = parse_encoding(encoding)
         self._bytes: int | None = None
-        self._read = self._rows = 0
+        self._lines: TextLines | None = None
+        self._rows = 0
 
     @property
     def size(self) -> int | None:
         """How many messages there are, by the share of the file that they have taken so far."""
-        if not self._bytes or not self._read:
+        if not self._bytes or self._lines is None or not self._lines.read:
             return None
-        return round(self._rows * max(self._bytes / self._read, 1.0))
+        return round(self._rows * max(self._bytes / self._lines.read, 1.0))
 
     def __iter__(self) -> Iterator[Row]:
-        with open_file(self._path) as file:
-            self._bytes, self._read, self._rows = file_size(self._path), 0, 0
-            for row in self._read_rows(file):
+        with open_source(self._path) as file:
+            self._bytes, self._rows = file_size(self._path), 0
+            self._lines = TextLines(file, encoding=self._encoding, max_size=_MAX_LINE)
+            for row in self._read_rows(self._lines):
                 self._rows += 1
                 yield row
 
     @abstractmethod
-    def _read_rows(self, file: IO[bytes]) -> Iterator[Row]:
+    def _read_rows(self, lines: TextLines) -> Iterator[Row]:
         """Read the rows from the start of the file."""
-
-    def _lines(self, file: IO[bytes]) -> Iterator[bytes | None]:
-        """Read the lines; None for one that is too long."""
-        while line := self._part(file):
-            if len(line) < _MAX_LINE or line.endswith(b"\n"):
-                yield line
-            else:
-                self._skip_line(file)
-                yield None
-
-    def _skip_line(self, file: IO[bytes]) -> None:
-        while (part := self._part(file)) and not part.endswith(b"\n"):
-            pass
-
-    def _part(self, file: IO[bytes]) -> bytes:
-        part = file.readline(_MAX_LINE)
-        self._read += len(part)
-        return part
 
 
 class JsonLinesSource(_FileSource):
     """A file with a message a line, as JSON.
 
     :param path: a local path or an object storage URL.
+    :param encoding: the encoding of its text.
     """
 
-    def _read_rows(self, file: IO[bytes]) -> Iterator[Row]:
-        for number, line in enumerate(self._lines(file), start=1):
+    def _read_rows(self, lines: TextLines) -> Iterator[Row]:
+        for number, line in enumerate(lines, start=1):
             if line is None:
                 yield Row(number, f"line {number}", problem=_TOO_LONG)
+            elif not lines.is_text(line):
+                yield Row(number, f"line {number}", problem=lines.problem)
             elif row := _json_row(number, line):
                 yield row
 
@@ -152,43 +143,49 @@ class CsvSource(_FileSource):
     :param path: a local path or an object storage URL.
     :param mapping: the field of a message, ``message.text``, to the name of its column.
     :param delimiter: what separates the columns.
+    :param encoding: the encoding of its text.
     """
 
-    def __init__(self, path: str, mapping: Mapping[str, str], *, delimiter: str = ",") -> None:
-        super().__init__(path)
-        self._delimiter = delimiter
+    def __init__(
+        self, path: str, mapping: Mapping[str, str], *, delimiter: str = ",", encoding: str = UTF_8
+    ) -> None:
+        super().__init__(path, encoding=encoding)
+        self._delimiter = parse_delimiter(delimiter)
         self._mapping = dict(mapping)
 
-    def _read_rows(self, file: IO[bytes]) -> Iterator[Row]:
-        lines = CsvLines(self._lines(file), max_size=_MAX_LINE)
-        rows = csv.reader(lines, delimiter=self._delimiter, strict=True)
-        header = _header(rows)
-        columns = self._columns(header)
-        while (cells := _cells(rows, lines)) is not None:
+    def _read_rows(self, lines: TextLines) -> Iterator[Row]:
+        csv_lines = CsvLines(iter(lines), max_size=_MAX_LINE)
+        rows = csv.reader(csv_lines, delimiter=self._delimiter, strict=True)
+        header = _header(rows, lines)
+        columns = csv_columns(self._mapping, header)
+        while (cells := _cells(rows, csv_lines)) is not None:
             if isinstance(cells, Row):
                 yield cells
-            elif any(cells):
-                # Text of the cell that was broken must not become a message.
-                is_whole = len(cells) == len(header) or not lines.is_swallowed
-                yield _csv_row(lines.number, cells, columns) if is_whole else _csv_problem(lines, _PART)
-
-    def _columns(self, header: list[str]) -> list[tuple[list[str], int]]:
-        places = {name.strip(): index for index, name in enumerate(header)}
-        for field, column in self._mapping.items():
-            if column not in places:
-                known = ", ".join(places) or "none"
-                raise Bitrix24ValidationError(
-                    f"mapping[{field!r}]", f"the file has no column {column!r}; its columns are {known}"
-                )
-        return [(field.split("."), places[column]) for field, column in self._mapping.items()]
+            elif any(map(str.strip, cells)):
+                if problem := _cells_problem(cells, header, csv_lines, lines):
+                    yield _csv_problem(csv_lines, problem)
+                else:
+                    yield _csv_row(csv_lines.number, cells, columns)
 
 
-def _header(rows: Any) -> list[str]:
+def _header(rows: Any, lines: TextLines) -> list[str]:
     try:
         header: list[str] = next(rows, [])
     except csv.Error as error:
         raise Bitrix24ValidationError("path", f"the file has no header of CSV: {error}") from None
+    if not lines.is_text("".join(header)):
+        raise Bitrix24ValidationError("path", f"the file {lines.problem}")
     return header
+
+
+def _cells_problem(cells: list[str], header: list[str], csv_lines: CsvLines, lines: TextLines) -> str:
+    """Return why the cells of a row are no message; empty when they may be one."""
+    if len(cells) != len(header):
+        # Text of a cell that was broken must not become a message, and neither must one that is cut.
+        if csv_lines.is_swallowed:
+            return _PART
+        return f"has {'more' if len(cells) > len(header) else 'fewer'} cells than the header"
+    return "" if all(map(lines.is_text, cells)) else lines.problem
 
 
 def _cells(rows: Iterator[list[str]], lines: CsvLines) -> list[str] | Row | None:
@@ -211,51 +208,34 @@ def _csv_problem(lines: CsvLines, problem: str) -> Row:
     return Row(lines.number, f"line {lines.number}", problem=problem)
 
 
-def file_source(path: str, *, mapping: Mapping[str, str] | None = None, delimiter: str = ",") -> Source:
+def file_source(
+    path: str, *, mapping: Mapping[str, str] | None = None, delimiter: str = ",", encoding: str = UTF_8
+) -> Source:
     """Return the source for a file: CSV with a mapping, else JSON Lines.
 
     :param path: a local path or an object storage URL.
     :param mapping: the field of a message to the name of its column.
     :param delimiter: what separates the columns of a CSV file.
-    :raises Bitrix24ValidationError: when the mapping names no field of a message.
+    :param encoding: the encoding of the file's text; UTF-8 may begin with a byte order mark.
+    :raises Bitrix24ValidationError: when the mapping names no field of a message, or another argument is
+        not usable.
     """
     if mapping:
         check_mapping(mapping)
-        return CsvSource(path, mapping, delimiter=delimiter)
+        return CsvSource(path, mapping, delimiter=delimiter, encoding=encoding)
     if path.lower().endswith(".csv"):
         rule = "a CSV file needs one: {'user.id': 'name of the column', …}"
         raise Bitrix24ValidationError("mapping", rule)
-    return JsonLinesSource(path)
+    return JsonLinesSource(path, encoding=encoding)
 
 
-def check_mapping(mapping: Any) -> None:
-    """Refuse a mapping that names no fields of a message.
-
-    :param mapping: the field of a message, ``message.text``, to the name of its column.
-    :raises Bitrix24ValidationError: with the field.
-    """
-    if not isinstance(mapping, Mapping) or not mapping:
-        rule = "must map fields of a message to columns: {'user.id': 'name of the column', …}"
-        raise Bitrix24ValidationError("mapping", rule)
-    for field, column in mapping.items():
-        part, _, rest = str(field).partition(".")
-        if part not in _PARTS or not rest:
-            rule = "must be a field of user, message or chat, such as message.text"
-            raise Bitrix24ValidationError(f"mapping[{field!r}]", rule)
-        if not isinstance(column, str):
-            raise Bitrix24ValidationError(f"mapping[{field!r}]", "must be the name of a column")
-
-
-def _json_row(number: int, line: bytes) -> Row | None:
+def _json_row(number: int, text: str) -> Row | None:
     """Return the row of a line; None when it is blank."""
     name = f"line {number}"
+    if not text.strip():
+        return None
     try:
-        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        if not text.strip():
-            return None
         item = _DECODER.decode(text)
-    except UnicodeDecodeError:
-        return Row(number, name, problem=_NOT_UTF8)
     except (ValueError, RecursionError) as error:
         return Row(number, name, problem=f"is not JSON: {error}")
     if "\\u" in text and _ESCAPED_SURROGATE.search(text) and not _is_encodable(item):
@@ -263,12 +243,22 @@ def _json_row(number: int, line: bytes) -> Row | None:
     return Row(number, name, item)
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; of two values under one key the last would win in silence."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in found if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!a} stands twice in an object")
+    return found
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON value")
 
 
 #: One for all lines: ``json.loads`` would make one for each.
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique)
 
 
 def _is_encodable(item: Any) -> bool:
@@ -276,16 +266,11 @@ def _is_encodable(item: Any) -> bool:
 
 
 def _csv_row(number: int, cells: Sequence[str], columns: list[tuple[list[str], int]]) -> Row:
-    name = f"line {number}"
     item: dict[str, Any] = {}
     for path, index in columns:
-        if index >= len(cells):
-            return Row(number, name, item or None, problem="has fewer cells than the header")
-        if _SURROGATE.search(cells[index]):
-            return Row(number, name, item or None, problem=_NOT_UTF8)
         if cells[index].strip():
             _put(item, path, cells[index])
-    return Row(number, name, item)
+    return Row(number, f"line {number}", item)
 
 
 def _put(item: dict[str, Any], path: list[str], value: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,136 @@ def test_a_csv_row_with_too_few_cells_is_one_bad_row(tmp_path: Path) -> None:
     found = list(file_source(str(path), mapping={"message.id": "id", "message.text": "text"}))
     assert found[0].problem == "has fewer cells than the header"
     assert found[1].item == {"message": {"id": "2", "text": 'a "quoted" text'}}
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("m1;u1;Здравствуйте; где заказ?;order-7", "has more cells than the header"),
+        ("m1;u1;Здравствуйте;order-7;", "has more cells than the header"),
+        ("m1;u1;Здравствуйте", "has fewer cells than the header"),
+        ("m1;u1;Здравствуйте;order-7", ""),
+        (" ;", None),
+    ],
+)
+def test_a_csv_row_has_as_many_cells_as_the_header(tmp_path: Path, line: str, problem: str | None) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(f"id;who;text;chat\n{line}\n", encoding="utf-8")
+    # The last column is not mapped: a row is checked whole.
+    mapping = {"message.id": "id", "user.id": "who", "message.text": "text"}
+    found = [row.problem for row in file_source(str(path), mapping=mapping, delimiter=";")]
+    assert found == ([] if problem is None else [problem])
+
+
+def test_a_json_object_with_one_key_twice_is_one_bad_row(tmp_path: Path) -> None:
+    ((_, item, problem),) = rows(tmp_path / "m", b'{"message": {"text": "one", "text": "two"}}')
+    assert (item, problem) == (None, "is not JSON: the key 'text' stands twice in an object")
+
+
+RUSSIAN = "номер,кто,текст\n1,п1,Здравствуйте! Где мой заказ?\n"
+
+
+@pytest.mark.parametrize(
+    "encoding", ["cp1251", "utf-16", "utf-16-le", "utf-8", "utf-8-sig", "koi8-r", "cp866"]
+)
+def test_csv_is_read_in_its_encoding(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes(RUSSIAN.encode(encoding))
+    mapping = {"message.id": "номер", "message.text": "текст"}
+    (row,) = file_source(str(path), mapping=mapping, encoding=encoding)
+    assert row.item == {"message": {"id": "1", "text": "Здравствуйте! Где мой заказ?"}}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "likely"),
+    [
+        ("cp1251", "Windows-1251: give encoding='cp1251'"),
+        ("cp866", "DOS 866: give encoding='cp866'"),
+        ("koi8-r", "KOI8-R: give encoding='koi8-r'"),
+        ("utf-16", "UTF-16: give encoding='utf-16'"),
+        ("utf-16-le", "UTF-16: give encoding='utf-16-le'"),
+        ("utf-16-be", "UTF-16: give encoding='utf-16-be'"),
+    ],
+)
+def test_csv_in_another_encoding_is_refused_with_the_likely_one(
+    tmp_path: Path, encoding: str, likely: str
+) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes(RUSSIAN.encode(encoding))
+    with pytest.raises(Bitrix24ValidationError) as caught:
+        list(file_source(str(path), mapping={"message.id": "номер"}))
+    assert str(caught.value) == f"path: the file is not UTF-8; it looks like {likely}."
+
+
+def test_a_row_in_another_encoding_than_the_header_says_which(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes("id,text\n1,Привет всем\n2,Hi\n".encode("cp1251"))
+    bad, good = file_source(str(path), mapping={"message.id": "id", "message.text": "text"})
+    assert bad.problem == "is not UTF-8; it looks like Windows-1251: give encoding='cp1251'"
+    assert (good.problem, good.item) == ("", {"message": {"id": "2", "text": "Hi"}})
+
+
+def test_utf_8_is_not_read_as_letters_of_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text("id,text\n1,Привет всем\n", encoding="utf-8")
+    mapping = {"message.id": "id", "message.text": "text"}
+    (row,) = file_source(str(path), mapping=mapping, encoding="cp1251")
+    assert row.problem == "is not Windows-1251; it looks like UTF-8: give encoding='utf-8'"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8"])
+def test_long_lines_are_bad_rows_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes(f"id,text\n1,{'ж' * 2**20}\n2,Hi\n".encode(encoding))
+    found = list(file_source(str(path), mapping={"message.text": "text"}, encoding=encoding))
+    assert [row.problem for row in found] == ["is longer than 1,048,576 bytes", ""]
+
+
+def test_json_lines_are_read_in_their_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_bytes('{"a": "Привет"}\n{"a": "всем"}\n'.encode("utf-16"))
+    found = [row.item for row in file_source(str(path), encoding="UTF-16")]
+    assert found == [{"a": "Привет"}, {"a": "всем"}]
+    problems = [row.problem for row in file_source(str(path))]
+    assert problems[0] == "is not UTF-8; it looks like UTF-16: give encoding='utf-16'"
+    assert problems[1].startswith("is not UTF-8; it looks like UTF-16")
+
+
+@pytest.mark.parametrize("encoding", ["", "utf-9", "base64", None, 8, "rot13"])
+def test_what_is_no_encoding_of_text_is_refused(encoding: Any) -> None:
+    with pytest.raises(Bitrix24ValidationError, match="encoding: must be an encoding of text"):
+        file_source("m.jsonl", encoding=encoding)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("", "must name a file"),
+        ("no.jsonl", "there is no file"),
+        ("file/no.jsonl", "must name a file"),
+        ("pipe", "must name a regular file"),
+    ],
+)
+def test_a_path_that_leads_to_no_file_is_refused(tmp_path: Path, name: str, rule: str) -> None:
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(Bitrix24ValidationError, match=f"path: {rule}"):
+        list(file_source(str(tmp_path / name)))
+
+
+def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> None:
+        raise PermissionError(path)
+
+    (tmp_path / "m").touch()
+    monkeypatch.setattr("airflow_provider_b24.open_lines.pushing.source_file.open_file", refuse)
+    with pytest.raises(Bitrix24ValidationError, match="the worker's user may not read"):
+        list(file_source(str(tmp_path / "m")))
+
+
+def test_an_unknown_scheme_is_refused() -> None:
+    with pytest.raises(Bitrix24ValidationError, match="can't be opened"):
+        list(file_source("nonsense://bucket/m.jsonl"))
 
 
 def csv_rows(path: Path, content: str) -> list[tuple[int, str, str]]:
