@@ -194,9 +194,9 @@ def main() -> int:
     # Imported once, before the tries are forked.
     import airflow_provider_b24.open_lines.api
     import airflow_provider_b24.operators.open_lines  # noqa: F401
-    from airflow_provider_b24.open_lines.pushing import settling
+    from airflow_provider_b24.open_lines.pushing import verification
 
-    settling.REQUEST_SECONDS = _REQUEST_SECONDS
+    verification.REQUEST_SECONDS = _REQUEST_SECONDS
     started = time.monotonic()
     totals: Counter[str] = Counter(dict.fromkeys((*_BAD, _LATE), 0))
     for number in range(options.first, options.first + options.runs):

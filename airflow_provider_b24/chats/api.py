@@ -6,10 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_b24.chats.exactly_once import ADD, CLOCK_SKEW, is_ours, post_and_verify, post_once
 from airflow_provider_b24.chats.messages import read_history, read_until
 from airflow_provider_b24.chats.people import read_member_ids, read_own_id, read_people
-from airflow_provider_b24.chats.posting import ADD, post_once
-from airflow_provider_b24.chats.settling import is_ours, post_and_settle
 from airflow_provider_b24.exceptions import Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.rest import php
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from airflow_provider_b24.chats.messages import ChatMessage, History
     from airflow_provider_b24.rest.client import Bitrix24Client
 
-#: By how much the clocks of worker and portal may differ, in seconds.
-_CLOCK_SKEW = 60.0
 #: The portal does not search for less.
 _SHORTEST_SEARCH = 2
 _SEARCH = "im.search.chat.list"
@@ -92,7 +89,7 @@ class ChatsApi:
         :raises Bitrix24OutcomeUnknownError: when it is unknown whether the message was posted.
         """
         params = _params(message, chat_id, user_id, None)
-        since = (time.time() if not_before is None else not_before) - _CLOCK_SKEW
+        since = (time.time() if not_before is None else not_before) - CLOCK_SKEW
 
         def find() -> int | None:
             for item in read_until(self._client, params["DIALOG_ID"], not_before=since):
@@ -100,7 +97,7 @@ class ChatsApi:
                     return item.id
             return None
 
-        return post_and_settle(
+        return post_and_verify(
             lambda: self._client.call_for_id(ADD, {**params, "TEMPLATE_ID": template_id}),
             find,
             may_have_posted=may_have_posted,

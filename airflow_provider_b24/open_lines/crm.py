@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_b24.chats.exactly_once import is_ours, post_and_verify
 from airflow_provider_b24.chats.messages import read_history, read_until
-from airflow_provider_b24.chats.settling import is_ours, post_and_settle
 from airflow_provider_b24.exceptions import Bitrix24CrmChatError, Bitrix24Error, Bitrix24ValidationError
 from airflow_provider_b24.ids import parse_chat_id, parse_id
 from airflow_provider_b24.rest import php
@@ -105,7 +105,7 @@ def send_to_chat(
         memory.chat_id = chat
         memory.save(memory)
     params = {**entity, "USER_ID": user, "CHAT_ID": chat, "MESSAGE": message}
-    message_id = post_and_settle(
+    message_id = post_and_verify(
         lambda: client.call_for_id(_ADD, params),
         lambda: _find_message(client, memory, text=message, author_id=user),
         may_have_posted=memory.may_have_posted,

@@ -188,7 +188,7 @@ def test_another_task_of_the_same_run_posts_the_same_text(
     saying.instance.task_id, saying.instance.try_number = "other", 0
     saying.store = Store() if saying.store else None
     portal.faults.add("drop_before", method="im.message.add")
-    monkeypatch.setattr("airflow_provider_b24.chats.settling.REQUEST_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_b24.chats.exactly_once.REQUEST_SECONDS", 0.0)
     saying.run()
     assert said(portal) == ["Done", "Done"]
 

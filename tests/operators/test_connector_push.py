@@ -20,7 +20,7 @@ from airflow_provider_b24.exceptions import (
     Bitrix24PushStateError,
     Bitrix24ValidationError,
 )
-from airflow_provider_b24.open_lines.pushing import settling
+from airflow_provider_b24.open_lines.pushing import verification
 from airflow_provider_b24.operators.open_lines import Bitrix24SendConnectorMessagesOperator
 from tests.support.dag_runs import set_rendered
 from tests.support.storage import in_memory_storage
@@ -111,7 +111,7 @@ def row(number: int, *, person: str = "p1", **fields: Any) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def short_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """A portal that ends its requests at once."""
-    monkeypatch.setattr(settling, "REQUEST_SECONDS", 0.0)
+    monkeypatch.setattr(verification, "REQUEST_SECONDS", 0.0)
 
 
 @pytest.fixture(params=["report", "store"])

@@ -17,7 +17,12 @@ from airflow_provider_b24.open_lines.pushing.entries import UNENCODABLE, Entries
 from airflow_provider_b24.open_lines.pushing.journal import InFlight
 from airflow_provider_b24.open_lines.pushing.message_index import Conversation, MessageIndex
 from airflow_provider_b24.open_lines.pushing.progress import Progress
-from airflow_provider_b24.open_lines.pushing.settling import Doubt, Finding, Settler, Verdict
+from airflow_provider_b24.open_lines.pushing.verification import (
+    DeliveryCheck,
+    DeliveryVerification,
+    Presence,
+    UncertainMessage,
+)
 from airflow_provider_b24.open_lines.report import Delivery, DeliveryStatus, PushSummary, read_deliveries
 
 if TYPE_CHECKING:
@@ -102,7 +107,7 @@ class Push:
         self._options = options
         self._clock = clock
         self._sleep = sleep
-        self._settler = Settler(
+        self._verification = DeliveryVerification(
             client,
             connector=target["CONNECTOR"],
             line=target["LINE"],
@@ -263,33 +268,33 @@ class Push:
         """Find out what became of messages that may have been sent, and decide about the others."""
         if not entries:
             return
-        findings = self._settler.settle([self._doubt(entry) for entry in entries])
-        for entry, finding in zip(entries, findings, strict=True):
-            self._apply(entry, finding)
-        verdicts = [finding.verdict for finding in findings]
+        checks = self._verification.verify([self._uncertain(entry) for entry in entries])
+        for entry, check in zip(entries, checks, strict=True):
+            self._apply(entry, check)
+        found = [check.presence for check in checks]
         log.info(
             "Of %d messages without a reply, %d are in their chats, %d are not, %d may be",
             len(entries),
-            *(verdicts.count(verdict) for verdict in (Verdict.PRESENT, Verdict.ABSENT, Verdict.UNKNOWN)),
+            *(found.count(presence) for presence in (Presence.PRESENT, Presence.ABSENT, Presence.UNKNOWN)),
         )
 
-    def _apply(self, entry: OutgoingMessage, finding: Finding) -> None:
-        if finding.verdict is Verdict.PRESENT and (place := finding.place):
+    def _apply(self, entry: OutgoingMessage, check: DeliveryCheck) -> None:
+        if check.presence is Presence.PRESENT and (found := check.conversation):
             accepted = DeliveryStatus.ACCEPTED
-            entry.delivery = Delivery(entry.message_id, accepted, (), place.chat_id, place.session_id)
-            self._index.learn_conversation(entry.conversation, place.chat_id, place.session_id)
-        elif finding.verdict is Verdict.ABSENT:
+            entry.delivery = Delivery(entry.message_id, accepted, (), found.chat_id, found.session_id)
+            self._index.learn_conversation(entry.conversation, found.chat_id, found.session_id)
+        elif check.presence is Presence.ABSENT:
             entry.sent_at = entry.delivery = None
         elif self._options.redelivery == "at_least_once":
             entry.delivery = None
         elif entry.delivery is None:
             entry.give_up()
 
-    def _doubt(self, entry: OutgoingMessage) -> Doubt:
+    def _uncertain(self, entry: OutgoingMessage) -> UncertainMessage:
         message = entry.payload or {}
         names = (message["user"].get("name"), message["user"].get("last_name"))
         sought = message["chat"].get("name") or " ".join(name for name in names if name)
-        return Doubt(
+        return UncertainMessage(
             entry.chat, entry.message_id, self._conversation(entry.conversation), entry.sent_at or 0.0, sought
         )
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_b24.chats.api import ChatsApi
+from airflow_provider_b24.chats.exactly_once import is_same_text
 from airflow_provider_b24.chats.people import mention
-from airflow_provider_b24.chats.posting import is_same_text
 from airflow_provider_b24.exceptions import Bitrix24ArgumentError, Bitrix24OutcomeUnknownError
 from tests.support.clients import client_of
 
@@ -97,7 +97,7 @@ def test_a_message_whose_text_the_portal_rewrites_is_found(
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "empty", "truncated"])
-def test_a_lost_reply_is_settled_by_a_look_into_the_chat(
+def test_a_lost_reply_is_verified_by_a_look_into_the_chat(
     portal: Emulator, chats: ChatsApi, chat: int, poll: int, kind: str
 ) -> None:
     portal.faults.add(kind, method=ADD)

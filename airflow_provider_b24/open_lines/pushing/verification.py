@@ -16,6 +16,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_b24.chats.exactly_once import CLOCK_SKEW, REQUEST_SECONDS
 from airflow_provider_b24.chats.messages import NEWEST, PAGE, read_rows
 from airflow_provider_b24.exceptions import Bitrix24Error
 from airflow_provider_b24.ids import positive_number
@@ -29,22 +30,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: So long a portal may work on a request after its reply is lost, in seconds.
-REQUEST_SECONDS = 60.0
 _HISTORY = "imopenlines.session.history.get"
 _DIALOG = "imopenlines.dialog.get"
 _SEARCH = "im.search.chat.list"
 #: Newer messages of other people may hide ours; so many pages are read.
 _MAX_PAGES = 4
-#: By how much the clocks of worker and portal may differ, in seconds.
-_CLOCK_SKEW = 300.0
 _MAX_CANDIDATES = 5
 _SHORTEST_SEARCH = 2
 #: The field of a chat's ``entity_data_1`` that holds the session.
 _SESSION_FIELD = 5
 
 
-class Verdict(Enum):
+class Presence(Enum):
     """Whether a message is in its conversation."""
 
     PRESENT = "present"
@@ -53,29 +50,29 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Doubt:
+class UncertainMessage:
     """A message of which it is not known whether it arrived.
 
     :param chat: the outside id of its chat.
     :param message_id: its own outside id.
-    :param place: its conversation, when it is known.
+    :param conversation: its conversation, when it is known.
     :param since: when it was sent, in Unix seconds.
     :param sought: a text by which the conversation may be found: its name, or the person's.
     """
 
     chat: str
     message_id: str
-    place: Conversation | None
+    conversation: Conversation | None
     since: float
     sought: str = ""
 
 
 @dataclass(frozen=True)
-class Finding:
+class DeliveryCheck:
     """What the conversation says of a message."""
 
-    verdict: Verdict
-    place: Conversation | None = None
+    presence: Presence
+    conversation: Conversation | None = None
 
 
 @dataclass(frozen=True)
@@ -89,19 +86,19 @@ class _Reading:
     ids: Mapping[str, float]
     complete: bool
 
-    def finding(self, doubt: Doubt, place: Conversation) -> Finding:
+    def check(self, message: UncertainMessage, conversation: Conversation) -> DeliveryCheck:
         """Return what the conversation says of a message."""
-        posted = self.ids.get(doubt.message_id)
-        if posted is not None and posted >= doubt.since - _CLOCK_SKEW:
-            return Finding(Verdict.PRESENT, place)
+        posted = self.ids.get(message.message_id)
+        if posted is not None and posted >= message.since - CLOCK_SKEW:
+            return DeliveryCheck(Presence.PRESENT, conversation)
         is_absent = posted is None and self.complete
-        return Finding(Verdict.ABSENT if is_absent else Verdict.UNKNOWN)
+        return DeliveryCheck(Presence.ABSENT if is_absent else Presence.UNKNOWN)
 
 
 _NOTHING = _Reading({}, complete=False)
 
 
-class Settler:
+class DeliveryVerification:
     """Finds out what became of messages whose reply was lost.
 
     :param client: the connection's client.
@@ -126,96 +123,98 @@ class Settler:
         self._sleep = sleep
         self._is_member = True
 
-    def settle(self, doubts: Sequence[Doubt]) -> list[Finding]:
+    def verify(self, uncertain: Sequence[UncertainMessage]) -> list[DeliveryCheck]:
         """Return what became of messages; waits until the request must have ended when one is not there yet.
 
-        :param doubts: the messages, at least one.
+        :param uncertain: the messages, at least one.
         """
-        first, last = min(doubt.since for doubt in doubts), max(doubt.since for doubt in doubts)
-        findings = self._find(doubts, since=first)
+        first, last = min(message.since for message in uncertain), max(message.since for message in uncertain)
+        checks = self._find(uncertain, since=first)
         left = last + REQUEST_SECONDS - self._clock()
-        missing = [index for index, item in enumerate(findings) if item.verdict is Verdict.ABSENT]
+        missing = [index for index, item in enumerate(checks) if item.presence is Presence.ABSENT]
         if missing and left > 0:
             log.info("Waiting %.0f s until the portal has ended the request whose reply is lost", left)
             self._sleep(left)
-            again = self._find([doubts[index] for index in missing], since=first)
-            for index, finding in zip(missing, again, strict=True):
-                findings[index] = finding
-        return findings
+            again = self._find([uncertain[index] for index in missing], since=first)
+            for index, check in zip(missing, again, strict=True):
+                checks[index] = check
+        return checks
 
-    def _find(self, doubts: Sequence[Doubt], *, since: float) -> list[Finding]:
+    def _find(self, uncertain: Sequence[UncertainMessage], *, since: float) -> list[DeliveryCheck]:
         readings: dict[Conversation, _Reading] = {}
-        for place in {doubt.place for doubt in doubts if doubt.place}:
-            readings[place] = self._read(place, since)
+        for conversation in {message.conversation for message in uncertain if message.conversation}:
+            readings[conversation] = self._read(conversation, since)
         return [
-            readings[doubt.place].finding(doubt, doubt.place) if doubt.place else self._search(doubt)
-            for doubt in doubts
+            readings[message.conversation].check(message, message.conversation)
+            if message.conversation
+            else self._search(message)
+            for message in uncertain
         ]
 
-    def _search(self, doubt: Doubt) -> Finding:
-        for place in self._candidates(doubt):
-            finding = self._read(place, doubt.since).finding(doubt, place)
-            if finding.verdict is Verdict.PRESENT:
-                return finding
-        return Finding(Verdict.UNKNOWN)
+    def _search(self, message: UncertainMessage) -> DeliveryCheck:
+        for conversation in self._candidates(message):
+            check = self._read(conversation, message.since).check(message, conversation)
+            if check.presence is Presence.PRESENT:
+                return check
+        return DeliveryCheck(Presence.UNKNOWN)
 
-    def _candidates(self, doubt: Doubt) -> list[Conversation]:
+    def _candidates(self, message: UncertainMessage) -> list[Conversation]:
         """Return the conversations that may be the one of a message, found by name."""
-        if len(doubt.sought) < _SHORTEST_SEARCH:
+        if len(message.sought) < _SHORTEST_SEARCH:
             return []
-        wanted = f"{self._code}{doubt.chat}|"
+        prefix = f"{self._code}{message.chat}|"
         try:
-            rows = php.as_rows(self._client.call(_SEARCH, {"FIND_LINES": doubt.sought}))
+            rows = php.as_rows(self._client.call(_SEARCH, {"FIND_LINES": message.sought}))
             found = [
                 php.as_id(row.get("id"))
                 for row in rows
-                if php.as_text(row.get("entity_id")).lower().startswith(wanted.lower())
+                if php.as_text(row.get("entity_id")).lower().startswith(prefix.lower())
             ]
         except (Bitrix24Error, ValueError) as error:
             log.debug("No search in open lines: %s", error)
             return []
         return [Conversation(chat_id) for chat_id in found[:_MAX_CANDIDATES]]
 
-    def _read(self, place: Conversation, since: float) -> _Reading:
-        reading = self._read_as_member(place, since) if self._is_member else None
-        return reading or self._read_session(place)
+    def _read(self, conversation: Conversation, since: float) -> _Reading:
+        reading = self._read_as_member(conversation, since) if self._is_member else None
+        return reading or self._read_session(conversation)
 
-    def _read_as_member(self, place: Conversation, since: float) -> _Reading | None:
+    def _read_as_member(self, conversation: Conversation, since: float) -> _Reading | None:
         """Read the newest messages of the chat; None when the connection's user may not."""
         ids: dict[str, float] = {}
         before = NEWEST
         for _ in range(_MAX_PAGES):
             try:
-                page = read_rows(self._client, f"chat{place.chat_id}", before=before)
+                page = read_rows(self._client, f"chat{conversation.chat_id}", before=before)
                 rows = php.as_rows(page.get("messages"))
                 _add_ids(ids, rows, "CONNECTOR_MID")
                 numbers = [php.as_id(row.get("id")) for row in rows]
             except (Bitrix24Error, ValueError) as error:
-                log.debug("No messages of chat %d: %s", place.chat_id, error)
+                log.debug("No messages of chat %d: %s", conversation.chat_id, error)
                 self._is_member = False
                 return None
-            if len(rows) < PAGE or _oldest(rows) < since - _CLOCK_SKEW:
+            if len(rows) < PAGE or _oldest(rows) < since - CLOCK_SKEW:
                 return _Reading(ids, complete=bool(ids))
             before = min(numbers)
         return _Reading(ids, complete=False)
 
-    def _read_session(self, place: Conversation) -> _Reading:
+    def _read_session(self, conversation: Conversation) -> _Reading:
         """Read the present session of the chat, and the last one that is known."""
         try:
-            present = self._present_session(place)
-            sessions = {session for session in (present, place.session_id) if session}
+            present = self._present_session(conversation)
+            sessions = {session for session in (present, conversation.session_id) if session}
             ids: dict[str, float] = {}
             for session in sessions:
                 history = php.as_dict(self._client.call(_HISTORY, {"SESSION_ID": session}))
                 _add_ids(ids, php.as_rows(history.get("message")), "connectorMid")
         except (Bitrix24Error, ValueError) as error:
-            log.debug("No history of chat %d: %s", place.chat_id, error)
+            log.debug("No history of chat %d: %s", conversation.chat_id, error)
             return _NOTHING
         # Another session may lie between the two.
-        return _Reading(ids, complete=bool(ids) and present == place.session_id)
+        return _Reading(ids, complete=bool(ids) and present == conversation.session_id)
 
-    def _present_session(self, place: Conversation) -> int | None:
-        chat = php.as_row(self._client.call(_DIALOG, {"CHAT_ID": place.chat_id}))
+    def _present_session(self, conversation: Conversation) -> int | None:
+        chat = php.as_row(self._client.call(_DIALOG, {"CHAT_ID": conversation.chat_id}))
         fields = php.as_text(chat.get("entity_data_1")).split("|")
         return positive_number(fields[_SESSION_FIELD]) if len(fields) > _SESSION_FIELD else None
 
