@@ -2,7 +2,7 @@
 
 Bitrix24Error
 ├── Bitrix24ValidationError             bad input; nothing was sent
-├── Bitrix24PushStateError              earlier tries of a push do not fit its messages; nothing was sent
+├── Bitrix24PushStateError              what earlier tries of a push remember can't be used
 ├── Bitrix24ConfigurationError          the Airflow connection can't be used as it is
 │   └── Bitrix24LoginError              the application could not be authorised; nothing was stored
 ├── Bitrix24StateError                  the files that processes share can't be used; nothing was sent
@@ -226,12 +226,9 @@ class Bitrix24ValidationError(Bitrix24Error):
 
 
 class Bitrix24PushStateError(Bitrix24Error, AirflowFailException):
-    """What earlier tries of a push have noted does not fit its messages; nothing was sent."""
+    """What earlier tries of a push remember can't be used, or a newer try has begun."""
 
-    advice = (
-        "Give the task the same messages again, in the same order; or set report_path=, with which they may "
-        "change between tries."
-    )
+    advice = "Give the task the same messages again, in the same order; or send the others with another task."
 
 
 class Bitrix24ConfigurationError(Bitrix24Error):

@@ -135,8 +135,8 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
 
     The connection must be an OAuth application, the one that registered the connector. Messages come from a
     list or from a file of any size, which is read line by line. A message that breaks a rule is reported, and
-    the others are sent. What is delivered is noted as it goes, so that a retry sends only the rest: next to
-    the report, or else in Airflow's task state store (3.3). After a lost reply the conversations are read.
+    the others are sent. What is delivered is recorded as it goes, so that a retry sends only the rest: in
+    Airflow's task state store (3.3), or else next to the report. After a lost reply, chats are read.
 
     Method: ``imconnector.send.messages``
     (https://apidocs.bitrix24.com/api-reference/imopenlines/imconnector/imconnector-send-messages.html).
@@ -155,8 +155,8 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
     :param encoding: the encoding of the file, such as ``cp1251``; UTF-8 may begin with a byte order mark
         (templated).
     :param report_path: where the report is written as JSON Lines, a line a message; a local path or an object
-        storage URL; ``<report_path>.<digest of the task run>.journal`` next to it is for retries
-        (templated).
+        storage URL; before Airflow 3.3, ``<report_path>.<digest of the task run>.journal`` next to it is for
+        retries (templated).
     :param if_invalid: ``report`` a message that breaks a rule and send the others, or ``fail`` before
         anything is sent (templated).
     :param if_undelivered: ``fail`` the task when more messages than ``max_undelivered`` are not accepted, or
@@ -172,7 +172,9 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
     :raises Bitrix24ValidationError: when a message is not usable and ``if_invalid`` is ``fail``.
     :raises Bitrix24DeliveryError: when too many are not accepted.
     :raises Bitrix24PushIncompleteError: when the push has stopped and a retry sends the rest.
-    :raises Bitrix24PushStateError: when the messages are not those of an earlier try (no report_path).
+    :raises Bitrix24PushStateError: when the messages are not those of an earlier try, or what it recorded
+        can't be read.
+    :raises Bitrix24OutcomeUnknownError: for a retry that finds no record of an earlier try.
     """
 
     template_fields: Sequence[str] = (
@@ -257,19 +259,14 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Push the messages and return the report."""
-        from airflow_provider_b24.open_lines.pushing.report_file import ReportFile, check_report_path
-
-        fields = self.check_fields()
+        journal = self._journal(context)
+        try:
+            fields = self.check_fields()
+            result = self._pushed(context, fields, journal)
+        finally:
+            if journal is not None:
+                journal.close()
         report_path = fields["report_path"]
-        check_report_path(report_path, source=fields["path"])
-        push, journal = self._prepared(context, fields)
-        with ReportFile(report_path) as report:
-            try:
-                result = push(take=report.add, journal=journal)
-            except Bitrix24ValidationError:
-                report.publish()
-                raise
-            report.publish()
         self._log(result.summary)
         found = {**result.summary.to_dict(), "report_path": report_path}
         if result.error is not None and journal is not None and _is_worth_a_retry(result.error):
@@ -282,20 +279,50 @@ class Bitrix24SendConnectorMessagesOperator(Bitrix24BaseOperator):
         describe_outlets(context, self, found)
         return found
 
-    def _prepared(
-        self, context: Context, fields: Mapping[str, Any]
-    ) -> tuple[Callable[..., PushResult], Journal | None]:
-        """Return the push of the messages, checked as far as it can be, and its journal."""
+    def _journal(self, context: Context) -> Journal | None:
+        """Return the journal, which has begun before anything can fail: a retry must know of this try."""
+        from airflow_provider_b24.open_lines.pushing.report_file import ReportFile
+
+        try:
+            portal = self.hook.settings.portal
+        except Bitrix24Error:
+            # The push will say so.
+            portal = ""
+        target = (portal, str(self.connector).strip().lower(), str(self.line).strip())
+        report_path = None if self.report_path is None else str(self.report_path)
+        try:
+            return push_journal(
+                context, target=target, report_path=report_path, redelivery=str(self.redelivery)
+            )
+        except OSError:
+            # The journal is next to the report, whose own error says what is wrong there.
+            with ReportFile(report_path):
+                raise
+
+    def _pushed(self, context: Context, fields: Mapping[str, Any], journal: Journal | None) -> PushResult:
+        """Push the messages, and write the report."""
+        from airflow_provider_b24.open_lines.pushing.report_file import ReportFile, check_report_path
+
+        check_report_path(fields["report_path"], source=fields["path"])
+        push = self._prepared(context, fields)
+        with ReportFile(fields["report_path"]) as report:
+            try:
+                result = push(take=report.add, journal=journal)
+            except Bitrix24ValidationError:
+                report.publish()
+                raise
+            report.publish()
+        return result
+
+    def _prepared(self, context: Context, fields: Mapping[str, Any]) -> Callable[..., PushResult]:
+        """Return the push of the messages, checked as far as it can be."""
         from airflow_provider_b24.open_lines.pushing.push import PushOptions
 
-        redelivery = fields["redelivery"]
         options = PushOptions(
-            if_invalid=fields["if_invalid"], redelivery=redelivery, run=task_run(context).run
+            if_invalid=fields["if_invalid"], redelivery=fields["redelivery"], run=task_run(context).run
         )
         target = {"connector": fields["connector"], "line": fields["line"]}
-        source = _source(fields)
-        journal = push_journal(context, report_path=fields["report_path"], redelivery=redelivery)
-        return partial(self.hook.open_lines.push, **target, source=source, options=options), journal
+        return partial(self.hook.open_lines.push, **target, source=_source(fields), options=options)
 
     def _log(self, summary: PushSummary) -> None:
         bad = [item for item in summary.items if item.errors]

@@ -1,69 +1,78 @@
-"""Where a pushing task notes what it has delivered, and when its undelivered messages fail it."""
+"""Where a pushing task records what it has delivered, and when its undelivered messages fail it."""
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.exceptions import Bitrix24OutcomeUnknownError, Bitrix24ValidationError
-from airflow_provider_b24.operators.task_memory import clears, is_retry, task_names
+from airflow_provider_b24.exceptions import Bitrix24ValidationError
+from airflow_provider_b24.operators.task_memory import (
+    TaskMemory,
+    clears,
+    is_retry,
+    task_names,
+    try_number,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_b24.open_lines.pushing.journal import Journal, TaskRun
 
-log = logging.getLogger(__name__)
 
-
-def task_run(context: Context) -> TaskRun:
-    """Return whose push it is.
+def task_run(context: Context, target: tuple[str, ...] = ()) -> TaskRun:
+    """Return whose push it is, and where to.
 
     :param context: the running task's context; empty outside of Airflow.
+    :param target: portal, connector and line.
     """
     from airflow_provider_b24.open_lines.pushing.journal import TaskRun
 
-    return TaskRun(task_names(context), clears(context))
+    return TaskRun(task_names(context), clears(context), try_number(context), target)
 
 
-def push_journal(context: Context, *, report_path: str | None, redelivery: str) -> Journal | None:
-    """Return the journal of a push: next to the report, or in the task state store; None without both.
+def push_journal(
+    context: Context, *, target: tuple[str, ...], report_path: str | None, redelivery: str
+) -> Journal | None:
+    """Return the journal of a push, which has begun; None outside of a task, and in a first try without any.
+
+    It is in the task state store, which all workers share. Where Airflow has none (before 3.3), it is next to
+    the report.
 
     :param context: the running task's context.
+    :param target: portal, connector and line.
     :param report_path: the path of the report.
-    :param redelivery: what a retry does when nothing is noted.
+    :param redelivery: what a retry does when nothing is known of an earlier try.
     :raises Bitrix24OutcomeUnknownError: for a retry without a memory that must send nothing twice.
     """
+    from airflow_provider_b24.open_lines.pushing.journal import refuse_lost
+
+    if context.get("ti") is None:
+        return None
+    journal = _journal(context, task_run(context, target), report_path, redelivery)
+    if journal is not None:
+        journal.begin()
+    elif is_retry(context):
+        refuse_lost(redelivery)
+    return journal
+
+
+def _journal(context: Context, task: TaskRun, report_path: str | None, redelivery: str) -> Journal | None:
     from airflow_provider_b24.open_lines.pushing.journal import LineJournal
     from airflow_provider_b24.open_lines.pushing.journal_files import journal_path, tidy
     from airflow_provider_b24.open_lines.pushing.log_files import line_log
     from airflow_provider_b24.open_lines.pushing.store_journal import StoreJournal
 
-    if context.get("ti") is None:
+    if TaskMemory(context, "push").exists:
+        return StoreJournal(
+            lambda name, where, fields: TaskMemory(context, name, where, fields=fields),
+            task,
+            redelivery=redelivery,
+        )
+    if report_path is None:
         return None
-    if report_path is not None:
-        task = task_run(context)
-        tidy(report_path, task, now=time.time())
-        return LineJournal(line_log(journal_path(report_path, task)), task)
-    store: Any = context.get("task_state_store")
-    if store is not None:
-        return StoreJournal(store, task_run(context))
-    if is_retry(context):
-        _without_memory(redelivery)
-    return None
-
-
-def _without_memory(redelivery: str) -> None:
-    if redelivery == "at_least_once":
-        log.warning("An earlier try may have delivered messages, and nothing is noted of it: all are sent")
-        return
-    raise Bitrix24OutcomeUnknownError(
-        "An earlier try may have delivered messages, and nothing is noted of it: this Airflow has no task "
-        "state store, and the task has no report_path",
-        advice="Set report_path=, next to which a push notes what it has delivered; or accept that messages "
-        "may arrive twice, with redelivery='at_least_once'.",
-    )
+    tidy(report_path, task, now=time.time())
+    return LineJournal(line_log(journal_path(report_path, task)), task, redelivery=redelivery)
 
 
 def check_threshold(value: Any, path: str = "max_undelivered") -> int | float:

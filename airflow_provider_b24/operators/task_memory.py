@@ -7,6 +7,7 @@ line. Another target has a value of its own, so that what was sent elsewhere is 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
@@ -142,8 +143,8 @@ class TaskMemory:
         if self._store is None:
             return
         try:
-            stored = {"version": VERSION, "clears": self.clears, **value}
-            self._store.set(self._name, stored, retention=RETENTION)
+            stored = {**value, "version": VERSION, "clears": self.clears}
+            self._store.set(self._name, {**stored, "check": _check(stored)}, retention=RETENTION)
         except Exception as error:
             raise self._failure("does not take a value", error) from error
 
@@ -187,7 +188,9 @@ class TaskMemory:
             return f"another version of the provider wrote it ({found.get('version')!r}, not {VERSION})"
         kinds = {"clears": int, **self._fields}
         wrong = [name for name, kind in kinds.items() if not _is_of(found.get(name), kind)]
-        return f"{', '.join(wrong)} is missing or of another type" if wrong else ""
+        if wrong:
+            return f"{', '.join(wrong)} is missing or of another type"
+        return "" if found.get("check") == _check(found) else "it was changed since it was written"
 
     def _failure(self, what: str, error: Exception) -> Bitrix24StateError:
         return Bitrix24StateError(
@@ -204,6 +207,14 @@ def _number(context: Context, name: str, default: int) -> int:
 def _is_of(value: Any, kind: type | tuple[type, ...]) -> bool:
     kinds = kind if isinstance(kind, tuple) else (kind,)
     return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+
+
+def _check(value: Mapping[str, Any]) -> str:
+    """Return a checksum, so that no damaged value is taken for what happened."""
+    content = {name: part for name, part in value.items() if name != "check"}
+    return hashlib.blake2b(
+        json.dumps(content, sort_keys=True, default=str).encode(), digest_size=8
+    ).hexdigest()
 
 
 def _digest(target: tuple[Any, ...]) -> str:

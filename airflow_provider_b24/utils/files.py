@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
+import stat
 import uuid
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +29,22 @@ def local_path(path: str) -> Path:
     :param path: a path or a ``file:///`` URL.
     """
     return Path(path.removeprefix("file://") if path.startswith("file:///") else path)
+
+
+def open_regular(path: Path, flags: int, *, mode: int = 0o600) -> int:
+    """Open a file that others may have put there: no link is followed, and a FIFO or device does not block.
+
+    :param path: the file.
+    :param flags: as ``os.open`` has them.
+    :param mode: its mode, when it is made.
+    :returns: the descriptor.
+    :raises OSError: when it is no regular file, or can't be opened.
+    """
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return descriptor
 
 
 def object_path(url: str) -> Any:

@@ -6,7 +6,9 @@ import errno
 import json
 import os
 import time
+from contextlib import suppress
 from copy import copy
+from copy import deepcopy as copy_deeply
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,8 @@ import pytest
 
 from airflow_provider_b24.exceptions import (
     Bitrix24DeliveryError,
+    Bitrix24Error,
+    Bitrix24LockTimeoutError,
     Bitrix24OutcomeUnknownError,
     Bitrix24PushIncompleteError,
     Bitrix24PushStateError,
@@ -23,6 +27,7 @@ from airflow_provider_b24.exceptions import (
 from airflow_provider_b24.open_lines.pushing import verification
 from airflow_provider_b24.operators.open_lines import Bitrix24SendConnectorMessagesOperator
 from tests.support.dag_runs import set_rendered
+from tests.support.mutations import REMOVED, mutated, paths_in
 from tests.support.storage import in_memory_storage
 
 from .test_idempotency import Store
@@ -71,10 +76,10 @@ class Night:
         """Run the next try."""
         self.instance.try_number += 1
         context: Any = {"ti": self.instance}
-        if self.memory == "store":
+        if self.memory in ("store", "both"):
             context["task_state_store"] = self.store
         given: dict[str, Any] = {"path": str(self.path)}
-        if self.memory == "report":
+        if self.memory in ("report", "both"):
             given["report_path"] = str(self.report_path)
         given |= self.options
         operator = Bitrix24SendConnectorMessagesOperator(
@@ -85,6 +90,10 @@ class Night:
     def clear(self) -> None:
         """Do what Airflow does when a person clears the task."""
         self.instance.max_tries = self.instance.try_number + 5
+
+    def begin_run(self, run_id: str) -> None:
+        """Begin another run of the DAG."""
+        self.instance.run_id, self.instance.try_number = run_id, 0
 
     @property
     def report(self) -> list[dict[str, Any]]:
@@ -280,7 +289,7 @@ def test_nothing_is_sent_that_the_journal_has_no_room_to_note(
 def test_another_run_of_the_dag_begins_anew_at_the_same_report_path(reported: Night) -> None:
     reported.write(row(1))
     reported.run()
-    reported.instance.run_id = "another"
+    reported.begin_run("another")
     assert reported.run()["accepted"] == 1
     assert reported.texts == ["Text 1", "Text 1"]
 
@@ -310,7 +319,7 @@ def test_a_journal_of_another_run_goes_when_it_is_a_month_old(reported: Night) -
     reported.write(row(1))
     reported.run()
     (old,) = reported.journals
-    reported.instance.run_id = "another"
+    reported.begin_run("another")
     reported.run()
     (recent,) = set(reported.journals) - {old}
     for path, days in ((old, 32), (recent, 30)):
@@ -319,7 +328,7 @@ def test_a_journal_of_another_run_goes_when_it_is_a_month_old(reported: Night) -
     other.touch()
     os.utime(other, (0, 0))
 
-    reported.instance.run_id = "a third"
+    reported.begin_run("a third")
     reported.run()
 
     assert not old.exists()
@@ -344,7 +353,7 @@ def test_other_messages_than_in_the_earlier_try_are_refused_without_a_report(
     night.write(*(row(number) for number in range(20)))
     die_after(night, monkeypatch, 1, executed=False)
     night.write(*(row(number) for number in range(1, 20)))
-    with pytest.raises(Bitrix24PushStateError, match="report_path"):
+    with pytest.raises(Bitrix24PushStateError, match="are not those of an earlier try"):
         night.run()
     assert portal.requests.count(SEND) == 1
 
@@ -371,6 +380,130 @@ def test_a_retry_without_a_memory_does_what_redelivery_says(
         with pytest.raises(Bitrix24OutcomeUnknownError, match="Set report_path="):
             night.run()
         assert night.texts == ["Text 1"]
+
+
+# Where the memory is
+
+
+def lose_memory(night: Night) -> None:
+    """Let the next try run on another machine, or with another store."""
+    night.store = Store()
+    for path in night.journals:
+        path.unlink()
+
+
+def test_a_retry_that_finds_no_memory_sends_nothing_and_calls_nothing_accepted(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.write(*(row(number) for number in range(20)))
+    die_after(night, monkeypatch, 1, executed=True)
+    lose_memory(night)
+    for _ in range(2):
+        with pytest.raises(Bitrix24OutcomeUnknownError, match="nothing is known of it"):
+            night.run()
+    assert len(night.texts) == 20
+
+
+def test_the_store_comes_before_a_journal_next_to_the_report(
+    portal: Emulator, application: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = Night(portal, application, tmp_path, "both")
+    night.write(*(row(number) for number in range(30)))
+    die_after(night, monkeypatch, 1, executed=True)
+    # The retry runs in another pod, which has none of the files.
+    night.report_path = tmp_path / "another" / "night.jsonl"
+    assert night.run()["accepted"] == 30
+    assert night.journals == []
+    assert night.texts == [f"Text {number}" for number in range(30)]
+
+
+def test_a_try_that_fails_before_it_pushes_is_known_to_have_sent_nothing(night: Night) -> None:
+    with pytest.raises((FileNotFoundError, Bitrix24ValidationError)):
+        night.run()
+    night.write(row(1))
+    assert night.run()["accepted"] == 1
+
+
+def test_a_push_to_another_line_sends_and_one_back_does_not(night: Night) -> None:
+    night.write(row(1), row(2), row(3))
+    assert night.run()["accepted"] == 3
+    first, second = night.line, night.portal.lines.add("Sales")
+    night.portal.lines.install_connector("shop", second)
+    night.clear()
+    night.line = second
+    assert night.run()["accepted"] == 3
+    assert len(night.texts) == 3
+    night.clear()
+    night.line = first
+    assert night.run()["accepted"] == 3
+    assert night.portal.requests.count(SEND) == 2
+
+
+def test_a_push_to_another_portal_sends(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow_provider_b24.emulator import Emulator
+
+    night.write(row(1), row(2))
+    night.run()
+    with Emulator() as other:
+        monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_APP", json.dumps(other.connection(auth="oauth")))
+        line = next(iter(other.lines)).id
+        other.lines.install_connector("shop", line)
+        night.line = line
+        night.clear()
+        assert night.run()["accepted"] == 2
+        assert other.requests.count(SEND) == 1
+
+
+def test_an_older_try_beside_its_retry_stops_at_its_next_request(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_b24.open_lines.pushing import log_files
+    from airflow_provider_b24.rest.client import Bitrix24Client
+
+    monkeypatch.setattr(log_files, "LOCK_SECONDS", 0.0)
+    night.write(*(row(number) for number in range(60)))
+    call, newer = Bitrix24Client.call, copy(night)
+    newer.instance = SimpleNamespace(**{**vars(night.instance), "try_number": 1})
+    begun: list[Any] = []
+
+    def with_a_retry(self: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        result = call(self, method, *args, **kwargs)
+        if method == SEND and not begun:
+            begun.append(method)
+            # A worker that is cut off from Airflow: its retry begins while it goes on.
+            try:
+                begun.append(newer.run()["accepted"])
+            except Bitrix24LockTimeoutError as error:
+                begun.append(error)
+        return result
+
+    with monkeypatch.context() as patch, pytest.raises(Bitrix24PushStateError, match="A newer try"):
+        patch.setattr(Bitrix24Client, "call", with_a_retry)
+        night.run()
+    if night.memory == "store":
+        assert begun == [SEND, 60]
+    else:
+        # The older one has held the journal until it stopped.
+        assert newer.run()["accepted"] == 60
+    assert sorted(night.texts) == sorted(f"Text {number}" for number in range(60))
+
+
+def test_a_store_with_other_values_raises_typed_errors_and_sends_nothing_twice(
+    portal: Emulator, application: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = Night(portal, application, tmp_path, "store")
+    night.write(*(row(number) for number in range(20)))
+    die_after(night, monkeypatch, 1, executed=True)
+    whole, number = night.store.values, night.instance.try_number
+    for key, value in whole.items():
+        for path in paths_in(value):
+            for other in (REMOVED, None, "x", -1, True, 10**30, [], {}, [[1, "x"]], {"x": None}):
+                night.store = Store()
+                night.store.values = copy_deeply({**whole, key: mutated(value, path, other)})
+                night.instance.try_number = number
+                with suppress(Bitrix24Error):
+                    night.run()
+                assert len(night.texts) == len(set(night.texts)), (key, path, other)
 
 
 # The report
@@ -484,6 +617,7 @@ def test_paths_may_be_objects(reported: Night) -> None:
     for number, kind in enumerate((Path, lambda path: ObjectStoragePath(f"file://{path}"))):
         report_path = kind(reported.report_path.with_name(f"{number}.jsonl"))
         reported.options |= {"path": kind(reported.path), "report_path": report_path}
+        reported.begin_run(f"run {number}")
         assert reported.run()["report_path"] == str(report_path)
         assert reported.report_path.with_name(f"{number}.jsonl").exists()
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
+import stat
 from typing import TYPE_CHECKING
 
-from airflow_provider_b24.utils.files import is_remote, local_path
+from airflow_provider_b24.utils.files import is_remote, local_path, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +20,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: So long a journal is kept after its last line, in seconds: as long as a value of the task state store.
+#: How long a journal is kept after its last line, in seconds: as long as a value of the task state store.
 _RETENTION = 31 * 86400.0
 _NAME = re.compile(r"\.[0-9a-f]{16}\.journal")
-#: The first line of a journal names its task; a longer line is none.
+#: The second line of a journal names its task; a longer line is none.
 _MAX_HEAD = 64 * 1024
 
 
@@ -64,21 +66,23 @@ def _journals(report: Path) -> Iterator[Path]:
     """Yield the journals next to a report."""
     if report.parent.is_dir():
         for path in report.parent.iterdir():
-            if path.name.startswith(report.name) and _NAME.fullmatch(path.name, len(report.name)):
+            is_named = path.name.startswith(report.name) and _NAME.fullmatch(path.name, len(report.name))
+            if is_named and stat.S_ISREG(path.lstat().st_mode):
                 yield path
 
 
 def _is_removed(path: Path, now: float) -> bool:
     """Remove a journal that is old, and say whether it was."""
-    is_old = path.stat().st_mtime < now - _RETENTION
+    is_old = path.lstat().st_mtime < now - _RETENTION
     if is_old:
         path.unlink(missing_ok=True)
     return is_old
 
 
 def _task_in(path: Path) -> list[str]:
-    """Return the names of a journal's task; none when its first line does not say them."""
-    with path.open("rb") as file:
+    """Return the names of a journal's task; none when its second line does not say them."""
+    with os.fdopen(open_regular(path, os.O_RDONLY), "rb") as file:
+        file.readline(_MAX_HEAD)
         line = file.readline(_MAX_HEAD)
     try:
         return list(json.loads(line)["task"])

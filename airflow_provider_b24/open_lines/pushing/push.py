@@ -209,6 +209,8 @@ class Push:
         at = self._clock()
         # All of them, until they are recorded together: it may be known already what became of some.
         self._journal.sending(self._in_flight(entries, waiting, at))
+        # Behind it: a newer try that begins meanwhile reads what this one is about to send.
+        self._journal.check_owner()
         try:
             result = self._client.call(SEND, {**self._target, "MESSAGES": [item.payload for item in waiting]})
         except Bitrix24ValidationError:

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import uuid
 from bisect import bisect_right
-from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from airflow_provider_b24.exceptions import Bitrix24PushStateError, Outcome
-from airflow_provider_b24.open_lines.pushing.journal import InFlight, TaskRun
+from airflow_provider_b24.open_lines.pushing.journal import InFlight, TaskRun, refuse_lost, superseded
 from airflow_provider_b24.open_lines.pushing.message_index import EarlierResult, Key
 from airflow_provider_b24.open_lines.report import DeliveryStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from airflow_provider_b24.open_lines.pushing.message_index import MessageIndex
     from airflow_provider_b24.open_lines.pushing.outgoing import OutgoingMessage
     from airflow_provider_b24.open_lines.pushing.source import Source
 
 log = logging.getLogger(__name__)
 
-_STORE_KEY = "bitrix24_push"
-_RETENTION = timedelta(days=31)
+_OWNER: dict[str, type | tuple[type, ...]] = {"owner": str, "try": int, "is_lost": bool, "latest": dict}
+_STATE: dict[str, type | tuple[type, ...]] = {
+    "after": (str, NoneType),
+    "now": (list, NoneType),
+    "earlier": (list, NoneType),
+    "in_flight": (dict, NoneType),
+}
 #: The store takes 64 KB, and a range some 15 bytes.
 _MAX_RANGES = 3_000
 _EARLIER = '["an earlier try found it"]'
@@ -99,6 +107,23 @@ class _Reached:
         self.failures = Failures(failures)
         self.complete = complete
 
+    @classmethod
+    def from_list(cls, data: list[Any]) -> Self:
+        """Return what ``to_list`` described.
+
+        :param data: the list.
+        :raises ValueError: when it is anything else.
+        """
+        run, position, digest, ranges, complete = data
+        are_places = all(
+            type(first) is int and type(last) is int and 0 <= first <= last and DeliveryStatus(status)
+            for first, last, status in ranges
+        )
+        kinds = [type(part) for part in (run, position, digest, complete)]
+        if not are_places or kinds != [int, int, str, bool] or position < 0 or ranges != sorted(ranges):
+            raise ValueError("it does not say how far an earlier try has come")
+        return cls(run, position, digest, ranges, complete)
+
     def to_list(self) -> list[Any]:
         return [self.run, self.position, self.digest, self.failures.ranges, self.complete]
 
@@ -115,10 +140,26 @@ class _Reached:
             self.complete = False
             log.warning(
                 "The task state store does not hold all messages that are not accepted: a later try of this "
-                "task will fail. With report_path= it would send the rest"
+                "task will fail. Send the rest with another task, from the report"
             )
         if not self.complete:
             del self.failures.ranges[_MAX_RANGES:]
+
+
+class Slot(Protocol):
+    """One value of the task state store."""
+
+    def read(self) -> dict[str, Any] | None:
+        """Return the value; None when there is none.
+
+        :raises Bitrix24StateError: when the store does not answer, or holds something else.
+        """
+
+    def write(self, value: Mapping[str, Any]) -> None:
+        """Replace the value.
+
+        :raises Bitrix24StateError: when the store does not take it.
+        """
 
 
 class StoreJournal:
@@ -127,33 +168,93 @@ class StoreJournal:
     The store is for small values. So it holds a position, not a line a message, and the messages of a later
     try must be the same and in the same order.
 
-    :param store: the store of the task instance.
-    :param task: whose push it is.
+    One value names the owner: the newest try, and for each target the newest value that says how far a push
+    has come. Each try has a value of its own for that, so that an older one that still works replaces none.
+
+    :param slots: returns a value of the store, by its name, its target, and the types of its fields.
+    :param task: whose push it is, and where to.
+    :param redelivery: what is done when an earlier try may have sent messages, and nothing is known of it.
     """
 
-    def __init__(self, store: Any, task: TaskRun) -> None:
-        self._store = store
+    def __init__(
+        self,
+        slots: Callable[[str, tuple[str, ...], Mapping[str, type | tuple[type, ...]]], Slot],
+        task: TaskRun,
+        *,
+        redelivery: str = "at_most_once",
+    ) -> None:
+        self._slots = slots
+        self._task = task
+        self._redelivery = redelivery
+        self._token = uuid.uuid4().hex[:16]
+        self._owner = slots("push", (), _OWNER)
+        self._after: str | None = None
+        self._is_lost = False
         self._now = _Reached(task.run)
         self._earlier = _Reached()
         self._in_flight = InFlight()
         self._digest = hashlib.blake2b(digest_size=16)
         self._position = 0
 
+    def begin(self) -> None:
+        """Become the owner, before anything else: no try is later taken for one that did nothing.
+
+        :raises Bitrix24PushStateError: when a newer try has begun.
+        """
+        before = self._owner.read()
+        if before is not None and before["try"] > self._task.number:
+            raise superseded()
+        target = " ".join(self._task.target)
+        latest = {} if before is None else before["latest"]
+        self._after = latest.get(target)
+        self._is_lost = before["is_lost"] if before else self._task.number > 1
+        self._write(after=self._after, now=None, earlier=None, in_flight=None)
+        value = {"owner": self._token, "try": self._task.number, "is_lost": self._is_lost}
+        self._owner.write({**value, "latest": {**latest, target: self._token}})
+
     def recall(self, index: MessageIndex, source: Source) -> InFlight:  # noqa: ARG002
         """Read the position, and check that the messages before it are the same.
 
         :raises Bitrix24PushStateError: when they are not.
         """
-        state = self._store.get(_STORE_KEY)
-        if state:
-            now, earlier = _Reached(*state["now"]), _Reached(*state["earlier"])
-            if now.run == self._now.run:
-                self._now, self._earlier = now, earlier
-            else:
-                self._earlier = earlier.before(now)
+        state = self._earlier_state()
+        if state is None:
+            if self._is_lost:
+                refuse_lost(self._redelivery)
+            return self._in_flight
+        try:
+            now, earlier = _Reached.from_list(state["now"]), _Reached.from_list(state["earlier"])
             self._in_flight = InFlight.from_dict(state["in_flight"])
-            _check(source, max(self._now, self._earlier, key=lambda reached: reached.position))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise _unreadable(str(error)) from None
+        if now.run == self._now.run:
+            self._now, self._earlier = now, earlier
+        else:
+            self._earlier = earlier.before(now)
+        _check(source, max(self._now, self._earlier, key=lambda reached: reached.position))
         return self._in_flight
+
+    def _earlier_state(self) -> dict[str, Any] | None:
+        """Return how far the last try has come that went on after it had begun; None when none has."""
+        token, seen = self._after, {self._token}
+        while token is not None:
+            state = self._state(token).read() if isinstance(token, str) and token not in seen else None
+            if state is None:
+                raise _unreadable("what an earlier try has stored is missing")
+            if state["now"] is not None:
+                return state
+            seen.add(token)
+            token = state["after"]
+        return None
+
+    def _state(self, token: str) -> Slot:
+        return self._slots("push_state", (*self._task.target, token), _STATE)
+
+    def check_owner(self) -> None:
+        """Make sure that no newer try has become the owner; an owner that is missing is another one."""
+        owner = self._owner.read()
+        if owner is None or owner["owner"] != self._token:
+            raise superseded()
 
     def known(self, ordinal: int, key: Key) -> EarlierResult | None:  # noqa: ARG002
         """Return what an earlier try found of the message at a place in the source."""
@@ -165,7 +266,7 @@ class StoreJournal:
         return None
 
     def sending(self, in_flight: InFlight) -> None:
-        """Note that messages are about to be sent, and what else is in flight."""
+        """Record that messages are about to be sent, and what else is in flight."""
         self._in_flight = in_flight
         self._save()
 
@@ -186,12 +287,23 @@ class StoreJournal:
         """Do nothing: all is written."""
 
     def _save(self) -> None:
-        state = {
-            "now": self._now.to_list(),
-            "earlier": self._earlier.to_list(),
-            "in_flight": self._in_flight.to_dict(),
-        }
-        self._store.set(_STORE_KEY, state, retention=_RETENTION)
+        self._write(
+            after=None,
+            now=self._now.to_list(),
+            earlier=self._earlier.to_list(),
+            in_flight=self._in_flight.to_dict(),
+        )
+
+    def _write(self, **value: Any) -> None:
+        self._state(self._token).write(value)
+
+
+def _unreadable(problem: str) -> Bitrix24PushStateError:
+    return Bitrix24PushStateError(
+        f"The task state store does not say what earlier tries have sent: {problem}; nothing was sent",
+        outcome=Outcome.NOT_EXECUTED,
+        advice="Look into the chats, then send the rest with another task.",
+    )
 
 
 def _check(source: Source, reached: _Reached) -> None:
@@ -200,6 +312,7 @@ def _check(source: Source, reached: _Reached) -> None:
         raise Bitrix24PushStateError(
             "The task state store does not hold all messages that earlier tries could not deliver",
             outcome=Outcome.NOT_EXECUTED,
+            advice="Send the rest with another task, from the report.",
         )
     found = hashlib.blake2b(digest_size=16)
     number = 0

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_b24.exceptions import (
+    Bitrix24LockTimeoutError,
+    Bitrix24OutcomeUnknownError,
+    Bitrix24PushStateError,
+)
+from airflow_provider_b24.open_lines.pushing import log_files
 from airflow_provider_b24.open_lines.pushing.journal import (
     InFlight,
     LineJournal,
@@ -52,6 +61,9 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
         opened: list[FileLog] = []
 
         def another() -> FileLog:
+            # The process of the earlier one has ended.
+            for log in opened:
+                log.close()
             opened.append(FileLog(str(tmp_path / "a" / "night.journal")))
             return opened[-1]
 
@@ -93,18 +105,19 @@ def test_what_was_unknown_before_it_was_sent_again_is_in_flight(log: Any) -> Non
     assert LineJournal(log(), NIGHT).recall(MessageIndex(), SOURCE).moments == {message(1).key: 5.0}
 
 
-def test_the_journal_of_another_task_is_removed(log: Any) -> None:
-    written(log()).record([message(1)])
-    other = written(log(), TaskRun(("d", "t", "another", "-1"), 3))
-    assert other.known(0, message(1).key) is None
-    later = LineJournal(log(), NIGHT)
-    later.recall(MessageIndex(), SOURCE)
-    assert later.known(0, message(1).key) is None
+def test_the_journal_of_another_task_is_refused(log: Any) -> None:
+    journal = written(log())
+    journal.record([message(1)])
+    journal.close()
+    other = LineJournal(log(), TaskRun(("d", "t", "another", "-1"), 3))
+    with pytest.raises(Bitrix24PushStateError, match=r"line 2: .* another task; nothing was sent"):
+        other.recall(MessageIndex(), SOURCE)
 
 
 def test_rows_that_are_no_messages_or_known_already_are_not_noted(log: Any) -> None:
     journal = written(log())
     journal.record([message(1, valid=False), message(2, is_new=False)])
+    journal.close()
     assert [line for line in log().read() if line.startswith(b'{"row"')] == []
 
 
@@ -123,7 +136,10 @@ def test_a_line_that_was_cut_off_is_removed(tmp_path: Path) -> None:
     journal = written(FileLog(str(path)))
     journal.record([message(1), message(2)])
     journal.close()
-    path.write_bytes(path.read_bytes()[:-5])
+    # A killed process has written half a line, and not yet how long the journal is.
+    whole = path.read_bytes()
+    last = whole.rindex(b'{"row"')
+    path.write_bytes(whole[:-5].replace(b"%016d" % len(whole), b"%016d" % last))
 
     later = written(FileLog(str(path)))
     assert later.known(0, message(2).key) is None
@@ -157,7 +173,7 @@ def test_a_note_for_which_the_disk_has_no_room_is_an_error_and_leaves_no_half_li
     full_disk(10_000)
     journal.record([message(1)])
     journal.close()
-    assert len([json.loads(line) for line in path.read_bytes().splitlines()]) == 2
+    assert len([json.loads(line) for line in path.read_bytes().splitlines()]) == 4
 
 
 @given(TEXTS, TEXTS, TEXTS, st.lists(TEXTS, max_size=2), st.sampled_from(DeliveryStatus))
@@ -190,3 +206,121 @@ def test_a_broken_file_is_one_range() -> None:
     for place in range(10_000):
         failures.set(place, DeliveryStatus.REJECTED)
     assert failures.ranges == [[0, 9_999, "rejected"]]
+
+
+# Damaged and planted journals
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Path:
+    """Return a journal with two messages."""
+    path = tmp_path / "night.journal"
+    journal = written(FileLog(str(path)))
+    journal.record([message(1), message(2)])
+    journal.sending(InFlight({message(3).key: 5.0}, {"k": Conversation(1, 2)}))
+    journal.close()
+    return path
+
+
+def recall(path: Path, *, number: int = 2) -> InFlight:
+    later = LineJournal(FileLog(str(path)), replace(NIGHT, number=number))
+    try:
+        return later.recall(MessageIndex(), SOURCE)
+    finally:
+        later.close()
+
+
+@pytest.mark.parametrize("kept", [0.05, 0.3, 0.5, 0.9, 0.999])
+def test_a_journal_that_was_cut_is_refused_by_name(night: Path, kept: float) -> None:
+    whole = night.read_bytes()
+    night.write_bytes(whole[: int(len(whole) * kept)])
+    with pytest.raises(Bitrix24PushStateError, match=r"night\.journal, line 1: .*nothing was sent"):
+        recall(night)
+
+
+def test_an_empty_journal_of_an_earlier_try_is_no_memory(night: Path) -> None:
+    night.write_bytes(b"")
+    with pytest.raises(Bitrix24OutcomeUnknownError, match="nothing was sent"):
+        recall(night)
+    # The next try does not take the journal of this one for a memory.
+    with pytest.raises(Bitrix24OutcomeUnknownError, match="nothing was sent"):
+        recall(night, number=3)
+
+
+def test_a_journal_of_another_version_is_refused(night: Path) -> None:
+    night.write_bytes(night.read_bytes().replace(b'"journal": 2', b'"journal": 9'))
+    with pytest.raises(Bitrix24PushStateError, match="line 1: is not the first line of a journal of this"):
+        recall(night)
+
+
+@given(st.data())
+def test_a_journal_with_other_bytes_raises_typed_errors_only(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("journal") / "night.journal"
+    journal = written(FileLog(str(path)))
+    journal.record([message(1), message(2)])
+    journal.sending(InFlight({message(3).key: 5.0}, {"k": Conversation(1, 2)}))
+    journal.close()
+    whole = bytearray(path.read_bytes())
+    start = data.draw(st.integers(0, len(whole) - 1))
+    other = data.draw(st.binary(min_size=1, max_size=40) | st.just(b"\0" * 30))
+    whole[start : start + data.draw(st.integers(0, 40))] = other
+    path.write_bytes(bytes(whole))
+    with suppress(Bitrix24PushStateError, Bitrix24OutcomeUnknownError):
+        recall(path)
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "directory"])
+def test_a_planted_journal_is_refused_and_left_as_it_is(tmp_path: Path, kind: str) -> None:
+    path, victim = tmp_path / "night.journal", tmp_path / "victim"
+    victim.write_text("mine")
+    if kind == "link":
+        path.symlink_to(victim)
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    with pytest.raises(Bitrix24PushStateError, match="a link, or no regular file"):
+        recall(path)
+    assert victim.read_text() == "mine"
+
+
+# Other targets, and other processes
+
+
+def test_what_was_sent_to_another_target_was_not_sent_here(log: Any) -> None:
+    here, there = (replace(NIGHT, target=("portal", "shop", line)) for line in ("1", "2"))
+    first = written(log(), there)
+    first.record([message(1)])
+    first.sending(InFlight({message(2).key: 5.0}))
+    second = LineJournal(log(), here)
+    assert second.recall(MessageIndex(), SOURCE).moments == {}
+    assert second.known(0, message(1).key) is None
+    again = LineJournal(log(), there)
+    assert again.recall(MessageIndex(), SOURCE).moments == {message(2).key: 5.0}
+    assert again.known(0, message(1).key)
+
+
+def test_an_older_try_stops_when_a_newer_one_wants_the_journal(
+    night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_files, "LOCK_SECONDS", 0.0)
+    older = written(FileLog(str(night)))
+    older.check_owner()
+    with pytest.raises(Bitrix24LockTimeoutError, match="An earlier try of this task still works"):
+        recall(night)
+    with pytest.raises(Bitrix24PushStateError, match="A newer try of this task has begun"):
+        older.check_owner()
+    older.close()
+    assert recall(night).moments == {message(3).key: 5.0}
+
+
+def test_an_older_try_stops_when_a_newer_one_has_begun_in_object_storage() -> None:
+    in_memory_storage()
+    url = f"memory://owner-{id(in_memory_storage)}/night.journal"
+    older = written(ObjectLog(url))
+    older.check_owner()
+    written(ObjectLog(url))
+    with pytest.raises(Bitrix24PushStateError, match="A newer try of this task has begun"):
+        older.check_owner()
