@@ -31,7 +31,7 @@ NAME_IT = (
 )
 LINK = "must be a link that the portal can open (http or https)"
 UUID = "must be a lower-case UUID of version 4; the portal ignores others"
-SECONDS = "must be Unix seconds"
+SECONDS = "must be Unix seconds of 9 or 10 digits, a datetime, or ISO 8601 such as 2026-11-25T10:30:00+03:00"
 RULES = (
     "must be 'stopped', 'first_vote', 'everybody', {'quorum': k}, {'everybody': [user ids]}, "
     "{'first_to': k} or {'majority': n}"

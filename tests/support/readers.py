@@ -25,7 +25,11 @@ MESSAGES = [
 ]
 DEAL = {"entity_type": "deal", "entity_id": 288, "user_id": 1, "message": "Hi"}
 CONNECTOR = {"name": "Shop", "handler_url": "https://shop.example/bitrix24"}
-RECEIPT = {"im": {"chat_id": 5, "message_id": 6}, "message": {"id": "m1", "date": 1}, "chat": {"id": "c1"}}
+RECEIPT = {
+    "im": {"chat_id": 5, "message_id": 6},
+    "message": {"id": "m1", "date": 1764057600},
+    "chat": {"id": "c1"},
+}
 DATA = {"QUESTIONS": [{"QUESTION": "Deploy?", "ANSWERS": [{"MESSAGE": "Yes"}, {"MESSAGE": "No"}]}]}
 STOPPED = {GET: {"result": {"attach": attach(finished=True, voted=False)}}}
 
