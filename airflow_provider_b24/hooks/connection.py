@@ -35,9 +35,9 @@ _CLIENT_ID = re.compile(r"^(local|app)\.[0-9a-f]+\.[0-9a-z]+$", re.IGNORECASE)
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 70.0
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-#: What a part of a webhook's path cannot hold.
 #: A webhook URL, or what Airflow leaves of one in another field.
 _PASTED_WEBHOOK = re.compile(r"(?:^|/)rest/(?:(?:api/)?[0-9]+/(?P<code>[^/?#\s]+))?")
+#: What a part of a webhook's path cannot hold.
 _NOT_IN_PATH = re.compile(r"[\s/?#\\]")
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 

@@ -121,9 +121,15 @@ class _Reading:
 
     def _is_same_page(self, rows: list[Any], response: Response) -> bool:
         """Say whether a page came again: the method ignores ``start``."""
-        if not rows or rows != self._page:
+        if not rows:
             return False
-        if any(isinstance(row, Mapping) and any(name in row for name in _ID_NAMES) for row in rows):
+        ids = _ids(rows)
+        if ids is not None:
+            # By id: a row that changes meanwhile, or comes in another order, is the same row.
+            return ids == _ids(self._page)
+        if rows != self._page:
+            return False
+        if any(_id(row) is not None for row in rows):
             return True
         # Rows without an id may be alike; then the server must say that this is another page.
         is_last = response.next is None and _total(response) == self._end + len(rows)
@@ -154,6 +160,18 @@ def _total(response: Response) -> int | None:
     """Return how many rows the server counts; None where it does not count."""
     total = response.total
     return total if total is not None and total > 0 else None
+
+
+def _ids(rows: list[Any]) -> set[str] | None:
+    """Return the ids of a page; None where they do not tell its rows apart."""
+    ids = {found for found in map(_id, rows) if found is not None}
+    return ids if len(ids) == len(rows) else None
+
+
+def _id(row: Any) -> str | None:
+    if not isinstance(row, Mapping):
+        return None
+    return next((str(row[name]) for name in _ID_NAMES if name in row), None)
 
 
 def _no_list(method: str) -> Bitrix24Error:

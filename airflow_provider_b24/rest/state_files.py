@@ -130,6 +130,7 @@ def _open_locked(path: Path, limit: float) -> int:
         except OSError as error:
             raise _unusable(path, error) from None
         try:
+            _check_regular(descriptor, path)
             _acquire(descriptor, path, started, limit)
             # A file that a cleaner removed meanwhile is not the one that others open.
             if os.fstat(descriptor).st_nlink:
@@ -138,6 +139,16 @@ def _open_locked(path: Path, limit: float) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def _check_regular(descriptor: int, path: Path) -> None:
+    # A FIFO or a device would block, or forget what is written.
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise Bitrix24StateError(
+            f"The shared state in {path} can't be used: it is no regular file",
+            outcome=Outcome.NOT_EXECUTED,
+            advice="Remove it; it is made again.",
+        )
 
 
 def _acquire(descriptor: int, path: Path, started: float, limit: float) -> None:

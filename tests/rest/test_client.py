@@ -539,6 +539,31 @@ def test_iterate_raises_when_fewer_rows_come_than_there_are(
     assert len(server.requests) == len(pages)
 
 
+@pytest.mark.parametrize("total", [{}, {"total": 50}])
+def test_iterate_yields_no_row_twice_that_changes_while_start_is_ignored(
+    paged: Callable[..., tuple[Bitrix24Client, Any]], total: dict[str, int]
+) -> None:
+    first = [{"id": number, "lastActivity": 1} for number in range(50)]
+    again = [{"id": number, "lastActivity": 2} for number in reversed(range(50))]
+    client, server = paged(*(json.dumps({"result": page, **total}) for page in (first, again)))
+
+    assert list(client.iterate("crm.deal.list")) == first
+    assert len(server.requests) == 2
+
+
+def test_iterate_raises_when_promised_pages_hold_the_same_rows_in_another_state(
+    paged: Callable[..., tuple[Bitrix24Client, Any]],
+) -> None:
+    first = [{"ID": number, "SEEN": 1} for number in range(50)]
+    again = [{"ID": number, "SEEN": 2} for number in range(50)]
+    client, _ = paged(
+        json.dumps({"result": first, "next": 50, "total": 120}),
+        json.dumps({"result": again, "next": 100, "total": 120}),
+    )
+    with pytest.raises(Bitrix24ListIncompleteError, match="gave 50 of 120 rows"):
+        list(client.iterate("crm.deal.list"))
+
+
 def test_iterate_yields_rows_without_an_id_that_are_alike(
     paged: Callable[..., tuple[Bitrix24Client, Any]],
 ) -> None:

@@ -116,6 +116,14 @@ def test_a_symlink_instead_of_a_state_file_is_not_followed(tmp_path: pathlib.Pat
     assert not (tmp_path / "victim").exists()
 
 
+def test_a_fifo_instead_of_a_state_file_is_a_typed_error(state_directory: pathlib.Path) -> None:
+    path = state_file("bucket", "x")
+    state_directory.mkdir(mode=0o700, exist_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(Bitrix24StateError, match="no regular file"), locked(path):
+        pytest.fail("the lock of a FIFO was taken")
+
+
 def test_state_files_differ_by_kind_and_name() -> None:
     paths = {state_file(kind, name) for kind in ("bucket", "oauth") for name in ("a", "b/../../c")}
 
