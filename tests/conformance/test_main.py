@@ -166,7 +166,7 @@ def test_differences_are_explained_and_end_with_1(
     site.portal.quirks.anonymous_number = 1
 
     assert call("--yes") == 1
-    assert "anonymity.two: No anonymous poll is sent" in capsys.readouterr().out
+    assert "anonymity.two: The check before the first anonymous poll finds" in capsys.readouterr().out
 
 
 def test_with_the_extra_of_a_portal_as_documented_its_own_row_is_as_held(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
-from airflow_provider_b24.operators.idempotency import is_retry
+from airflow_provider_b24.operators.task_memory import is_retry
 
 
 def test_the_hook_is_made_once_and_only_when_it_is_needed() -> None:
