@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from airflow.sdk import DAG
 
 from airflow_provider_b24.exceptions import Bitrix24Error
 from airflow_provider_b24.operators.crm import Bitrix24SendCrmChatMessageOperator
+from airflow_provider_b24.rest.client import Bitrix24Client
 from tests.support.dag_runs import instance, xcom
 
 if TYPE_CHECKING:
@@ -66,6 +68,33 @@ def test_a_refused_crm_message_is_not_remembered_as_posted(portal: Emulator) -> 
 
     (remembered,) = store.values.values()
     assert remembered["state"] == "not posted"
+
+
+class Killed(BaseException):
+    """The process ends."""
+
+
+@pytest.mark.usefixtures("line")
+def test_a_retry_after_a_kill_finds_the_crm_message(
+    portal: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat_id = portal.lines.add_crm_chat("deal", 288)
+    task = SimpleNamespace(dag_id="d", task_id="say", run_id="r", map_index=-1, max_tries=3, try_number=1)
+    context: Any = {"ti": task, "task_state_store": Store()}
+    post = Bitrix24Client.call_for_id
+
+    def dying(self: Any, *args: Any) -> int:
+        post(self, *args)
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Bitrix24Client, "call_for_id", dying)
+        crm_operator(chat_id).execute(context)
+    task.try_number = 2
+    found = crm_operator(chat_id).execute(context)
+
+    (posted,) = [message for message in portal.messages(chat_id) if message.text == "Paid"]
+    assert found == {"message_id": posted.id, "chat_id": chat_id}
 
 
 def test_a_message_goes_into_the_chat_of_a_crm_item(
