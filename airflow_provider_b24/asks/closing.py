@@ -80,7 +80,7 @@ def close_after_failure(conn_id: str, ask: Ask, *, tell: bool) -> None:
 
     :param conn_id: the Airflow connection.
     :param ask: what was asked.
-    :param tell: whether the chat is told.
+    :param tell: whether to post it in the chat.
     """
     try:
         if _close(Bitrix24Hook(conn_id), ask, failed_text() if tell else None):

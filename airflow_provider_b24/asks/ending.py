@@ -25,8 +25,8 @@ class Ending:
     """The end of an ask.
 
     :param audit: the record, as JSON values.
-    :param message: what the chat is told.
-    :param summary: what the task's log is told.
+    :param message: what is posted in the chat.
+    :param summary: the line of the task's log.
     :param error: why there is no result.
     """
 

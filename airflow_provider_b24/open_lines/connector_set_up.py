@@ -77,7 +77,7 @@ class ConnectorSetUp:
         for step in steps:
             log.info("Connector %r: %s", self._wanted.connector, step)
             self._do(step)
-        after = self._settled()
+        after = self._verified()
         memory.remember(self._client, self._digests(steps))
         return after
 
@@ -97,10 +97,10 @@ class ConnectorSetUp:
             succeeded = _succeeded(result)
         if not succeeded:
             raise self._client.refusal(
-                Bitrix24ConnectorError, method, "the portal did not do it and says no reason"
+                Bitrix24ConnectorError, method, "the portal refused the step and gave no reason"
             )
 
-    def _settled(self) -> FoundConnector:
+    def _verified(self) -> FoundConnector:
         """Return the connector once it is what it shall be."""
         for read in range(_READS):
             found = self._look()

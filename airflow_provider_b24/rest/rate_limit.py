@@ -109,7 +109,7 @@ _LAYOUT = struct.Struct(f"<{len(fields(Level))}d")
 
 def reserve(level: Level, plan: Plan, now: float) -> tuple[Level, float]:
     """Add one request; return the bucket after it and how many seconds to wait before sending it."""
-    level = settle(level, now)
+    level = rebase(level, now)
     empty_at = max(level.empty_at, now)
     after = replace(
         level,
@@ -125,7 +125,7 @@ def penalize(level: Level, plan: Plan, now: float, *, jitter: float = 0.0) -> Le
 
     :param jitter: from 0 to 1, so that hosts do not send in step.
     """
-    level = settle(level, now)
+    level = rebase(level, now)
     # The refused request is not in the bucket.
     level = replace(level, recent=max(recent_at(level, plan, now) - 1.0, 0.0), at=now)
     if level.peak >= 1.0 or now - level.refused_at >= MERGE_SECONDS:
@@ -140,13 +140,13 @@ def fill(level: Level, plan: Plan, now: float, *, share: float = TYPICAL_SHARE) 
     :param share: the part of what the portal lets in that counts as sent lately. Without it, the next refusal
         would teach a share of almost nothing, only because the bucket has just begun to count.
     """
-    level = settle(level, now)
+    level = rebase(level, now)
     full = now + plan.tolerance + plan.interval
     recent = max(recent_at(level, plan, now), share * MEMORY * plan.burst)
     return replace(level, empty_at=max(level.empty_at, full), recent=recent, at=now)
 
 
-def settle(level: Level, now: float) -> Level:
+def rebase(level: Level, now: float) -> Level:
     """Return the bucket with its times moved when the clock was set back since it was written.
 
     A time from before would make the whole host wait for as long as the clock was set back.

@@ -55,7 +55,7 @@ local function write(l)
   redis.call('SET', KEYS[1], data, 'PX', string.format('%.0f', kept))
 end
 
-local function settle(l)
+local function rebase(l)
   local back = math.max(l.at - now, 0)
   if back > 0 then
     l.empty_at, l.refused_at, l.at = l.empty_at - back, l.refused_at - back, now
@@ -91,7 +91,7 @@ local function cut(l)
 end
 
 local l = read()
-settle(l)
+rebase(l)
 local wait = 0
 if action == 'reserve' then
   local max_wait, empty_at = tonumber(ARGV[5]), math.max(l.empty_at, now)

@@ -75,7 +75,7 @@ def test_unbind_ends_one_subscription(hook: Bitrix24Hook) -> None:
     assert [row["handler"] for row in hook.events.bound()] == [HANDLER]
 
 
-def test_a_lost_reply_to_bind_is_settled_by_a_look(hook: Bitrix24Hook, portal: Emulator) -> None:
+def test_a_lost_reply_to_bind_is_verified_by_a_look(hook: Bitrix24Hook, portal: Emulator) -> None:
     portal.faults.add("drop_after", method="event.bind")
     assert hook.events.bind(event=REPLY) is True
     assert portal.requests.count("event.bind") == 1

@@ -34,4 +34,4 @@ def test_the_page_s_snippets_run(portal: Emulator, application: str, airflow_dat
 
 
 def test_the_page_says_how_long_airflow_before_3_3_waits() -> None:
-    assert (ReaderOptions().settle, ReaderOptions().plan_delay) == (10, 600)
+    assert (ReaderOptions().clear_after, ReaderOptions().plan_delay) == (10, 600)

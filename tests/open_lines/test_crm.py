@@ -106,7 +106,7 @@ def test_an_author_who_is_not_in_the_chat_is_denied(portal: Emulator, lines: Ope
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "drop_before", "status_502", "html", "empty"])
-def test_a_lost_reply_is_settled_by_reading_the_chat(
+def test_a_lost_reply_is_verified_by_reading_the_chat(
     portal: Emulator, lines: OpenLinesApi, kind: str
 ) -> None:
     chat = portal.lines.add_crm_chat("deal", DEAL)

@@ -149,7 +149,7 @@ def leave_chat(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("kind", LOSSES)
-def test_a_lost_reply_is_settled_by_reading_the_conversation(shop: Shop, kind: str) -> None:
+def test_a_lost_reply_is_verified_by_reading_the_conversation(shop: Shop, kind: str) -> None:
     shop.portal.faults.add(kind, method=SEND, after=1)
     report = shop.send([message(number) for number in range(3 * MAX_REQUEST_MESSAGES)])
 
@@ -228,7 +228,7 @@ def test_at_least_once_sends_again_what_the_portal_does_not_show(shop: Shop) -> 
     assert statuses(report) == ["accepted"]
 
 
-def test_a_message_of_which_the_reply_says_nothing_is_settled_too(shop: Shop) -> None:
+def test_a_message_of_which_the_reply_says_nothing_is_verified_too(shop: Shop) -> None:
     shop.send([message(0)])
     body = '{"result":{"SUCCESS":true,"DATA":{"RESULT":[]}}}'
     shop.portal.faults.add("reply", method=SEND, body=body, executed=True)

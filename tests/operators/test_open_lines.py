@@ -110,7 +110,7 @@ def test_a_rejected_message_succeeds_with_if_undelivered_report(
     assert xcom(run, "push")["rejected"] == 1
 
 
-def test_a_lost_reply_is_settled_and_nothing_is_doubled(
+def test_a_lost_reply_is_verified_and_nothing_is_doubled(
     portal: Emulator, application: str, line: int, run_dag: Callable[..., Any]
 ) -> None:
     portal.faults.add("drop_after", method="imconnector.send.messages")
@@ -122,7 +122,7 @@ def test_a_lost_reply_is_settled_and_nothing_is_doubled(
     assert sorted(texts(portal, line)) == ["Order 1", "Order 2"]
 
 
-def test_a_lost_reply_that_can_not_be_settled_is_unknown_and_fails_the_task(
+def test_a_lost_reply_that_can_not_be_verified_is_unknown_and_fails_the_task(
     portal: Emulator, application: str, line: int, run_dag: Callable[..., Any]
 ) -> None:
     portal.faults.add("drop_after", method="imconnector.send.messages")

@@ -62,7 +62,7 @@ class Uuids:
         entry.started = now
         return None
 
-    def settle(self, uuid: object, message_id: int, *, chat_id: int = 0) -> None:
+    def record(self, uuid: object, message_id: int, *, chat_id: int = 0) -> None:
         """Record the message of a send that was claimed."""
         if self.accepts(uuid):
             self._entries[self._key(uuid, chat_id)].message_id = message_id

@@ -101,7 +101,7 @@ class Fanout:
             return
         del self._pending[delivery.event.id]
         if delivery.taken:
-            self._reader.clear([delivery], after=self._options.settle)
+            self._reader.clear([delivery], after=self._options.clear_after)
         else:
             self._reader.give_back([delivery])
 

@@ -14,7 +14,7 @@ class ReaderOptions:
     :param gather: how long to wait for further watchers before the first read, so that all of them get
         the first events.
     :param recheck: how often to look for reserved events that no reader clears.
-    :param settle: how long after Airflow took an event it is cleared, where Airflow does not say that it
+    :param clear_after: how long after Airflow took an event it is cleared, where Airflow does not say that it
         has stored it (before 3.3); the triggerer stores events about once a second.
     :param clear_delay: how long to wait for further events that one request can clear.
     :param burst: events that follow each other sooner than this are a burst.
@@ -30,7 +30,7 @@ class ReaderOptions:
     window: int = 200
     gather: float = 2.0
     recheck: float = 300.0
-    settle: float = 10.0
+    clear_after: float = 10.0
     clear_delay: float = 0.5
     burst: float = 120.0
     repeat_after: tuple[float, ...] = (10.0, 120.0)

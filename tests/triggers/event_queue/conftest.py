@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FAST = ReaderOptions(
     gather=0.02,
     recheck=0.3,
-    settle=0.05,
+    clear_after=0.05,
     clear_delay=0.02,
     repeat_after=(),
     base_delay=0.002,

@@ -73,7 +73,7 @@ async def test_a_watcher_reads_the_queue_of_its_key(replies: Replies) -> None:
 async def test_an_event_is_not_cleared_at_once_for_airflow_may_not_have_stored_it(
     replies: Replies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fanout, "read_options", lambda: replace(FAST, settle=3600))
+    monkeypatch.setattr(fanout, "read_options", lambda: replace(FAST, clear_after=3600))
     watcher = Watcher()
     replies.say("One")
     await until(lambda: watcher.taken)

@@ -48,7 +48,7 @@ def _post(call: Call, chat: Chat, text: str, params: dict[str, Any]) -> int:
         params={name: params[name] for name in ("ATTACH", "KEYBOARD", "MENU") if params.get(name)},
         reply_to=reply_to if reply_to > 0 else None,
     )
-    call.portal.uuids.settle(template_id, message.id, chat_id=chat.id)
+    call.portal.uuids.record(template_id, message.id, chat_id=chat.id)
     return message.id
 
 

@@ -65,5 +65,5 @@ def _post(call: Call, chat: Chat, draft: PollDraft, poll: Poll, template_id: obj
         params=draft.component_params(poll),
     )
     portal.polls.attach(poll, message.id, chat_id=chat.id)
-    portal.uuids.settle(template_id, message.id, chat_id=chat.id)
+    portal.uuids.record(template_id, message.id, chat_id=chat.id)
     return {"messageId": message.id, "voteId": poll.vote_id}
