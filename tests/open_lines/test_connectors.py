@@ -200,7 +200,7 @@ def test_a_refused_registration_is_an_error_in_both_forms(shop: Shop, nested: bo
 def test_a_step_that_the_portal_does_not_do_is_an_error(shop: Shop, method: str, result: str) -> None:
     body = f'{{"result": {result}}}'
     shop.portal.faults.add("reply", method=f"imconnector.{method}", body=body, executed=False)
-    with pytest.raises(Bitrix24ConnectorError, match="did not do it"):
+    with pytest.raises(Bitrix24ConnectorError, match="refused the step"):
         shop.set_up()
 
 
