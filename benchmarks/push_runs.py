@@ -48,14 +48,17 @@ class FileStore:
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return a value."""
-        values = json.loads(self._path.read_text()) if self._path.exists() else {}
-        return values.get(key, default)
+        return self._values().get(key, default)
 
     def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:  # noqa: ARG002
         """Replace a value."""
         draft = self._path.with_suffix(".part")
-        draft.write_text(json.dumps({key: value}))
+        draft.write_text(json.dumps({**self._values(), key: value}))
         draft.replace(self._path)
+
+    def _values(self) -> dict[str, Any]:
+        values: dict[str, Any] = json.loads(self._path.read_text()) if self._path.exists() else {}
+        return values
 
 
 class Run:
