@@ -81,10 +81,13 @@ class Run:
         self._write_messages()
         with Portal(plan="none") as portal:
             self._prepare(portal)
-            if not any(self._try(number) for number in range(1, _TRIES + 1)):
-                self.counts["unfinished"] += 1
+            is_finished = any(self._try(number) for number in range(1, _TRIES + 1))
             self.counts["drops"] += sum(1 for row in portal.requests() if row["fault"])
-            self._compare(portal)
+            if is_finished:
+                self._compare(portal)
+            else:
+                # A first try that is killed before it begins leaves no record: its retries refuse to send.
+                self.counts["unfinished" if any(self._orders(portal)) else _REFUSED] += 1
         shutil.rmtree(self._folder)
         return self.counts
 
@@ -150,14 +153,18 @@ class Run:
 
     def _compare(self, portal: Portal) -> None:
         told = {row["message_id"]: row["status"] for row in self._told()}
-        chats = [chat["messages"] for chat in portal.control("GET", "chats") if chat["kind"] == "lines"]
-        orders = [
-            [int(message["params"]["CONNECTOR_MID"][0][1:]) for message in messages] for messages in chats
-        ]
+        orders = self._orders(portal)
         there = Counter(number for numbers in orders for number in numbers)
         for number in range(self._options.messages):
             self._judge(told.get(f"m{number}"), there[number])
         self.counts[_LATE] += sum(a > b for numbers in orders for a, b in pairwise(numbers))
+
+    def _orders(self, portal: Portal) -> list[list[int]]:
+        """Return the numbers of the messages in each conversation, in their order."""
+        chats = [chat["messages"] for chat in portal.control("GET", "chats") if chat["kind"] == "lines"]
+        return [
+            [int(message["params"]["CONNECTOR_MID"][0][1:]) for message in messages] for messages in chats
+        ]
 
     def _told(self) -> list[dict[str, Any]]:
         """Return what the task said: in the report, or in the XCom, which has all of so few messages."""
@@ -186,6 +193,8 @@ _BAD = (
 )
 #: A message that was told as unknown is sent late, when a later try sees that it did not arrive.
 _LATE = "out of order"
+#: Nothing was sent and the task failed, because nothing is known of its first try.
+_REFUSED = "refused, nothing sent"
 
 
 def main() -> int:
@@ -201,7 +210,7 @@ def main() -> int:
 
     verification.REQUEST_SECONDS = _REQUEST_SECONDS
     started = time.monotonic()
-    totals: Counter[str] = Counter(dict.fromkeys((*_BAD, _LATE), 0))
+    totals: Counter[str] = Counter(dict.fromkeys((*_BAD, _LATE, _REFUSED), 0))
     for number in range(options.first, options.first + options.runs):
         totals.update(Run(folder, number, options).run())
         print(json.dumps({**totals, "seconds": round(time.monotonic() - started)}), flush=True)
