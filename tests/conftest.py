@@ -6,6 +6,7 @@ import base64
 import gc
 import os
 import pathlib
+import signal
 import tempfile
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 
 # Airflow keeps so many objects that the default takes a tenth of the time to look at them again.
 gc.set_threshold(200_000, 50, 100)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background jobs ignore Ctrl-C, and the tests that press it would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # A busy machine is no reason to fail.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
@@ -39,6 +43,15 @@ if TYPE_CHECKING:
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
     from tests.support.crowd import Crowd
     from tests.support.redis_server import RedisServer
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs Redis where it is not installed; one skipped test says so."""
+    from tests.support.redis_server import is_installed, needs_redis
+
+    if not is_installed():
+        config.hook.pytest_deselected(items=[item for item in items if needs_redis(item)])
+        items[:] = [item for item in items if not needs_redis(item)]
 
 
 @pytest.fixture(autouse=True)

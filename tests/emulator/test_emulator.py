@@ -178,7 +178,7 @@ class TestCommand:
             written = json.loads(file.read_text())
             assert requests.get(f"{written['url']}/rest/1/abc/profile").ok
             process.send_signal(number)
-            assert process.wait(timeout=10) == 0
+            assert process.wait(timeout=60) == 0
         assert f"{written['url']}/rest/1/abc/" in printed
         assert written["oauth"]["extra"]["oauth_server"] == written["url"]
         assert file.stat().st_mode & 0o077 == 0

@@ -46,6 +46,7 @@ CANARIES = {
 ALL = "canary0"
 
 NEW_PAIR = b'{"access_token":"canary0new0access","refresh_token":"canary0new0refresh","expires_in":3600}'
+RENEWED = reply_bytes(NEW_PAIR)
 EXPIRED = reply_bytes(b'{"error":"expired_token"}', status="401 Unauthorized")
 OK = reply_bytes(b'{"result":{"ID":"1"}}')
 #: What a portal or a proxy that repeats the address and the headers might say.
@@ -85,10 +86,10 @@ SITUATIONS: dict[str, list[bytes | None]] = {
     ],
     "expired, then dropped refresh": [EXPIRED, None, None],
     "expired, then page": [EXPIRED, *[reply_bytes(f"<p>{ECHO}</p>".encode(), status="502 Bad Gateway")] * 2],
-    "expired, then renewed": [EXPIRED, reply_bytes(NEW_PAIR), OK],
+    "expired, then renewed": [EXPIRED, RENEWED, OK],
     "expired, then renewed, then refused with an echo": [
         EXPIRED,
-        reply_bytes(NEW_PAIR),
+        RENEWED,
         reply_bytes(f'{{"error":"X","error_description":"{ECHO}"}}'.encode(), status="400 Bad Request"),
     ],
 }
@@ -121,6 +122,12 @@ def everything() -> Iterator[Everything]:
     root.removeHandler(handler)
     for name, level in before.items():
         logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def empty_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Know no secret that another test has shown to this process."""
+    monkeypatch.setattr(REGISTRY, "_values", ())
 
 
 @pytest.fixture(params=["webhook", "application"])
@@ -164,6 +171,9 @@ def test_no_secret_is_shown_whatever_happens(
 ) -> None:
     server = serve(*SITUATIONS[situation])
     client = make_portal(server.url)
+    if RENEWED not in SITUATIONS[situation]:
+        # An echo of tokens that the server never gave out shows nothing of this connection.
+        REGISTRY.add(Secret(CANARIES["new access token"]), Secret(CANARIES["new refresh token"]))
     ways: dict[str, Callable[[], Any]] = {
         "call": lambda: client.call("user.get"),
         "unsafe call": lambda: client.call("im.message.add", {"MESSAGE": "x"}),

@@ -8,14 +8,28 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
+NOT_INSTALLED = "redis-server is not installed (Debian: apt-get install redis-server)"
 PASSWORD = "pass-w0rd/of+redis"
 _QUOTED = "pass-w0rd%2Fof%2Bredis"
-_PATIENCE = 30.0
+_PATIENCE = 60.0
+_FIXTURES = {"_running_redis", "own_redis"}
+
+
+def is_installed() -> bool:
+    """Return whether a test can start a server."""
+    return shutil.which("redis-server") is not None
+
+
+def needs_redis(item: pytest.Item) -> bool:
+    """Return whether a test starts a server, by a fixture or as the case "redis" of several."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    case = getattr(item, "callspec", None)
+    return bool(fixtures & _FIXTURES) or (case is not None and case.params.get("make_state") == "redis")
 
 
 class RedisServer:
@@ -32,13 +46,10 @@ class RedisServer:
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
-        binary = shutil.which("redis-server")
-        if binary is None:
-            pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
         options = {"port": self.port, "bind": "127.0.0.1", "unixsocket": self._socket, "save": ""}
         options |= {"appendonly": "no", "requirepass": PASSWORD, "logfile": self._log}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        self._process = subprocess.Popen([binary, *words], cwd=self._socket.parent)
+        self._process = subprocess.Popen(["redis-server", *words], cwd=self._socket.parent)
         until = time.monotonic() + _PATIENCE
         while not self._answers():
             if time.monotonic() > until or self._process.poll() is not None:

@@ -46,7 +46,7 @@ async def test_a_vote_that_meets_the_rule_ends_the_wait(portal: Emulator, send: 
     for person in (2, 3):
         portal.vote(message, user_id=person, answers=["No"])
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         event = await task
 
     assert (event["status"], event["chosen"]) == ("decided", ["No"])

@@ -40,7 +40,7 @@ async def events_of(trigger: Bitrix24PollTrigger) -> list[dict[str, Any]]:
 
 
 async def bounded(trigger: Bitrix24PollTrigger) -> Any:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for event in trigger.run():
             yield event
 
@@ -51,7 +51,7 @@ def reads_of(portal: Emulator) -> int:
 
 
 async def until_read(portal: Emulator, reads: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while reads_of(portal) < reads:
             await asyncio.sleep(0.002)
 

@@ -124,6 +124,6 @@ async def triggerer(*, stores: bool = True) -> AsyncIterator[Triggerer]:
 
 async def until(condition: Callable[[], Any]) -> None:
     """Wait until a condition is true."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)

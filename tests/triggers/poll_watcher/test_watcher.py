@@ -186,7 +186,9 @@ async def test_a_portal_that_is_down_or_limited_fails_no_waiter(
     for message in sent:
         portal.stop_poll(message)
     assert await ended(*tasks) == ["success"] * 3
-    lines = [record.getMessage() for record in caplog.records if record.name == watcher_log.__name__]
+    logged = [record.getMessage() for record in caplog.records if record.name == watcher_log.__name__]
+    # A busy machine may add a line that the watcher is behind its schedule.
+    lines = [line for line in logged if "can't read" in line or "reads polls again" in line]
     assert len(lines) == 2
     assert lines[0].startswith("The poll watcher of connection 'bitrix24_default' can't read 3 polls: ")
     assert lines[1].startswith("The poll watcher of connection 'bitrix24_default' reads polls again after ")
@@ -264,7 +266,7 @@ async def test_a_slot_in_the_hosts_bucket_is_waited_for_without_a_thread(
 ) -> None:
     (message,) = send()
     portal.stop_poll(message)
-    while hook.limiter.reserve() < 0.4:
+    while hook.limiter.reserve() < 2:
         pass
     task = wait(watcher, message)
     await asyncio.sleep(0.15)
@@ -401,7 +403,7 @@ async def test_a_polls_own_error_names_the_connection(fetcher: FakeFetcher) -> N
 
 async def test_a_failure_delays_the_next_request(fetcher: FakeFetcher) -> None:
     fetcher.last = Bitrix24NoAnswerError("x")
-    task = wait(PollWatcher("a", replace(FAST, base_delay=0.2, max_delay=0.2)), 1)
+    task = wait(PollWatcher("a", replace(FAST, base_delay=60.0, max_delay=60.0)), 1)
     await until(lambda: fetcher.requests)
     await asyncio.sleep(0.08)
 

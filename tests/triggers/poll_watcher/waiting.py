@@ -26,17 +26,17 @@ def wait(watcher: PollWatcher, poll: Any, rule: Any = "stopped", **options: Any)
 
 
 async def ended(*tasks: asyncio.Task[Any]) -> list[str]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return [event["status"] for event in await asyncio.gather(*tasks)]
 
 
 async def error_of(task: asyncio.Task[Any]) -> Any:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return error_from_dict((await task)["error"])
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.002)
 
