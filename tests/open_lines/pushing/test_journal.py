@@ -70,7 +70,7 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
         request.addfinalizer(lambda: [log.close() for log in opened])
         return another
     in_memory_storage()
-    return lambda: ObjectLog(f"memory://journal-{id(request)}/night.journal")
+    return lambda: ObjectLog(f"memory://journal{tmp_path}/night.journal")
 
 
 def written(log: LineLog, task: TaskRun = NIGHT) -> LineJournal:
